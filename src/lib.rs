@@ -1,0 +1,11 @@
+//! pentimento: a terminal lab bench for the question of Soutif-Cormerais et al. (CoLLAs 2024): when a
+//! pretrained vision backbone learns task after task through LoRA, and each LoRA is merged into the
+//! weights, what does it forget, and how does the rank decide that?
+//!
+//! Modules are listed in the order in which they may import one another: each only those above it.
+
+pub mod error;
+pub mod files;
+pub mod random;
+
+pub use error::{Error, Result};
