@@ -9,3 +9,14 @@ pub mod files;
 pub mod random;
 
 pub use error::{Error, Result};
+
+pub mod recipe;
+
+pub mod data;
+
+pub mod lora;
+
+pub mod measure;
+
+pub mod lab;
+pub mod run;

@@ -1,0 +1,26 @@
+//! What a user may ask of the lab.
+
+/// A request to the lab. One that makes no sense in the present state is answered by a warning, never ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Train the next task.
+    Step,
+    /// Merge the trained adapter and measure.
+    Merge,
+    /// Throw the adapter in training or trained away; the same task is next.
+    Discard,
+    /// Take the last merge back; automatic advance turns manual.
+    Undo,
+    /// Leave the next task out.
+    Skip,
+    /// Stand still within one batch.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Step and merge by itself, or wait for commands.
+    Automatic(bool),
+    /// Write an export of the present state under `export/snapshots/`.
+    Snapshot,
+    /// Checkpoint, then end the lab's thread.
+    Stop,
+}

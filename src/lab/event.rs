@@ -1,0 +1,255 @@
+//! What happened in a run: the lines of its journal, and the only thing that leaves the lab.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Class;
+use crate::lora::UpdateNorm;
+use crate::measure::{Contextual, Counts};
+use crate::recipe::Recipe;
+
+/// The version of the journal's format.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format version, [`JOURNAL_VERSION`].
+    pub v: u32,
+    /// 0, 1, 2, … within the run.
+    pub seq: u64,
+    /// RFC 3339, UTC, milliseconds.
+    pub time: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Something that happened. `index` is a row of the accuracy matrix: 0 is the untouched backbone, t the
+/// state after task t of the sequence (`recipe.tasks[t - 1]`). `training` counts the trainings of this run
+/// (1, 2, …) and is never reused; it is the NNN of `adapters/NNN-STEP/`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Event {
+    /// The run exists: all that a screen needs to label what follows.
+    RunStarted {
+        /// This program's version.
+        version: String,
+        /// The resolved recipe, seed included.
+        recipe: Box<Recipe>,
+        /// SHA-256 of the recipe without name, description and seed.
+        recipe_hash: String,
+        /// `cpu` or `cuda:N`.
+        device: String,
+        /// Whether step and merge happen by themselves.
+        automatic: bool,
+        /// The pretrained network.
+        backbone: BackboneSummary,
+        /// The columns of the matrix: the foundation first, then one a distinct task.
+        test_sets: Vec<TestSet>,
+    },
+    /// Automatic advance was switched on or off.
+    Advance {
+        /// On or off.
+        automatic: bool,
+    },
+    /// Training of task `index` begins (or begins again after an undo or a discard).
+    TaskStarted {
+        /// Row that this training leads to.
+        index: usize,
+        /// The task's id.
+        step_id: String,
+        /// Number of this training in the run.
+        training: u32,
+        /// Optimiser steps planned.
+        steps: usize,
+        /// Optimiser steps an epoch.
+        steps_per_epoch: usize,
+        /// Images a step.
+        batch_size: usize,
+        /// Parameters trained, adapter and head.
+        trainable: usize,
+        /// Similarity of each foundation class to this task's classes by pretrained features, in [-1, 1].
+        similarity: Vec<f32>,
+        /// Foundation classes in the task's context.
+        context: Vec<usize>,
+    },
+    /// One optimiser step was taken.
+    Step {
+        /// Number of the training.
+        training: u32,
+        /// 1-based step within the task.
+        step: usize,
+        /// Mean cross-entropy of the batch.
+        loss: f32,
+        /// Learning rate of this step.
+        lr: f64,
+        /// Right answers in the batch.
+        correct: usize,
+        /// Images in the batch.
+        images: usize,
+        /// Seconds the step took, loading included.
+        seconds: f64,
+    },
+    /// The unmerged adapter was measured on fixed parts of test sets; provisional, never in the matrix.
+    Watched {
+        /// Number of the training.
+        training: u32,
+        /// After this step.
+        step: usize,
+        /// The foundation's fixed part.
+        foundation: Counts,
+        /// The task's own test set's fixed part.
+        task: Counts,
+    },
+    /// The state of a training was stored.
+    Checkpoint {
+        /// Number of the training.
+        training: u32,
+        /// After this step.
+        step: usize,
+        /// Path within the run's folder.
+        file: String,
+        /// Of the file.
+        sha256: String,
+    },
+    /// All steps of a task were taken; adapter and head are stored.
+    Trained {
+        /// Row that this training leads to.
+        index: usize,
+        /// Number of the training.
+        training: u32,
+        /// Folder of the adapter within the run's folder; empty with rank 0.
+        adapter: String,
+        /// File of the head within the run's folder.
+        head: String,
+        /// Seconds of training, without pauses.
+        seconds: f64,
+    },
+    /// The adapter became the stack's last entry.
+    Merged {
+        /// Row that is now being measured.
+        index: usize,
+        /// Number of the training.
+        training: u32,
+        /// Factor on the update, 1 for a plain merge.
+        lambda: f64,
+        /// Size of the update so far against the pretrained weights, by module.
+        update: Vec<UpdateNorm>,
+        /// Size of the whole update so far, ‖W_i − W_0‖ / ‖W_0‖ over all target modules (Frobenius).
+        update_total: f64,
+        /// Largest absolute difference between the logits of the adapter and of the merged weights.
+        fidelity: f64,
+    },
+    /// A test set was measured after `index`.
+    Evaluated {
+        /// Row.
+        index: usize,
+        /// Id of the test set, a column.
+        test_set: String,
+        /// Right and total by class.
+        counts: Counts,
+        /// New errors and hits by class against row before; zeros when there is none.
+        new_errors: Vec<u32>,
+        /// Wrong before this merge and right after it, by class.
+        new_hits: Vec<u32>,
+        /// By class, its most frequent wrong answers as (class, count), at most three.
+        wrong: Vec<Vec<(usize, u32)>>,
+        /// Predictions, one u32 an image, little-endian: path within the run's folder.
+        file: String,
+        /// Of the file.
+        sha256: String,
+        /// Seconds the measurement took.
+        seconds: f64,
+    },
+    /// Row `index` is complete.
+    Measured {
+        /// Row.
+        index: usize,
+        /// Whether the classes that the task touched lost more; absent in row 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contextual: Option<Contextual>,
+    },
+    /// The adapter in training or trained was thrown away; the same task is next.
+    Discarded {
+        /// Number of the training.
+        training: u32,
+    },
+    /// The last merge was undone: row `index` is void, its task is next.
+    Undone {
+        /// The row that is gone.
+        index: usize,
+    },
+    /// A task was left out.
+    Skipped {
+        /// The row that stays empty.
+        index: usize,
+        /// The task's id.
+        step_id: String,
+    },
+    /// Training or measuring stands still.
+    Paused,
+    /// It goes on, or the run was opened again: later steps of `training` are void.
+    Resumed {
+        /// The training that goes on, if one was under way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        training: Option<u32>,
+        /// The last step that counts.
+        from_step: usize,
+    },
+    /// A command was refused, or something else worth a line.
+    Note {
+        /// How much it matters.
+        level: Level,
+        /// One sentence.
+        message: String,
+    },
+    /// The run was stopped by its user; `resume` continues it.
+    Stopped,
+    /// The run ended by an error.
+    Failed {
+        /// One sentence.
+        message: String,
+    },
+    /// Every task is measured or skipped.
+    Finished,
+}
+
+/// How much a note matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// What the lab does.
+    Info,
+    /// Something the user should know.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// The pretrained network in figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackboneSummary {
+    /// timm's architecture name.
+    pub architecture: String,
+    /// Parameters without the classifier.
+    pub parameters: usize,
+    /// Names of the modules that get an adapter.
+    pub targets: Vec<String>,
+    /// Parameters of one adapter (all targets), without a head.
+    pub adapter_parameters: usize,
+    /// SHA-256 of the weights file.
+    pub weights_sha256: String,
+}
+
+/// A column of the matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestSet {
+    /// `latin`, `parity`, …
+    pub id: String,
+    /// Its classes in label order.
+    pub classes: Vec<Class>,
+    /// Test images.
+    pub images: usize,
+    /// Training images (0 for the foundation).
+    pub train_images: usize,
+}

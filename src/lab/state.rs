@@ -1,0 +1,145 @@
+//! Where a run stands, and which commands make sense there.
+
+use super::command::Command;
+
+/// Where a run stands. The number is a row of the matrix: `Measured(0)` is the untouched backbone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was measured yet.
+    #[default]
+    Idle,
+    /// Task t is being learned.
+    Training(usize),
+    /// Task t is learned, its adapter not merged yet.
+    Trained(usize),
+    /// The adapter of task t is being added to the weights.
+    Merging(usize),
+    /// Row t is being measured.
+    Measuring(usize),
+    /// Row t is complete.
+    Measured(usize),
+    /// An error ended the run.
+    Failed,
+    /// Every task is measured or skipped.
+    Finished,
+}
+
+impl State {
+    /// Why `command` makes no sense here, in one sentence; `None` where it is allowed. `paused` says whether
+    /// the run stands still, `next` is the row of the next task if there is one, `undoable` whether a merge is on the stack.
+    pub fn refuses(
+        self,
+        command: Command,
+        paused: bool,
+        next: Option<usize>,
+        undoable: bool,
+    ) -> Option<String> {
+        use Command::{Automatic, Discard, Merge, Pause, Resume, Skip, Snapshot, Step, Stop, Undo};
+        let between = matches!(self, Self::Measured(_));
+        let working = matches!(
+            self,
+            Self::Idle | Self::Training(_) | Self::Merging(_) | Self::Measuring(_)
+        );
+        let reason = match command {
+            Automatic(_) | Stop => return None,
+            Step | Skip if between && next.is_some() => return None,
+            Step | Skip if between => "every task of the sequence is done",
+            Step | Skip => "the next task can begin only when the present one is measured",
+            Merge if matches!(self, Self::Trained(_)) => return None,
+            Merge => "there is no trained adapter to merge",
+            Discard if matches!(self, Self::Training(_) | Self::Trained(_)) => return None,
+            Discard => "there is no adapter in training or trained to discard",
+            Undo if matches!(self, Self::Measured(_) | Self::Finished) && undoable => return None,
+            Undo if matches!(self, Self::Measured(_) | Self::Finished) => {
+                "no merge is left to undo"
+            }
+            Undo => "a merge can be undone only between tasks",
+            Pause if paused => "the run is paused already",
+            Pause if working => return None,
+            Pause => "nothing is running that could be paused",
+            Resume if paused => return None,
+            Resume => "the run is not paused",
+            Snapshot if matches!(self, Self::Idle) => "nothing is measured yet",
+            Snapshot => return None,
+        };
+        Some(reason.to_owned())
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Idle => write!(f, "idle"),
+            Self::Training(t) => write!(f, "training task {t}"),
+            Self::Trained(t) => write!(f, "trained task {t}, not merged"),
+            Self::Merging(t) => write!(f, "merging task {t}"),
+            Self::Measuring(t) => write!(f, "measuring row {t}"),
+            Self::Measured(t) => write!(f, "measured row {t}"),
+            Self::Failed => write!(f, "failed"),
+            Self::Finished => write!(f, "finished"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the architecture: which command is allowed where.
+    #[test]
+    fn commands_are_allowed_as_the_table_says() {
+        let states = [
+            State::Idle,
+            State::Training(1),
+            State::Trained(1),
+            State::Merging(1),
+            State::Measuring(1),
+            State::Measured(1),
+            State::Failed,
+            State::Finished,
+        ];
+        let allowed = |command, paused| {
+            states
+                .iter()
+                .filter(|s| s.refuses(command, paused, Some(2), true).is_none())
+                .copied()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(allowed(Command::Step, false), [State::Measured(1)]);
+        assert_eq!(allowed(Command::Skip, false), [State::Measured(1)]);
+        assert_eq!(allowed(Command::Merge, false), [State::Trained(1)]);
+        assert_eq!(
+            allowed(Command::Discard, false),
+            [State::Training(1), State::Trained(1)]
+        );
+        assert_eq!(
+            allowed(Command::Undo, false),
+            [State::Measured(1), State::Finished]
+        );
+        assert_eq!(allowed(Command::Stop, false), states);
+        assert_eq!(allowed(Command::Resume, false), []);
+        assert_eq!(allowed(Command::Pause, true), []);
+        assert_eq!(
+            allowed(Command::Pause, false),
+            [
+                State::Idle,
+                State::Training(1),
+                State::Merging(1),
+                State::Measuring(1)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        let refusal = |s: State, c, next, undoable| s.refuses(c, false, next, undoable).unwrap();
+        assert_eq!(
+            refusal(State::Measured(5), Command::Step, None, true),
+            "every task of the sequence is done"
+        );
+        assert_eq!(
+            refusal(State::Measured(0), Command::Undo, Some(1), false),
+            "no merge is left to undo"
+        );
+    }
+}
