@@ -68,10 +68,15 @@ pub enum Event {
         batch_size: usize,
         /// Parameters trained, adapter and head.
         trainable: usize,
+    },
+    /// Which foundation classes the task is about, fixed before its first step.
+    Context {
+        /// Number of the training.
+        training: u32,
         /// Similarity of each foundation class to this task's classes by pretrained features, in [-1, 1].
         similarity: Vec<f32>,
         /// Foundation classes in the task's context.
-        context: Vec<usize>,
+        classes: Vec<usize>,
     },
     /// One optimiser step was taken.
     Step {

@@ -261,8 +261,6 @@ impl RunView {
                 steps,
                 steps_per_epoch,
                 trainable,
-                similarity,
-                context,
                 ..
             } => {
                 self.state = State::Training(*index);
@@ -273,11 +271,17 @@ impl RunView {
                     steps: *steps,
                     steps_per_epoch: *steps_per_epoch,
                     trainable: *trainable,
-                    similarity: similarity.clone(),
-                    context: context.clone(),
                     ..Training::default()
                 });
             }
+            Event::Context {
+                training,
+                similarity,
+                classes,
+            } => self.with_training(*training, |t| {
+                t.similarity.clone_from(similarity);
+                t.context.clone_from(classes);
+            }),
             Event::Step {
                 training,
                 step,
@@ -491,7 +495,9 @@ fn describe(event: &Event) -> Option<(Level, String)> {
         Event::Step { loss, step, .. } if !loss.is_finite() => {
             return Some((Level::Warning, format!("the loss of step {step} is {loss}")));
         }
-        Event::Step { .. } | Event::Watched { .. } | Event::Paused => return None,
+        Event::Context { .. } | Event::Step { .. } | Event::Watched { .. } | Event::Paused => {
+            return None;
+        }
         Event::Checkpoint { step, file, .. } => format!("checkpoint of step {step}: {file}"),
         Event::Trained { index, seconds, .. } => format!("task {index} trained in {seconds:.1} s"),
         Event::Merged {
