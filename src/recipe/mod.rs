@@ -3,7 +3,15 @@
 //! A recipe says everything that decides a run's bits except the machine. It is written in TOML, unknown
 //! keys are refused, and `presets/demo.toml` documents every key.
 
+mod presets;
+mod pretrain;
+
 use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+pub use presets::{Preset, presets, pretrain_presets};
+pub use pretrain::{PretrainRecipe, PretrainTrain};
 
 /// One experiment: a backbone, how adapters are made and trained, and the sequence of tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +39,68 @@ pub struct Recipe {
     /// The steps of the sequence, in order.
     #[serde(rename = "task")]
     pub tasks: Vec<TaskRecipe>,
+}
+
+/// How long a task is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskBudget {
+    /// Optimiser steps.
+    Steps(usize),
+    /// Passes over the task's training images.
+    Epochs(usize),
+}
+
+impl TaskBudget {
+    /// Optimiser steps, given those of an epoch.
+    pub fn steps(self, steps_per_epoch: usize) -> usize {
+        match self {
+            Self::Steps(n) => n,
+            Self::Epochs(n) => n.saturating_mul(steps_per_epoch),
+        }
+    }
+}
+
+impl Recipe {
+    /// Parses, overrides (`key.path=value`) and validates; `origin` names the text in errors.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`], one sentence with the key and, for the text's own keys, the line.
+    pub fn from_toml(_text: &str, _origin: &str, _overrides: &[String]) -> Result<Self> {
+        todo!()
+    }
+
+    /// The preset of this name or the file at this path, overridden and validated.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] when there is neither, or the content is wrong.
+    pub fn load(_preset_or_path: &str, _overrides: &[String]) -> Result<Self> {
+        todo!()
+    }
+
+    /// Refuses every impossible value in one sentence that names its key.
+    pub fn validate(&self) -> Result<()> {
+        todo!()
+    }
+
+    /// SHA-256 of what decides the experiment: canonical JSON (sorted keys) without name, description, seed.
+    pub fn hash(&self) -> Result<String> {
+        todo!()
+    }
+
+    /// TOML that parses to this recipe again.
+    pub fn to_toml(&self) -> Result<String> {
+        todo!()
+    }
+
+    /// How long `tasks[task]` is trained.
+    pub fn budget(&self, _task: usize) -> TaskBudget {
+        todo!()
+    }
+
+    /// Keeps the tasks of these indices in this order, each with its own budget.
+    pub fn arrange(&mut self, _order: &[usize]) {
+        todo!()
+    }
 }
 
 /// `[backbone]`
@@ -143,15 +213,15 @@ pub enum Budget {
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
     /// Rotation, uniform in ± this many degrees.
-    pub rotate: f32,
+    pub rotate: f64,
     /// Scale, uniform in 1 ± this.
-    pub scale: f32,
+    pub scale: f64,
     /// Horizontal shear, uniform in ± this.
-    pub shear: f32,
+    pub shear: f64,
     /// Shift in both directions, uniform in ± this many pixels of a 32-pixel image.
-    pub shift: f32,
+    pub shift: f64,
     /// Probability of one of erosion, dilation or blur, 3×3.
-    pub stroke: f32,
+    pub stroke: f64,
 }
 
 /// `[measure]`
