@@ -7,12 +7,15 @@
 pub mod error;
 pub mod files;
 pub mod random;
-
 pub use error::{Error, Result};
 
 pub mod recipe;
 
 pub mod data;
+
+pub mod ops;
+
+pub mod backbone;
 
 pub mod lora;
 

@@ -1,0 +1,133 @@
+//! A backbone's `config.json`, as timm writes it to the Hugging Face hub.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::arch::Architecture;
+use crate::{Error, Result};
+
+/// The content of timm's `config.json`. Keys that are not used here are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// timm's name of the architecture, such as `vit_base_patch16_224` or `resnet26d`.
+    pub architecture: String,
+    /// Classes of the pretrained head; 0 where there is none.
+    #[serde(default)]
+    pub num_classes: usize,
+    /// Width of the features before the head, as timm states it; the model itself decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_features: Option<usize>,
+    /// How features are pooled, as timm states it; `model_args` and `pretrained_cfg` decide, as in timm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_pool: Option<String>,
+    /// Arguments that differ from the architecture's.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub model_args: Map<String, Value>,
+    /// What the weights were trained for.
+    #[serde(default)]
+    pub pretrained_cfg: PretrainedConfig,
+    /// Everything else in the file.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// timm's `pretrained_cfg`: the input that the weights expect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PretrainedConfig {
+    /// Channels, height and width of an input image.
+    #[serde(default = "default_input_size")]
+    pub input_size: [usize; 3],
+    /// Whether no other size is accepted.
+    #[serde(default)]
+    pub fixed_input_size: bool,
+    /// The filter for resizing: `bicubic`, `bilinear`.
+    #[serde(default = "default_interpolation")]
+    pub interpolation: String,
+    /// Share of the resized image that the centre crop keeps in evaluation.
+    #[serde(default = "default_crop_pct")]
+    pub crop_pct: f64,
+    /// Mean of each channel, in 0..1, that is subtracted.
+    #[serde(default = "default_mean")]
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel, that is divided by.
+    #[serde(default = "default_std")]
+    pub std: Vec<f32>,
+    /// Everything else, such as `tag`, `classifier`, `first_conv`, `license`.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+fn default_input_size() -> [usize; 3] {
+    [3, 224, 224]
+}
+
+fn default_interpolation() -> String {
+    "bicubic".into()
+}
+
+fn default_crop_pct() -> f64 {
+    0.875
+}
+
+// timm's IMAGENET_DEFAULT_MEAN and _STD.
+fn default_mean() -> Vec<f32> {
+    vec![0.485, 0.456, 0.406]
+}
+
+fn default_std() -> Vec<f32> {
+    vec![0.229, 0.224, 0.225]
+}
+
+impl Default for PretrainedConfig {
+    fn default() -> Self {
+        Self {
+            input_size: default_input_size(),
+            fixed_input_size: false,
+            interpolation: default_interpolation(),
+            crop_pct: default_crop_pct(),
+            mean: default_mean(),
+            std: default_std(),
+            other: Map::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `config.json`'s bytes and checks that the architecture and all its options are supported.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let mut config: Self = serde_json::from_slice(bytes).map_err(|e| {
+            Error::input(format!(
+                "the backbone's config.json is not one of timm's: {e}; take it from the model's page on the hub"
+            ))
+        })?;
+        if config.num_classes == 0
+            && let Some(n) = config.pretrained_cfg.other.get("num_classes")
+        {
+            config.num_classes = n.as_u64().unwrap_or(0) as usize;
+        }
+        config.resolve()?;
+        Ok(config)
+    }
+
+    /// The bytes of `config.json`.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|e| Error::internal(format!("config.json cannot be written: {e}")))?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// The model that the file describes, every option resolved; refuses what is not supported.
+    pub(super) fn resolve(&self) -> Result<Architecture> {
+        Architecture::of(self)
+    }
+
+    /// The name of the classifier's module, `head` or `fc`.
+    pub fn classifier(&self) -> &str {
+        if self.architecture.starts_with("vit") {
+            "head"
+        } else {
+            "fc"
+        }
+    }
+}

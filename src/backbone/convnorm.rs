@@ -1,0 +1,127 @@
+//! A convolution and the BatchNorm behind it, folded into one wherever possible.
+
+use candle_core::Tensor;
+
+use super::Weights;
+use super::layer::{Layer, Pass};
+use super::params::{Init, Param};
+use super::vit::tensor;
+use crate::ops::{self, Conv2dSpec};
+use crate::{Error, Result};
+
+/// timm's and PyTorch's default.
+const EPS: f64 = 1e-5;
+
+/// A BatchNorm's tensors, in timm's order.
+pub(super) fn bn_params(name: &str, channels: usize, gain: f32) -> [Param; 4] {
+    let at = |what: &str| format!("{name}.{what}");
+    let shape = [channels];
+    [
+        Param::new(at("weight"), &shape, Init::Constant(gain)),
+        Param::new(at("bias"), &shape, Init::Constant(0.0)),
+        Param::buffer(at("running_mean"), &shape, Init::Constant(0.0)),
+        Param::buffer(at("running_var"), &shape, Init::Constant(1.0)),
+    ]
+}
+
+/// A convolution into which its BatchNorm was folded: `bn(conv(x)) = conv'(x)`.
+#[derive(Clone)]
+struct Folded {
+    weight: Tensor,
+    bias: Tensor,
+    /// γ / √(running variance + ε), by which the convolution's output is scaled, `[c]`.
+    gain: Tensor,
+}
+
+/// `act(bn(conv(x) + delta(x)) + residual)`.
+pub(super) struct ConvNorm {
+    /// Index among the backbone's layers.
+    layer: usize,
+    bn: String,
+    spec: Conv2dSpec,
+    weight: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    /// Computed once where nothing of the pair is trained.
+    folded: Option<Folded>,
+}
+
+impl ConvNorm {
+    pub(super) fn new(index: usize, layer: &Layer, bn: &str, weights: &Weights) -> Result<Self> {
+        let get = |what: &str| tensor(weights, &format!("{bn}.{what}"));
+        let mut pair = Self {
+            layer: index,
+            bn: bn.to_string(),
+            spec: layer
+                .conv_spec()
+                .ok_or_else(|| Error::internal(format!("{} is no convolution", layer.name)))?,
+            weight: tensor(weights, &layer.weight_name())?,
+            gamma: get("weight")?,
+            beta: get("bias")?,
+            mean: get("running_mean")?,
+            var: get("running_var")?,
+            folded: None,
+        };
+        if ![&pair.weight, &pair.gamma, &pair.beta]
+            .into_iter()
+            .any(ops::tracks)
+        {
+            pair.folded = Some(pair.fold()?);
+        }
+        Ok(pair)
+    }
+
+    fn fold(&self) -> Result<Folded> {
+        let gain = (&self.gamma / (&self.var + EPS)?.sqrt()?)?;
+        Ok(Folded {
+            weight: self.weight.broadcast_mul(&gain.reshape(((), 1, 1, 1))?)?,
+            bias: (&self.beta - (&self.mean * &gain)?)?,
+            gain,
+        })
+    }
+
+    /// `layers` are the backbone's.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        relu: bool,
+        layers: &[Layer],
+        pass: &Pass,
+    ) -> Result<Tensor> {
+        let layer = layers
+            .get(self.layer)
+            .ok_or_else(|| Error::internal("a convolution is not among the layers"))?;
+        let delta = pass.delta(layer, x)?;
+        let mut y = if let Some(running) = pass.running {
+            let y = ops::conv2d(x, &self.weight, None, &self.spec)?;
+            let y = match delta {
+                Some(delta) => (y + delta)?,
+                None => y,
+            };
+            let count = y.elem_count() / y.dim(1)?;
+            let (y, mean, var) = ops::batch_norm(&y, &self.gamma, &self.beta, EPS)?;
+            running.update(&self.bn, &mean, &var, count)?;
+            y
+        } else {
+            let folded = match &self.folded {
+                Some(folded) => folded.clone(),
+                None => self.fold()?,
+            };
+            let y = ops::conv2d(x, &folded.weight, Some(&folded.bias), &self.spec)?;
+            match delta {
+                Some(delta) => {
+                    let gain = folded.gain.reshape((1, (), 1, 1))?;
+                    (y + delta.broadcast_mul(&gain)?)?
+                }
+                None => y,
+            }
+        };
+        if let Some(residual) = residual {
+            y = (y + residual)?;
+        }
+        if relu { ops::relu(&y) } else { Ok(y) }
+    }
+}

@@ -1,0 +1,388 @@
+//! timm's VisionTransformer (Dosovitskiy et al., arXiv 2010.11929).
+
+use candle_core::{D, Tensor};
+use serde_json::json;
+
+use super::Weights;
+use super::arch::Args;
+use super::config::Config;
+use super::layer::{Layer, LayerKind, Pass};
+use super::params::{Init, Param, norm};
+use crate::ops;
+use crate::{Error, Result};
+
+/// timm's `norm_layer` for this model.
+const EPS: f64 = 1e-6;
+
+/// How tokens become one vector of features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pool {
+    Token,
+    Average,
+}
+
+/// A VisionTransformer with every option resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Spec {
+    pub img_size: [usize; 2],
+    pub patch: usize,
+    pub in_chans: usize,
+    pub dim: usize,
+    pub depth: usize,
+    pub heads: usize,
+    pub hidden: usize,
+    pub qkv_bias: bool,
+    /// LayerScale's first value (Touvron et al., arXiv 2103.17239); none without LayerScale.
+    pub init_values: Option<f64>,
+    pub class_token: bool,
+    pub pool: Pool,
+    /// Whether the norm comes after pooling instead of before.
+    pub fc_norm: bool,
+}
+
+/// Patch, dim, depth and heads from a name like `vit_base_patch16_224`.
+fn from_name(name: &str) -> Option<(usize, usize, usize, usize)> {
+    let rest = name.strip_prefix("vit_")?;
+    let (size, rest) = rest.split_once("_patch")?;
+    let (patch, resolution) = rest.split_once('_')?;
+    resolution.parse::<usize>().ok()?;
+    let patch = patch.parse().ok().filter(|p| *p > 0)?;
+    let (dim, depth, heads) = match size {
+        "tiny" => (192, 12, 3),
+        "small" => (384, 12, 6),
+        "base" => (768, 12, 12),
+        "large" => (1024, 24, 16),
+        "huge" => (1280, 32, 16),
+        _ => return None,
+    };
+    Some((patch, dim, depth, heads))
+}
+
+impl Spec {
+    /// The model of a config, or none if the architecture's name is not a VisionTransformer's.
+    pub(super) fn of(config: &Config) -> Result<Option<Self>> {
+        let Some((patch, dim, depth, heads)) = from_name(&config.architecture) else {
+            return Ok(None);
+        };
+        let cfg = &config.pretrained_cfg;
+        let [channels, h, w] = cfg.input_size;
+        let mut args = Args::new(config);
+        let patch = args.size("patch_size")?.unwrap_or(patch);
+        let dim = args.size("embed_dim")?.unwrap_or(dim);
+        let depth = args.size("depth")?.unwrap_or(depth);
+        let heads = args.size("num_heads")?.unwrap_or(heads);
+        let img_size = args.img_size()?.unwrap_or(if cfg.fixed_input_size {
+            [h, w]
+        } else {
+            [224, 224]
+        });
+        let in_chans = args.size("in_chans")?.unwrap_or(channels);
+        let mlp_ratio = args.number("mlp_ratio")?.unwrap_or(4.0);
+        let qkv_bias = args.flag("qkv_bias")?.unwrap_or(true);
+        let init_values = args.number("init_values")?;
+        let class_token = args.flag("class_token")?.unwrap_or(true);
+        let pool = args
+            .text("global_pool")?
+            .or_else(|| cfg.other.get("global_pool").and_then(|v| v.as_str()))
+            .unwrap_or("token");
+        let fc_norm = args.flag("fc_norm")?;
+        for key in [
+            "drop_rate",
+            "pos_drop_rate",
+            "patch_drop_rate",
+            "proj_drop_rate",
+        ] {
+            args.only(key, &[json!(0.0), json!(0)])?;
+        }
+        for key in ["attn_drop_rate", "drop_path_rate", "reg_tokens"] {
+            args.only(key, &[json!(0.0), json!(0)])?;
+        }
+        for key in ["pre_norm", "qk_norm", "no_embed_class", "dynamic_img_size"] {
+            args.only(key, &[json!(false)])?;
+        }
+        for key in ["dynamic_img_pad", "scale_attn_norm", "scale_mlp_norm"] {
+            args.only(key, &[json!(false)])?;
+        }
+        args.only("proj_bias", &[json!(true)])?;
+        args.only("final_norm", &[json!(true)])?;
+        args.only("pos_embed", &[json!("learn")])?;
+        args.only("weight_init", &[json!("")])?;
+        args.only("num_classes", &[json!(config.num_classes)])?;
+        args.finish()?;
+        let pool = match pool {
+            "token" if class_token => Pool::Token,
+            "avg" => Pool::Average,
+            other => {
+                return Err(Error::input(format!(
+                    "the backbone's config.json has global_pool {other:?}: {} is supported with \"avg\", and \
+                     with \"token\" where it has a class token",
+                    config.architecture
+                )));
+            }
+        };
+        if dim % heads != 0 || img_size.iter().any(|s| s % patch != 0) {
+            return Err(Error::input(format!(
+                "the backbone's config.json does not fit together: embed_dim {dim} must be a multiple of \
+                 num_heads {heads}, and the image {img_size:?} of patch_size {patch}"
+            )));
+        }
+        Ok(Some(Self {
+            img_size,
+            patch,
+            in_chans,
+            dim,
+            depth,
+            heads,
+            hidden: (dim as f64 * mlp_ratio) as usize,
+            qkv_bias,
+            init_values,
+            class_token,
+            pool,
+            fc_norm: fc_norm.unwrap_or(pool == Pool::Average),
+        }))
+    }
+
+    fn patches(&self) -> usize {
+        self.img_size.iter().map(|s| s / self.patch).product()
+    }
+
+    pub(super) fn layers(&self) -> Vec<Layer> {
+        let mut layers = vec![Layer {
+            name: "patch_embed.proj".into(),
+            kind: LayerKind::Conv2d {
+                inputs: self.in_chans,
+                outputs: self.dim,
+                kernel: [self.patch; 2],
+                stride: self.patch,
+                padding: 0,
+                dilation: 1,
+                groups: 1,
+            },
+        }];
+        for i in 0..self.depth {
+            layers.extend([
+                Layer::linear(format!("blocks.{i}.attn.qkv"), self.dim, 3 * self.dim),
+                Layer::linear(format!("blocks.{i}.attn.proj"), self.dim, self.dim),
+                Layer::linear(format!("blocks.{i}.mlp.fc1"), self.dim, self.hidden),
+                Layer::linear(format!("blocks.{i}.mlp.fc2"), self.hidden, self.dim),
+            ]);
+        }
+        layers
+    }
+
+    pub(super) fn params(&self) -> Vec<Param> {
+        let dim = self.dim;
+        // timm's `init_weights_vit_timm`: Linear trunc_normal .02 and zero bias; the patch convolution keeps
+        // PyTorch's default.
+        let linear = |name: String, outputs: usize, inputs: usize, bias: bool| {
+            let weight = Param::new(
+                format!("{name}.weight"),
+                &[outputs, inputs],
+                Init::Normal(0.02),
+            );
+            let bias =
+                bias.then(|| Param::new(format!("{name}.bias"), &[outputs], Init::Constant(0.0)));
+            std::iter::once(weight).chain(bias)
+        };
+        let prefix = usize::from(self.class_token);
+        let mut all = Vec::new();
+        if self.class_token {
+            all.push(Param::new("cls_token", &[1, 1, dim], Init::Normal(1e-6)));
+        }
+        all.push(Param::new(
+            "pos_embed",
+            &[1, self.patches() + prefix, dim],
+            Init::Normal(0.02),
+        ));
+        let fan_in = self.in_chans * self.patch * self.patch;
+        let kernel = [dim, self.in_chans, self.patch, self.patch];
+        all.push(Param::torch_default(
+            "patch_embed.proj.weight",
+            &kernel,
+            fan_in,
+        ));
+        all.push(Param::torch_default(
+            "patch_embed.proj.bias",
+            &[dim],
+            fan_in,
+        ));
+        for i in 0..self.depth {
+            let at = |name: &str| format!("blocks.{i}.{name}");
+            let scale = |name: &str| {
+                self.init_values
+                    .map(|v| Param::new(at(name), &[dim], Init::Constant(v as f32)))
+            };
+            all.extend(norm(&at("norm1"), dim));
+            all.extend(linear(at("attn.qkv"), 3 * dim, dim, self.qkv_bias));
+            all.extend(linear(at("attn.proj"), dim, dim, true));
+            all.extend(scale("ls1.gamma"));
+            all.extend(norm(&at("norm2"), dim));
+            all.extend(linear(at("mlp.fc1"), self.hidden, dim, true));
+            all.extend(linear(at("mlp.fc2"), dim, self.hidden, true));
+            all.extend(scale("ls2.gamma"));
+        }
+        all.extend(norm(if self.fc_norm { "fc_norm" } else { "norm" }, dim));
+        all
+    }
+}
+
+/// Weight and bias of one module.
+struct Affine {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Affine {
+    fn new(weights: &Weights, name: &str) -> Result<Self> {
+        Ok(Self {
+            weight: tensor(weights, &format!("{name}.weight"))?,
+            bias: weights.get(&format!("{name}.bias")).cloned(),
+        })
+    }
+
+    fn norm(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.bias {
+            Some(bias) => ops::layer_norm(x, &self.weight, bias, EPS),
+            None => Err(Error::internal("a LayerNorm without a bias")),
+        }
+    }
+
+    fn linear(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
+        let y = ops::linear(x, &self.weight, self.bias.as_ref())?;
+        Ok(match pass.delta(layer, x)? {
+            Some(delta) => (y + delta)?,
+            None => y,
+        })
+    }
+}
+
+/// A checked weight: that it is there was seen before.
+pub(super) fn tensor(weights: &Weights, name: &str) -> Result<Tensor> {
+    weights
+        .get(name)
+        .cloned()
+        .ok_or_else(|| Error::internal(format!("the checked weights lack {name}")))
+}
+
+struct Block {
+    norm1: Affine,
+    qkv: Affine,
+    proj: Affine,
+    scale1: Option<Tensor>,
+    norm2: Affine,
+    fc1: Affine,
+    fc2: Affine,
+    scale2: Option<Tensor>,
+}
+
+impl Block {
+    fn new(weights: &Weights, i: usize) -> Result<Self> {
+        let affine = |name: &str| Affine::new(weights, &format!("blocks.{i}.{name}"));
+        let scale = |name: &str| weights.get(&format!("blocks.{i}.{name}.gamma")).cloned();
+        Ok(Self {
+            norm1: affine("norm1")?,
+            qkv: affine("attn.qkv")?,
+            proj: affine("attn.proj")?,
+            scale1: scale("ls1"),
+            norm2: affine("norm2")?,
+            fc1: affine("mlp.fc1")?,
+            fc2: affine("mlp.fc2")?,
+            scale2: scale("ls2"),
+        })
+    }
+
+    fn forward(&self, x: &Tensor, heads: usize, layers: &[Layer], pass: &Pass) -> Result<Tensor> {
+        let [qkv, proj, fc1, fc2] = layers else {
+            return Err(Error::internal("a block has four layers"));
+        };
+        let h = self.qkv.linear(&self.norm1.norm(x)?, qkv, pass)?;
+        let h = self.proj.linear(&ops::attention(&h, heads)?, proj, pass)?;
+        let x = add(x, h, self.scale1.as_ref())?;
+        let h = self.fc1.linear(&self.norm2.norm(&x)?, fc1, pass)?;
+        let h = self.fc2.linear(&ops::gelu(&h)?, fc2, pass)?;
+        add(&x, h, self.scale2.as_ref())
+    }
+}
+
+/// The residual sum, the branch scaled by LayerScale's gamma.
+fn add(x: &Tensor, branch: Tensor, scale: Option<&Tensor>) -> Result<Tensor> {
+    Ok(match scale {
+        Some(scale) => (x + branch.broadcast_mul(scale)?)?,
+        None => (x + branch)?,
+    })
+}
+
+pub(super) struct Vit {
+    spec: Spec,
+    class_token: Option<Tensor>,
+    pos_embed: Tensor,
+    patch: Affine,
+    blocks: Vec<Block>,
+    norm: Affine,
+}
+
+impl Vit {
+    pub(super) fn new(spec: &Spec, weights: &Weights) -> Result<Self> {
+        Ok(Self {
+            spec: spec.clone(),
+            class_token: weights.get("cls_token").cloned(),
+            pos_embed: tensor(weights, "pos_embed")?,
+            patch: Affine::new(weights, "patch_embed.proj")?,
+            blocks: (0..spec.depth)
+                .map(|i| Block::new(weights, i))
+                .collect::<Result<_>>()?,
+            norm: Affine::new(weights, if spec.fc_norm { "fc_norm" } else { "norm" })?,
+        })
+    }
+
+    pub(super) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The patches' embeddings, `[b, c, h, w]` → `[b, patches, dim]`.
+    fn embed(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
+        let (batch, channels, h, w) = x.dims4()?;
+        let p = self.spec.patch;
+        // The windows of the patch convolution do not overlap, so it is a Linear over cut-out patches.
+        let patches = x
+            .reshape(&[batch, channels, h / p, p, w / p, p][..])?
+            .permute([0, 2, 4, 1, 3, 5])?
+            .reshape((batch, (h / p) * (w / p), channels * p * p))?;
+        let weight = self.patch.weight.flatten_from(1)?;
+        let y = ops::linear(&patches, &weight, self.patch.bias.as_ref())?;
+        Ok(match pass.delta(layer, x)? {
+            Some(delta) => (y + delta.flatten_from(2)?.transpose(1, 2)?)?,
+            None => y,
+        })
+    }
+
+    pub(super) fn features(&self, x: &Tensor, layers: &[Layer], pass: &Pass) -> Result<Tensor> {
+        let Some((first, layers)) = layers.split_first() else {
+            return Err(Error::internal("a VisionTransformer without layers"));
+        };
+        let mut x = self.embed(x, first, pass)?;
+        if let Some(token) = &self.class_token {
+            let token = token.broadcast_as((x.dim(0)?, 1, self.spec.dim))?;
+            x = Tensor::cat(&[&token, &x], 1)?;
+        }
+        x = x.broadcast_add(&self.pos_embed)?;
+        for (block, layers) in self.blocks.iter().zip(layers.chunks(4)) {
+            x = block.forward(&x, self.spec.heads, layers, pass)?;
+        }
+        // The norm is token by token, so only those that are pooled need it.
+        let prefix = usize::from(self.spec.class_token);
+        match (self.spec.pool, self.spec.fc_norm) {
+            (Pool::Token, _) => self
+                .norm
+                .norm(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?),
+            (Pool::Average, fc_norm) => {
+                let patches = x.narrow(1, prefix, x.dim(1)? - prefix)?;
+                if fc_norm {
+                    self.norm.norm(&patches.mean(1)?)
+                } else {
+                    Ok(self.norm.norm(&patches.contiguous()?)?.mean(D::Minus2)?)
+                }
+            }
+        }
+    }
+}

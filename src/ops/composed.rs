@@ -1,0 +1,215 @@
+//! The operations composed of candle's own differentiable ones.
+//!
+//! They run on any device, and they are what the CPU's fast paths are compared with in the tests, forward and
+//! backward. Where candle's own operation has no backward or a wrong one (`max_pool2d` with overlapping
+//! windows, relu at 0), it is built from smaller ones that have the right one.
+
+use candle_core::{D, DType, Device, Tensor};
+
+use super::Conv2dSpec;
+use crate::{Error, Result};
+
+/// `x·wᵀ + b`, as [`super::linear`].
+pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+    let (outputs, inputs) = w.dims2()?;
+    let mut shape = x.dims().to_vec();
+    if shape.pop() != Some(inputs) {
+        return Err(super::shape_error("linear", &[x, w]));
+    }
+    shape.push(outputs);
+    let y = x.reshape(((), inputs))?.matmul(&w.t()?)?.reshape(shape)?;
+    Ok(match b {
+        Some(b) => y.broadcast_add(b)?,
+        None => y,
+    })
+}
+
+/// A 2-d cross-correlation, as [`super::conv2d`].
+pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, spec: &Conv2dSpec) -> Result<Tensor> {
+    let y = x.conv2d(w, spec.padding, spec.stride, spec.dilation, spec.groups)?;
+    Ok(match b {
+        Some(b) => y.broadcast_add(&b.reshape((1, (), 1, 1))?)?,
+        None => y,
+    })
+}
+
+/// Layer normalisation of the last axis, as [`super::layer_norm`].
+pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let var = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    let normal = centred.broadcast_div(&(var + eps)?.sqrt()?)?;
+    Ok(normal.broadcast_mul(w)?.broadcast_add(b)?)
+}
+
+/// Softmax over the last axis, as [`super::softmax_last_dim`].
+pub fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
+    let max = x.max_keepdim(D::Minus1)?.detach();
+    let e = x.broadcast_sub(&max)?.exp()?;
+    Ok(e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?)
+}
+
+/// Logarithm of the softmax over the last axis, as [`super::log_softmax_last_dim`].
+pub fn log_softmax_last_dim(x: &Tensor) -> Result<Tensor> {
+    let max = x.max_keepdim(D::Minus1)?.detach();
+    let centred = x.broadcast_sub(&max)?;
+    let log_sum = centred.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    Ok(centred.broadcast_sub(&log_sum)?)
+}
+
+/// Multi-head self-attention, as [`super::attention`].
+pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, tokens, width) = qkv.dims3()?;
+    let dim = width / 3;
+    let size = dim / heads;
+    let split = qkv
+        .reshape((batch, tokens, 3, heads, size))?
+        .permute((2, 0, 3, 1, 4))?;
+    let q = (split.get(0)?.contiguous()? * (size as f64).powf(-0.5))?;
+    let k = split.get(1)?.contiguous()?;
+    let v = split.get(2)?.contiguous()?;
+    let weights = softmax_last_dim(&q.matmul(&k.t()?)?)?;
+    let mixed = weights.matmul(&v)?.transpose(1, 2)?;
+    Ok(mixed.reshape((batch, tokens, dim))?)
+}
+
+/// Exact GELU, as [`super::gelu`].
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    Ok(x.gelu_erf()?)
+}
+
+/// `max(x, 0)` with a gradient of 0 at 0, as [`super::relu`].
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    let zeros = x.zeros_like()?;
+    Ok(x.gt(&zeros)?.where_cond(x, &zeros)?)
+}
+
+/// Where a pooling window's element `k` of `kernel` falls, for each of `outputs` places along an axis of
+/// length `size` padded by `padding`: the index into the axis (0 where outside) and whether it is inside.
+fn taps(
+    size: usize,
+    outputs: usize,
+    k: usize,
+    stride: usize,
+    padding: usize,
+) -> (Vec<u32>, Vec<u8>) {
+    (0..outputs)
+        .map(|o| {
+            let at = o * stride + k;
+            let inside = at >= padding && at - padding < size;
+            (
+                if inside { (at - padding) as u32 } else { 0 },
+                u8::from(inside),
+            )
+        })
+        .unzip()
+}
+
+/// One element of each pooling window, `[b, c, oh, ow]`, and the mask `[1, 1, oh, ow]` of those inside.
+fn tap(
+    x: &Tensor,
+    at: [usize; 2],
+    outputs: [usize; 2],
+    stride: usize,
+    padding: usize,
+) -> Result<(Tensor, Tensor)> {
+    let (_, _, h, w) = x.dims4()?;
+    let device = x.device();
+    let (rows, rows_in) = taps(h, outputs[0], at[0], stride, padding);
+    let (cols, cols_in) = taps(w, outputs[1], at[1], stride, padding);
+    let picked = x
+        .index_select(&Tensor::new(rows, device)?, 2)?
+        .index_select(&Tensor::new(cols, device)?, 3)?;
+    let inside: Vec<u8> = rows_in
+        .iter()
+        .flat_map(|r| cols_in.iter().map(move |c| r & c))
+        .collect();
+    let inside = Tensor::from_vec(inside, (1, 1, outputs[0], outputs[1]), device)?;
+    Ok((picked, inside))
+}
+
+/// Max pooling, as [`super::max_pool2d`].
+pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    let outputs = [h, w].map(|s| (s + 2 * padding - kernel) / stride + 1);
+    let mut best: Option<Tensor> = None;
+    for ky in 0..kernel {
+        for kx in 0..kernel {
+            let (picked, inside) = tap(x, [ky, kx], outputs, stride, padding)?;
+            let low = Tensor::full(f32::NEG_INFINITY, picked.shape(), x.device())?;
+            let inside = inside.broadcast_as(picked.shape())?.contiguous()?;
+            let picked = inside.where_cond(&picked, &low)?;
+            // Strictly greater: the first maximum of a window keeps the gradient.
+            best = Some(match best {
+                None => picked,
+                Some(best) => picked.gt(&best)?.where_cond(&picked, &best)?,
+            });
+        }
+    }
+    best.ok_or_else(|| Error::internal("max_pool2d with an empty kernel"))
+}
+
+/// Average pooling, as [`super::avg_pool2d`].
+pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    let outputs = [h, w].map(|s| super::pool::ceil_outputs(s, kernel, stride));
+    let mut sum: Option<(Tensor, Tensor)> = None;
+    for ky in 0..kernel {
+        for kx in 0..kernel {
+            let (picked, inside) = tap(x, [ky, kx], outputs, stride, 0)?;
+            let inside = inside.to_dtype(DType::F32)?;
+            let picked = picked.broadcast_mul(&inside)?;
+            sum = Some(match sum {
+                None => (picked, inside),
+                Some((total, count)) => ((total + picked)?, (count + inside)?),
+            });
+        }
+    }
+    let (total, count) = sum.ok_or_else(|| Error::internal("avg_pool2d with an empty kernel"))?;
+    Ok(total.broadcast_div(&count)?)
+}
+
+/// Batch normalisation in training mode, as [`super::batch_norm`].
+pub fn batch_norm(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    eps: f64,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    let channels = x.dim(1)?;
+    let mean_of =
+        |t: &Tensor| -> Result<Tensor> { Ok(t.mean_keepdim(3)?.mean_keepdim(2)?.mean_keepdim(0)?) };
+    let mean = mean_of(x)?;
+    let centred = x.broadcast_sub(&mean)?;
+    let var = mean_of(&centred.sqr()?)?;
+    let y = centred
+        .broadcast_div(&(&var + eps)?.sqrt()?)?
+        .broadcast_mul(&w.reshape((1, channels, 1, 1))?)?
+        .broadcast_add(&b.reshape((1, channels, 1, 1))?)?;
+    Ok((
+        y,
+        mean.detach().reshape(channels)?,
+        var.detach().reshape(channels)?,
+    ))
+}
+
+/// Dropout by a mask that is a function of the key alone, as [`super::dropout`].
+pub fn dropout(x: &Tensor, p: f32, key: crate::random::Key) -> Result<Tensor> {
+    let mask: Vec<f32> = (0..x.elem_count() as u64)
+        .map(|i| super::dropout::factor(key, i, p))
+        .collect();
+    let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?.to_device(x.device())?;
+    Ok((x * mask)?)
+}
+
+/// Mean cross-entropy, as [`super::cross_entropy`].
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor, label_smoothing: f64) -> Result<Tensor> {
+    let log_p = log_softmax_last_dim(logits)?;
+    let picked = log_p
+        .gather(&labels.unsqueeze(1)?, 1)?
+        .mean_all()?
+        .affine(label_smoothing - 1.0, 0.0)?;
+    if label_smoothing == 0.0 {
+        return Ok(picked);
+    }
+    Ok((picked + log_p.mean_all()?.affine(-label_smoothing, 0.0)?)?)
+}

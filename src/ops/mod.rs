@@ -1,0 +1,140 @@
+//! Tensor operations with the right gradients, f32.
+//!
+//! candle's own operations are a trap for training: some cut the gradient silently, others compute one for
+//! frozen weights (both cost more than the rest of a step), and none is fast in its backward pass on a CPU. So
+//! every operation that a backbone or an adapter needs is here. On a CPU it is a fused operation with a
+//! backward of its own; on any other device it is composed of candle's differentiable ones ([`composed`]),
+//! which the tests compare with the fused ones.
+//!
+//! Results on the CPU are the same bits with any number of threads: work is split by the shape of the data
+//! alone, and sums over the parts are taken in their order.
+
+pub mod composed;
+mod dropout;
+mod pool;
+
+use candle_core::Tensor;
+
+use crate::random::Key;
+use crate::{Error, Result};
+
+/// The geometry of a 2-d convolution, the same along both axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conv2dSpec {
+    /// Step between windows, in pixels.
+    pub stride: usize,
+    /// Zeros added at each border, in pixels.
+    pub padding: usize,
+    /// Distance between the elements of a window, in pixels.
+    pub dilation: usize,
+    /// Number of groups that the channels are split into.
+    pub groups: usize,
+}
+
+impl Default for Conv2dSpec {
+    fn default() -> Self {
+        Self {
+            stride: 1,
+            padding: 0,
+            dilation: 1,
+            groups: 1,
+        }
+    }
+}
+
+/// Whether a gradient flows into `t`: it is a variable or depends on one.
+pub fn tracks(t: &Tensor) -> bool {
+    t.track_op()
+}
+
+fn shape_error(op: &str, tensors: &[&Tensor]) -> Error {
+    let shapes: Vec<_> = tensors.iter().map(|t| t.dims()).collect();
+    Error::internal(format!("{op}: shapes {shapes:?} do not fit"))
+}
+
+/// `x·wᵀ + b` over the last axis: `x` `[…, inputs]`, `w` `[outputs, inputs]`, `b` `[outputs]` → `[…, outputs]`.
+///
+/// No gradient is computed for a `w` or `b` that does not track.
+pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+    composed::linear(x, w, b)
+}
+
+/// A 2-d cross-correlation: `x` `[batch, inputs, h, w]`, `w` `[outputs, inputs / groups, kh, kw]`, `b`
+/// `[outputs]` → `[batch, outputs, h', w']` with h' = (h + 2·padding − dilation·(kh − 1) − 1) / stride + 1.
+///
+/// No gradient is computed for a `w` or `b` that does not track.
+pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, spec: &Conv2dSpec) -> Result<Tensor> {
+    composed::conv2d(x, w, b, spec)
+}
+
+/// Layer normalisation of the last axis (Ba, Kiros and Hinton, arXiv 1607.06450), the variance biased:
+/// `x` `[…, dim]`, `w` and `b` `[dim]` → `[…, dim]`.
+pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor> {
+    composed::layer_norm(x, w, b, eps)
+}
+
+/// Softmax over the last axis.
+pub fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
+    composed::softmax_last_dim(x)
+}
+
+/// Logarithm of the softmax over the last axis.
+pub fn log_softmax_last_dim(x: &Tensor) -> Result<Tensor> {
+    composed::log_softmax_last_dim(x)
+}
+
+/// Multi-head self-attention (Vaswani et al., arXiv 1706.03762) of what timm's `qkv` layer gives: `qkv`
+/// `[batch, tokens, 3·dim]`, in the order (q, k, v) × head × size → `[batch, tokens, dim]`, the heads side by side.
+pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
+    composed::attention(qkv, heads)
+}
+
+/// Exact GELU, `x·Φ(x)` (Hendrycks and Gimpel, arXiv 1606.08415).
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    composed::gelu(x)
+}
+
+/// `max(x, 0)`; the gradient at 0 is 0, as PyTorch's.
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    composed::relu(x)
+}
+
+/// Max pooling with square windows: `[b, c, h, w]` → `[b, c, h', w']`, h' = (h + 2·padding − kernel) / stride + 1.
+/// The gradient goes to the first maximum of a window in row-major order, as PyTorch's.
+pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    composed::max_pool2d(x, kernel, stride, padding)
+}
+
+/// Average pooling with square windows, PyTorch's `ceil_mode=True, count_include_pad=False`: a window that
+/// hangs over the border is the mean of what is inside. `[b, c, h, w]` → `[b, c, h', w']`.
+pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+    composed::avg_pool2d(x, kernel, stride)
+}
+
+/// Mean over height and width: `[b, c, h, w]` → `[b, c]`.
+pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
+    Ok(x.flatten_from(2)?.mean(2)?)
+}
+
+/// Batch normalisation in training mode (Ioffe and Szegedy, arXiv 1502.03167): `x` `[b, c, h, w]`, `w` and `b`
+/// `[c]` → the output, and the batch's mean and biased variance, `[c]` each, through which no gradient flows.
+pub fn batch_norm(
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    eps: f64,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    composed::batch_norm(x, w, b, eps)
+}
+
+/// Dropout: each element is 0 with probability `p`, and divided by 1 − p otherwise. Which ones is a function of
+/// `key` and the element's row-major index alone.
+pub fn dropout(x: &Tensor, p: f32, key: Key) -> Result<Tensor> {
+    composed::dropout(x, p, key)
+}
+
+/// Mean cross-entropy of `logits` `[b, k]` against `labels` `[b]` (u32), as a scalar. `label_smoothing` ε puts
+/// 1 − ε on the label and spreads ε over all k classes (Szegedy et al., arXiv 1512.00567), as PyTorch's.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor, label_smoothing: f64) -> Result<Tensor> {
+    composed::cross_entropy(logits, labels, label_smoothing)
+}
