@@ -18,7 +18,7 @@ mod vit;
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use crate::random::Key;
 use crate::{Error, Result};
@@ -41,6 +41,7 @@ pub type Weights = BTreeMap<String, Tensor>;
 pub struct Backbone {
     config: Config,
     layers: Vec<Layer>,
+    device: Device,
     model: Model,
 }
 
@@ -64,6 +65,10 @@ impl Backbone {
         Ok(Self {
             config: config.clone(),
             layers: architecture.layers(),
+            device: weights
+                .values()
+                .next()
+                .map_or(Device::Cpu, |t| t.device().clone()),
             model,
         })
     }
@@ -76,6 +81,11 @@ impl Backbone {
     /// Every Linear and Conv2d that a [`Delta`] can be put on, in timm's order; the classifier is not one.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// Where the weights are, and where inputs must be.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Width of the features.
