@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod files;
+pub mod float;
 pub mod random;
 pub use error::{Error, Result};
 

@@ -74,6 +74,7 @@ pub enum Event {
         /// Number of the training.
         training: u32,
         /// Similarity of each foundation class to this task's classes by pretrained features, in [-1, 1].
+        #[serde(with = "crate::float")]
         similarity: Vec<f32>,
         /// Foundation classes in the task's context.
         classes: Vec<usize>,
@@ -85,6 +86,7 @@ pub enum Event {
         /// 1-based step within the task.
         step: usize,
         /// Mean cross-entropy of the batch.
+        #[serde(with = "crate::float")]
         loss: f32,
         /// Learning rate of this step.
         lr: f64,
@@ -141,8 +143,10 @@ pub enum Event {
         /// Size of the update so far against the pretrained weights, by module.
         update: Vec<UpdateNorm>,
         /// Size of the whole update so far, ‖W_i − W_0‖ / ‖W_0‖ over all target modules (Frobenius).
+        #[serde(with = "crate::float")]
         update_total: f64,
         /// Largest absolute difference between the logits of the adapter and of the merged weights.
+        #[serde(with = "crate::float")]
         fidelity: f64,
     },
     /// A test set was measured after `index`.

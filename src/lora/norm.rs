@@ -8,5 +8,6 @@ pub struct UpdateNorm {
     /// timm's module name.
     pub module: String,
     /// ‖ΔW‖ / ‖W_0‖, Frobenius.
+    #[serde(with = "crate::float")]
     pub relative: f64,
 }
