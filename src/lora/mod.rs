@@ -1,5 +1,20 @@
 //! Adapters: low-rank updates of Linear and Conv2d layers, the stack that they form, PEFT's file format.
+//!
+//! Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685), with the semantics of
+//! Hugging Face's PEFT (github.com/huggingface/peft): a layer's output becomes `layer(x) + s·B(A(dropout(x)))`
+//! with s = alpha/rank. Merged, the weight becomes `W + s·BA`.
 
+mod adapter;
 mod norm;
+pub mod peft;
+mod stack;
+mod targets;
+mod tensors;
 
+pub use adapter::{Adapter, LowRank};
 pub use norm::UpdateNorm;
+pub use stack::{Entry, Stack};
+pub use targets::{adapter_parameters, default_targets, resolve_targets, select};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,328 @@
+//! The stack of updates over the pretrained weights.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::{Adapter, UpdateNorm};
+use crate::backbone::{Layer, Weights};
+use crate::{Error, Result};
+
+/// One task's contribution.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// Merged: the weights become W + λ·s·BA.
+    LowRank {
+        /// The update.
+        adapter: Arc<Adapter>,
+        /// Factor on it, 1 for a plain merge.
+        lambda: f64,
+    },
+    /// Kept beside the weights for its own task's head, never added (mode `drop`).
+    Stored {
+        /// The update.
+        adapter: Arc<Adapter>,
+    },
+}
+
+impl Entry {
+    fn adapter(&self) -> &Adapter {
+        match self {
+            Self::LowRank { adapter, .. } | Self::Stored { adapter } => adapter,
+        }
+    }
+}
+
+/// The pretrained weights W_0, which never change, and the entries on them.
+///
+/// W_i = W_{i−1} + λ·s·(BA), each product computed apart, then added, first to last: the weights are a function
+/// of W_0 and the entries alone, so that taking one off gives back the former weights' bits.
+pub struct Stack {
+    base: Weights,
+    layers: Vec<Layer>,
+    entries: Vec<Entry>,
+}
+
+impl Stack {
+    /// No entries yet. `layers` are the backbone's, or those of them that get adapters.
+    pub fn new(base: Weights, layers: &[Layer]) -> Self {
+        Self {
+            base,
+            layers: layers.to_vec(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// The pretrained weights.
+    pub fn base(&self) -> &Weights {
+        &self.base
+    }
+
+    /// First to last.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where its adapter does not fit the layers.
+    pub fn push(&mut self, entry: Entry) -> Result<()> {
+        entry.adapter().check(&self.layers)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Takes the last entry off, if there is one.
+    pub fn pop(&mut self) -> Option<Entry> {
+        self.entries.pop()
+    }
+
+    /// The weights with every merged entry, of all modules; those that no entry touches are W_0's own tensors.
+    pub fn weights(&self) -> Result<Weights> {
+        let mut weights = self.base.clone();
+        for entry in &self.entries {
+            if let Entry::LowRank { adapter, lambda } = entry {
+                adapter.merge_into(&mut weights, &self.layers, *lambda)?;
+            }
+        }
+        Ok(weights)
+    }
+
+    /// How large the whole update is: ‖W_i − W_0‖ / ‖W_0‖ (Frobenius, in f64) of each module that an entry was
+    /// merged into, in the layers' order, and over all of them together; 0 where nothing was merged.
+    pub fn norms(&self) -> Result<(Vec<UpdateNorm>, f64)> {
+        let touched: BTreeSet<&str> = self
+            .entries
+            .iter()
+            .filter(|e| matches!(e, Entry::LowRank { .. }))
+            .flat_map(|e| e.adapter().modules.keys().map(String::as_str))
+            .collect();
+        let weights = self.weights()?;
+        let (mut norms, mut updates, mut bases) = (Vec::new(), 0.0, 0.0);
+        for layer in &self.layers {
+            if !touched.contains(layer.name.as_str()) {
+                continue;
+            }
+            let name = layer.weight_name();
+            let (Some(now), Some(base)) = (weights.get(&name), self.base.get(&name)) else {
+                return Err(Error::internal(format!("the stack has no {name}")));
+            };
+            let (update, base) = squares(now, base)?;
+            updates += update;
+            bases += base;
+            norms.push(UpdateNorm {
+                module: layer.name.clone(),
+                relative: ratio(update, base),
+            });
+        }
+        Ok((norms, ratio(updates, bases)))
+    }
+}
+
+/// ‖now − base‖² and ‖base‖².
+fn squares(now: &Tensor, base: &Tensor) -> Result<(f64, f64)> {
+    let host = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
+    let (now, base) = (host(now)?, host(base)?);
+    Ok(now
+        .iter()
+        .zip(&base)
+        .fold((0.0, 0.0), |(update, square), (n, b)| {
+            let (n, b) = (f64::from(*n), f64::from(*b));
+            (update + (n - b).powi(2), square + b * b)
+        }))
+}
+
+/// √(update / base), 0 for no update of zero weights.
+fn ratio(update: f64, base: f64) -> f64 {
+    if update == 0.0 {
+        0.0
+    } else {
+        (update / base).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::lora::{select, testing};
+    use crate::random::Key;
+    use crate::recipe::{LoraRecipe, Mode};
+
+    fn randn(shape: &[usize], key: Key) -> Tensor {
+        let n: usize = shape.iter().product();
+        let v: Vec<f32> = (0..n as u64).map(|i| 0.3 * key.normal(i)).collect();
+        Tensor::from_vec(v, shape, &Device::Cpu).unwrap()
+    }
+
+    fn layers() -> Vec<Layer> {
+        let mut layers = testing::vit_layers();
+        layers.push(testing::conv("layer1.0.conv2", 6, 8, 3, 1, 1));
+        layers
+    }
+
+    fn base() -> Weights {
+        layers()
+            .iter()
+            .map(|l| {
+                let name = l.weight_name();
+                let weight = randn(&l.weight_shape(), Key::new(1).named(&name));
+                (name, weight)
+            })
+            .collect()
+    }
+
+    fn adapter(rank: usize, targets: &str, seed: u64) -> Arc<Adapter> {
+        let recipe = LoraRecipe {
+            mode: Mode::Merge,
+            rank,
+            alpha: Some(1.7 * rank as f64),
+            dropout: 0.0,
+            targets: targets.into(),
+        };
+        let chosen = select(&layers(), targets).unwrap();
+        let mut adapter =
+            Adapter::initialise(&chosen, &recipe, Key::new(seed), &Device::Cpu).unwrap();
+        for (name, pair) in &mut adapter.modules {
+            pair.b = randn(pair.b.dims(), Key::new(seed).named(name));
+        }
+        Arc::new(adapter)
+    }
+
+    fn merged(rank: usize, targets: &str, seed: u64, lambda: f64) -> Entry {
+        Entry::LowRank {
+            adapter: adapter(rank, targets, seed),
+            lambda,
+        }
+    }
+
+    fn bits(weights: &Weights) -> Vec<(String, Vec<u32>)> {
+        weights
+            .iter()
+            .map(|(name, t)| {
+                let v = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                (name.clone(), v.iter().map(|x| x.to_bits()).collect())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn undo_gives_the_old_weights_bits() {
+        let mut stack = Stack::new(base(), &layers());
+        let mut history = vec![bits(&stack.weights().unwrap())];
+        assert_eq!(history[0], bits(&base()));
+        for (i, (rank, lambda)) in [(1, 1.0), (16, 1.0), (4, 0.5), (3, 1.0)]
+            .into_iter()
+            .enumerate()
+        {
+            stack
+                .push(merged(rank, ".*", 10 + i as u64, lambda))
+                .unwrap();
+            history.push(bits(&stack.weights().unwrap()));
+        }
+        for i in (0..4).rev() {
+            assert_ne!(history[i], history[i + 1]);
+            assert!(stack.pop().is_some());
+            assert_eq!(bits(&stack.weights().unwrap()), history[i]);
+        }
+        assert!(stack.pop().is_none());
+        // The same entries again give the same weights again.
+        stack.push(merged(1, ".*", 10, 1.0)).unwrap();
+        assert_eq!(bits(&stack.weights().unwrap()), history[1]);
+    }
+
+    #[test]
+    fn weights_are_sums_in_order_of_products_computed_apart() {
+        let mut stack = Stack::new(base(), &layers());
+        stack
+            .push(merged(2, r".*qkv|layer1\.0\.conv2", 1, 1.0))
+            .unwrap();
+        stack
+            .push(merged(3, r".*qkv|layer1\.0\.conv2", 2, 0.5))
+            .unwrap();
+        let weights = stack.weights().unwrap();
+        for name in ["blocks.1.attn.qkv", "layer1.0.conv2"] {
+            let weight_name = format!("{name}.weight");
+            let mut expected: Vec<f32> = base()[&weight_name]
+                .flatten_all()
+                .unwrap()
+                .to_vec1()
+                .unwrap();
+            for (rank, seed, lambda) in [(2, 1, 1.0), (3, 2, 0.5)] {
+                let adapter = adapter(rank, r".*qkv|layer1\.0\.conv2", seed);
+                let pair = &adapter.modules[name];
+                let b: Vec<Vec<f32>> = pair.b.flatten_from(1).unwrap().to_vec2().unwrap();
+                let a: Vec<Vec<f32>> = pair.a.flatten_from(1).unwrap().to_vec2().unwrap();
+                let columns = a[0].len();
+                for (i, e) in expected.iter_mut().enumerate() {
+                    let (o, c) = (i / columns, i % columns);
+                    let product: f64 = (0..rank)
+                        .map(|r| f64::from(b[o][r]) * f64::from(a[r][c]))
+                        .sum();
+                    *e += (lambda * 1.7 * product) as f32;
+                }
+            }
+            let got: Vec<f32> = weights[&weight_name]
+                .flatten_all()
+                .unwrap()
+                .to_vec1()
+                .unwrap();
+            for (g, e) in got.iter().zip(&expected) {
+                assert!((g - e).abs() < 1e-5, "{name}: {g} {e}");
+            }
+        }
+        let untouched = "blocks.0.mlp.fc1.weight";
+        assert_eq!(
+            bits(&weights).iter().find(|(n, _)| n == untouched),
+            bits(&base()).iter().find(|(n, _)| n == untouched)
+        );
+    }
+
+    #[test]
+    fn a_stored_entry_is_never_added() {
+        let mut stack = Stack::new(base(), &layers());
+        stack
+            .push(Entry::Stored {
+                adapter: adapter(4, ".*", 1),
+            })
+            .unwrap();
+        assert_eq!(bits(&stack.weights().unwrap()), bits(&base()));
+        let (norms, total) = stack.norms().unwrap();
+        assert!(norms.is_empty() && total == 0.0);
+    }
+
+    #[test]
+    fn norms_are_frobenius_by_module_and_in_all() {
+        let mut stack = Stack::new(base(), &layers());
+        stack.push(merged(2, ".*qkv", 1, 1.0)).unwrap();
+        stack.push(merged(2, ".*qkv", 2, 1.0)).unwrap();
+        let (norms, total) = stack.norms().unwrap();
+        let names: Vec<_> = norms.iter().map(|n| n.module.as_str()).collect();
+        assert_eq!(names, ["blocks.0.attn.qkv", "blocks.1.attn.qkv"]);
+        let weights = stack.weights().unwrap();
+        let norm = |t: &Tensor| {
+            let v = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>()
+        };
+        let (mut updates, mut bases) = (0.0, 0.0);
+        for n in &norms {
+            let name = format!("{}.weight", n.module);
+            let update = norm(&(&weights[&name] - &base()[&name]).unwrap());
+            let square = norm(&base()[&name]);
+            assert!((n.relative - (update / square).sqrt()).abs() < 1e-6);
+            updates += update;
+            bases += square;
+        }
+        assert!(total > 0.0 && (total - (updates / bases).sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_entry_that_does_not_fit_is_refused() {
+        let mut stack = Stack::new(base(), &layers()[..3]);
+        assert!(stack.push(merged(2, r".*conv2", 1, 1.0)).is_err());
+        assert!(stack.entries().is_empty());
+    }
+}
