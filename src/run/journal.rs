@@ -1,0 +1,450 @@
+//! The journal: one JSON object a line, appended before anyone sees the event.
+//!
+//! A record counts once its newline is in the file. What a crash leaves after the last newline is a torn
+//! line: readers drop and report it, and [`Journal::open`] cuts it off. Anything else that is no record is
+//! damage, and refused with its place, since a fold over a journal with a hole would show another run.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::lab::{Event, JOURNAL_VERSION, Record};
+use crate::{Error, Result, files};
+
+/// A journal open for appending. Holds the file's lock, so that no two labs work on one run.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole records.
+    length: u64,
+    /// `seq` of the next record.
+    next: u64,
+}
+
+/// What a journal file holds.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Its records, `seq` 0, 1, 2, …
+    pub records: Vec<Record>,
+    /// The line that was being written when the program ended, if there is one.
+    pub torn: Option<Torn>,
+}
+
+/// A last line that was never finished; not part of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// Its number, from 1.
+    pub line: usize,
+    /// Byte at which it begins, from 0.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: usize,
+}
+
+impl std::fmt::Display for Torn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the journal's last line ({}, at byte {}) was cut off while it was written and is left out",
+            self.line, self.offset
+        )
+    }
+}
+
+impl Journal {
+    /// Begins the journal of a new run.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there is one already.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|e| match e.kind() {
+                std::io::ErrorKind::AlreadyExists => Error::input(format!(
+                    "{} exists already: it belongs to another run",
+                    path.display()
+                )),
+                _ => Error::io(path)(e),
+            })?;
+        lock(&file, path)?;
+        files::sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            length: 0,
+            next: 0,
+        })
+    }
+
+    /// Opens a run's journal for appending and cuts off a torn last line.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if it is damaged, of a newer version, or in the hands of another process.
+    pub fn open(path: &Path) -> Result<(Self, Reading)> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(Error::io(path))?;
+        lock(&file, path)?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.read_to_end(&mut bytes))
+            .map_err(Error::io(path))?;
+        let reading = parse(path, &bytes)?;
+        let length = reading
+            .torn
+            .as_ref()
+            .map_or(bytes.len() as u64, |t| t.offset);
+        if reading.torn.is_some() {
+            file.set_len(length)
+                .and_then(|()| file.sync_all())
+                .map_err(Error::io(path))?;
+        }
+        let journal = Self {
+            path: path.to_path_buf(),
+            file,
+            length,
+            next: reading.records.len() as u64,
+        };
+        Ok((journal, reading))
+    }
+
+    /// Appends an event under the present time. When this returns, the record is in the file; life-cycle
+    /// events (all but steps, watches and notes) are on the disk, too.
+    ///
+    /// # Errors
+    /// [`Error::Io`] as the system says, a full disk for example; what was half written is taken back.
+    pub fn append(&mut self, event: Event) -> Result<Record> {
+        let record = Record {
+            v: JOURNAL_VERSION,
+            seq: self.next,
+            time: format!("{:.3}", jiff::Timestamp::now()),
+            event,
+        };
+        let mut line = serde_json::to_vec(&record)
+            .map_err(|e| Error::internal(format!("an event could not be written as JSON: {e}")))?;
+        line.push(b'\n');
+        let written = self.file.write_all(&line).and_then(|()| {
+            if is_life_cycle(&record.event) {
+                self.file.sync_data()
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = written {
+            // Best effort: if this fails as well, the next reader finds a torn line.
+            let _ = self.file.set_len(self.length);
+            return Err(Error::io(&self.path)(error));
+        }
+        self.length += line.len() as u64;
+        self.next += 1;
+        Ok(record)
+    }
+}
+
+/// Reads a run's journal, also while a lab is writing it.
+///
+/// # Errors
+/// [`Error::Input`] if it is damaged or of a newer version.
+pub fn read(path: &Path) -> Result<Reading> {
+    parse(path, &files::read(path)?)
+}
+
+fn is_life_cycle(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Step { .. } | Event::Watched { .. } | Event::Note { .. }
+    )
+}
+
+/// Only a lock that somebody else holds matters: a file system without locks still gets its run.
+fn lock(file: &File, path: &Path) -> Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::input(format!(
+            "the run {} is being worked on by another pentimento: stop that one first",
+            path.parent().unwrap_or(path).display()
+        ))),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+/// The part of a record that every version of the format has.
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Reading> {
+    let mut reading = Reading::default();
+    let mut offset = 0;
+    while offset < bytes.len() {
+        let rest = &bytes[offset..];
+        let line = reading.records.len() + 1;
+        let end = rest.iter().position(|&b| b == b'\n');
+        let text = &rest[..end.unwrap_or(rest.len())];
+        let is_last = end.is_none_or(|end| end + 1 == rest.len());
+        // A last line with a newline that is not even JSON is torn, too: after a power cut the end of a
+        // line can be on the disk without its beginning.
+        if end.is_none()
+            || (is_last && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err())
+        {
+            reading.torn = Some(Torn {
+                line,
+                offset: offset as u64,
+                bytes: rest.len(),
+            });
+            break;
+        }
+        let record = parse_line(text, reading.records.len() as u64)
+            .map_err(|reason| refusal(path, line, offset, &reason))?;
+        reading.records.push(record);
+        offset += text.len() + 1;
+    }
+    Ok(reading)
+}
+
+fn refusal(path: &Path, line: usize, offset: usize, reason: &Refusal) -> Error {
+    let file = path.display();
+    Error::input(match reason {
+        Refusal::Version(v) => format!(
+            "{file} has version {v} of the journal's format and this program reads up to \
+             {JOURNAL_VERSION}: open the run with the pentimento that made it"
+        ),
+        Refusal::Damage(what) => format!(
+            "{file} is damaged at line {line}, byte {offset}: {what}; restore the file from a copy, or \
+             cut it off before that byte"
+        ),
+    })
+}
+
+enum Refusal {
+    Version(u32),
+    Damage(String),
+}
+
+fn parse_line(text: &[u8], seq: u64) -> Result<Record, Refusal> {
+    let damage = |e: serde_json::Error| {
+        // serde_json's "at line 1 column n" would name a line that is not the file's.
+        let message = e.to_string();
+        let what = message.split(" at line ").next().unwrap_or_default();
+        Refusal::Damage(format!("the line is no record ({what})"))
+    };
+    let Version { v } = serde_json::from_slice(text).map_err(damage)?;
+    if v > JOURNAL_VERSION {
+        return Err(Refusal::Version(v));
+    }
+    let record: Record = serde_json::from_slice(text).map_err(damage)?;
+    if record.seq != seq {
+        return Err(Refusal::Damage(format!(
+            "record {seq} was expected and record {} found",
+            record.seq
+        )));
+    }
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::Level;
+    use std::fs;
+
+    fn note(message: &str) -> Event {
+        Event::Note {
+            level: Level::Info,
+            message: message.into(),
+        }
+    }
+
+    fn step(step: usize, loss: f32) -> Event {
+        Event::Step {
+            training: 1,
+            step,
+            loss,
+            lr: 1e-3,
+            correct: 3,
+            images: 32,
+            seconds: 0.02,
+        }
+    }
+
+    /// A journal of `n` records in a fresh folder.
+    fn sample(n: usize) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let mut journal = Journal::create(&path).unwrap();
+        for i in 0..n {
+            journal.append(step(i + 1, 0.1 * i as f32)).unwrap();
+        }
+        (dir, path)
+    }
+
+    fn sentence(path: &Path) -> String {
+        match read(path).unwrap_err() {
+            Error::Input(text) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back() {
+        let (_dir, path) = sample(0);
+        fs::remove_file(&path).unwrap();
+        let mut journal = Journal::create(&path).unwrap();
+        let events = [
+            note("a line\nand \"another\""),
+            step(1, 0.1),
+            Event::Paused,
+            Event::Finished,
+        ];
+        let appended: Vec<Record> = events
+            .iter()
+            .map(|e| journal.append(e.clone()).unwrap())
+            .collect();
+        let reading = read(&path).unwrap();
+        assert_eq!(reading.records, appended);
+        assert_eq!(reading.torn, None);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
+        for (i, record) in appended.iter().enumerate() {
+            assert_eq!((record.v, record.seq), (JOURNAL_VERSION, i as u64));
+            let time: jiff::Timestamp = record.time.parse().unwrap();
+            assert!(
+                record.time.ends_with('Z') && time.as_second() > 0,
+                "{}",
+                record.time
+            );
+        }
+    }
+
+    #[test]
+    fn a_diverged_loss_comes_back() {
+        let (_dir, path) = sample(0);
+        fs::remove_file(&path).unwrap();
+        let mut journal = Journal::create(&path).unwrap();
+        journal.append(step(1, f32::NAN)).unwrap();
+        journal.append(step(2, f32::INFINITY)).unwrap();
+        let records = read(&path).unwrap().records;
+        assert!(matches!(records[0].event, Event::Step { loss, .. } if loss.is_nan()));
+        assert!(matches!(records[1].event, Event::Step { loss, .. } if loss == f32::INFINITY));
+    }
+
+    #[test]
+    fn a_torn_last_line_is_dropped_reported_and_cut_off_by_the_next_writer() {
+        let (_dir, path) = sample(3);
+        let whole = fs::read(&path).unwrap();
+        let second = whole.iter().position(|&b| b == b'\n').unwrap() + 1;
+        let third = second + whole[second..].iter().position(|&b| b == b'\n').unwrap() + 1;
+        for cut in third + 1..whole.len() {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let reading = read(&path).unwrap();
+            assert_eq!(reading.records.len(), 2);
+            let torn = reading.torn.unwrap();
+            assert_eq!(
+                (torn.line, torn.offset, torn.bytes),
+                (3, third as u64, cut - third)
+            );
+            assert!(torn.to_string().contains("(3, at byte "), "{torn}");
+        }
+        let (mut journal, reading) = Journal::open(&path).unwrap();
+        assert!(reading.torn.is_some());
+        assert_eq!(journal.append(Event::Paused).unwrap().seq, 2);
+        drop(journal);
+        let reading = read(&path).unwrap();
+        assert_eq!((reading.records.len(), reading.torn), (3, None));
+        assert_eq!(reading.records[2].event, Event::Paused);
+    }
+
+    #[test]
+    fn a_last_line_without_its_beginning_is_torn() {
+        let (_dir, path) = sample(2);
+        let mut bytes = fs::read(&path).unwrap();
+        let offset = bytes.len() as u64;
+        bytes.extend([0; 20]);
+        bytes.extend(b"econds\":0.02}\n");
+        fs::write(&path, &bytes).unwrap();
+        let reading = read(&path).unwrap();
+        assert_eq!(reading.records.len(), 2);
+        assert_eq!(reading.torn.unwrap().offset, offset);
+    }
+
+    #[test]
+    fn damage_is_refused_with_its_place() {
+        let (_dir, path) = sample(4);
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines[0].len() + lines[1].len() + 2;
+        let with = |third: &str| {
+            fs::write(&path, [lines[0], lines[1], third, lines[3], ""].join("\n")).unwrap();
+            sentence(&path)
+        };
+        let place = format!("is damaged at line 3, byte {at}: ");
+        for third in [
+            "{\"v\":1",
+            "",
+            "null",
+            "{\"v\":1,\"seq\":2}",
+            "\0\0\0",
+            "{\"seq\":2}",
+        ] {
+            let message = with(third);
+            assert!(
+                message.contains(&place) && message.contains("no record"),
+                "{message}"
+            );
+            assert!(!message.contains("at line 1"), "{message}");
+        }
+        let unknown = with(&lines[2].replace("\"Step\"", "\"Dance\""));
+        assert!(
+            unknown.contains(&place) && unknown.contains("Dance"),
+            "{unknown}"
+        );
+        // A line that is missing is found by the numbers.
+        fs::write(&path, [lines[0], lines[2], lines[3], ""].join("\n")).unwrap();
+        let gap = sentence(&path);
+        assert!(gap.contains("line 2"), "{gap}");
+        assert!(
+            gap.contains("record 1 was expected and record 2 found"),
+            "{gap}"
+        );
+        // Whole, but no record: not a torn line even in the last place.
+        fs::write(&path, [lines[0], "{\"v\":1,\"seq\":1}", ""].join("\n")).unwrap();
+        assert!(sentence(&path).contains("line 2"));
+        assert!(Journal::open(&path).is_err());
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_by_name() {
+        let (_dir, path) = sample(1);
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.push_str("{\"v\":7,\"seq\":1,\"time\":\"\",\"kind\":\"Dreamt\"}\n");
+        fs::write(&path, text).unwrap();
+        let message = sentence(&path);
+        assert!(message.contains("version 7"), "{message}");
+        assert!(message.contains("reads up to 1"), "{message}");
+    }
+
+    #[test]
+    fn an_empty_journal_has_no_records() {
+        let (_dir, path) = sample(0);
+        let reading = read(&path).unwrap();
+        assert!(reading.records.is_empty() && reading.torn.is_none());
+    }
+
+    #[test]
+    fn a_journal_has_one_writer() {
+        let (_dir, path) = sample(1);
+        let (first, _) = Journal::open(&path).unwrap();
+        let message = Journal::open(&path).unwrap_err().to_string();
+        assert!(message.contains("another pentimento"), "{message}");
+        assert_eq!(read(&path).unwrap().records.len(), 1);
+        drop(first);
+        Journal::open(&path).unwrap();
+        assert_eq!(Journal::create(&path).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,225 @@
+//! `manifest.json`: what a run was made from, and where.
+//!
+//! Everything about the machine is here and in the journal, and nowhere else in the folder, so that equal
+//! runs export equal bytes.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::Recipe;
+use crate::{Error, Result, files};
+
+/// The version of the manifest's format.
+pub const MANIFEST_VERSION: u32 = 1;
+
+/// The content of `manifest.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Format version, [`MANIFEST_VERSION`].
+    pub v: u32,
+    /// This program's version.
+    pub version: String,
+    /// The resolved recipe, seed included.
+    pub recipe: Recipe,
+    /// SHA-256 of the recipe without name, description and seed.
+    pub recipe_hash: String,
+    /// Root of all randomness; the recipe's.
+    pub seed: u64,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// The machine.
+    pub machine: Machine,
+    /// When the run was made, RFC 3339, UTC.
+    pub started: String,
+    /// The pretrained weights.
+    pub weights: Fingerprint,
+    /// The data sets, the foundation first.
+    pub data: Vec<Fingerprint>,
+}
+
+/// What tells whether a file or a data set is still the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Where it comes from, as the recipe says: `bundled:latin`.
+    pub source: String,
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
+}
+
+/// Where a run was made. Bits repeat on one CPU model, with any number of threads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name on its network.
+    pub host: String,
+    /// CPU model.
+    pub cpu: String,
+    /// Threads that compute.
+    pub threads: usize,
+}
+
+impl Machine {
+    /// The one that this program runs on; `unknown` for what the system does not tell.
+    pub fn here() -> Self {
+        let first = |found: Option<String>| {
+            found
+                .map(|s| s.trim().to_owned())
+                .filter(|s| !s.is_empty())
+                .unwrap_or_else(|| "unknown".into())
+        };
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .ok()
+            .or_else(|| std::env::var("HOSTNAME").ok())
+            .or_else(|| std::env::var("COMPUTERNAME").ok());
+        let cpu = std::fs::read_to_string("/proc/cpuinfo")
+            .ok()
+            .and_then(|text| cpu_model(&text))
+            .or_else(|| std::env::var("PROCESSOR_IDENTIFIER").ok());
+        Self {
+            host: first(host),
+            cpu: first(cpu),
+            threads: rayon::current_num_threads(),
+        }
+    }
+}
+
+/// The model in the text of `/proc/cpuinfo`.
+fn cpu_model(cpuinfo: &str) -> Option<String> {
+    cpuinfo
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| matches!(key.trim(), "model name" | "Model" | "cpu model"))
+        .map(|(_, model)| model.trim().to_owned())
+}
+
+impl Manifest {
+    /// The manifest of a run that begins now, on this machine.
+    pub fn new(
+        recipe: Recipe,
+        recipe_hash: String,
+        device: &str,
+        weights: Fingerprint,
+        data: Vec<Fingerprint>,
+    ) -> Self {
+        Self {
+            v: MANIFEST_VERSION,
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: recipe.seed,
+            recipe,
+            recipe_hash,
+            device: device.into(),
+            machine: Machine::here(),
+            started: format!("{:.3}", jiff::Timestamp::now()),
+            weights,
+            data,
+        }
+    }
+
+    /// Writes it, atomically.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(self).map_err(|e| {
+            Error::internal(format!("the manifest could not be written as JSON: {e}"))
+        })?;
+        text.push(b'\n');
+        files::write_atomic(path, &text)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if it is damaged or of a newer version.
+    pub fn read(path: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let bytes = files::read(path)?;
+        let damaged =
+            |e: serde_json::Error| Error::input(format!("{} is no manifest: {e}", path.display()));
+        let Version { v } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if v > MANIFEST_VERSION {
+            return Err(Error::input(format!(
+                "{} has version {v} of the manifest's format and this program reads up to \
+                 {MANIFEST_VERSION}: open the run with the pentimento that made it",
+                path.display()
+            )));
+        }
+        serde_json::from_slice(&bytes).map_err(damaged)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub fn recipe() -> Recipe {
+        serde_json::from_value(serde_json::json!({
+            "name": "demo", "seed": 7,
+            "backbone": {"source": "bundled:glyph-vit"},
+            "lora": {"rank": 16},
+            "train": {"steps": 600, "batch_size": 32, "lr": 1e-3, "weight_decay": 1e-2, "warmup": 0.1},
+            "foundation": {"data": "bundled:latin"},
+            "task": [{"id": "parity", "data": "bundled:parity", "context": ["digits"]}],
+        }))
+        .unwrap()
+    }
+
+    pub fn manifest() -> Manifest {
+        let print = |source: &str| Fingerprint {
+            source: source.into(),
+            sha256: files::sha256(source.as_bytes()),
+        };
+        Manifest::new(
+            recipe(),
+            "0123".into(),
+            "cpu",
+            print("bundled:glyph-vit"),
+            vec![print("bundled:latin"), print("bundled:parity")],
+        )
+    }
+
+    #[test]
+    fn a_manifest_comes_back_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("manifest.json");
+        let manifest = manifest();
+        manifest.write(&path).unwrap();
+        assert_eq!(Manifest::read(&path).unwrap(), manifest);
+        assert_eq!((manifest.seed, manifest.v), (7, MANIFEST_VERSION));
+        assert!(manifest.started.parse::<jiff::Timestamp>().is_ok());
+        assert!(manifest.machine.threads > 0);
+        assert!(!manifest.machine.cpu.is_empty() && !manifest.machine.host.is_empty());
+    }
+
+    #[test]
+    fn damage_and_newer_versions_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("manifest.json");
+        for (text, what) in [
+            ("{", "is no manifest"),
+            ("{\"v\":1}", "missing field"),
+            (
+                "{\"v\":2,\"dreams\":1}",
+                "version 2 of the manifest's format",
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Manifest::read(&path).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let message = error.to_string();
+            assert!(
+                message.contains(what) && message.contains("manifest.json"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_cpu_is_found_on_intel_and_arm() {
+        let intel = "processor\t: 0\nmodel\t\t: 85\nmodel name\t: Xeon(R) @ 2.00GHz\n";
+        assert_eq!(cpu_model(intel).unwrap(), "Xeon(R) @ 2.00GHz");
+        let pi = "processor\t: 0\n\nModel\t\t: Raspberry Pi 4\n";
+        assert_eq!(cpu_model(pi).unwrap(), "Raspberry Pi 4");
+        assert_eq!(cpu_model("nonsense"), None);
+    }
+}
