@@ -2,6 +2,10 @@
 
 mod contextual;
 mod counts;
+mod matrix;
+mod rank;
 
-pub use contextual::Contextual;
-pub use counts::Counts;
+pub use contextual::{Contextual, NOT_INDEPENDENT, context, contextual};
+pub use counts::{Counts, counts, new_errors, new_hits, wrong_answers};
+pub use matrix::{Average, Forgetting, Matrix};
+pub use rank::{average_ranks, spearman};
