@@ -3,6 +3,7 @@
 mod folder;
 pub mod journal;
 mod manifest;
+mod matrix;
 pub mod view;
 
 pub use folder::RunFolder;
