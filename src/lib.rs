@@ -7,6 +7,7 @@
 pub mod error;
 pub mod files;
 pub mod float;
+pub mod folder;
 pub mod random;
 pub use error::{Error, Result};
 

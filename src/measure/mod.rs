@@ -6,6 +6,6 @@ mod matrix;
 mod rank;
 
 pub use contextual::{Contextual, NOT_INDEPENDENT, context, contextual};
-pub use counts::{Counts, counts, new_errors, new_hits, wrong_answers};
+pub use counts::{Counts, changes, counts, wrong_answers};
 pub use matrix::{Average, Forgetting, Matrix};
 pub use rank::{average_ranks, spearman};

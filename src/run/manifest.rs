@@ -149,10 +149,10 @@ impl Manifest {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
-    pub fn recipe() -> Recipe {
+    fn recipe() -> Recipe {
         serde_json::from_value(serde_json::json!({
             "name": "demo", "seed": 7,
             "backbone": {"source": "bundled:glyph-vit"},
@@ -164,7 +164,7 @@ pub(super) mod tests {
         .unwrap()
     }
 
-    pub fn manifest() -> Manifest {
+    fn manifest() -> Manifest {
         let print = |source: &str| Fingerprint {
             source: source.into(),
             sha256: files::sha256(source.as_bytes()),

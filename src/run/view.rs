@@ -118,12 +118,23 @@ pub struct Training {
     pub context: Vec<usize>,
     /// How it ended, or that it has not.
     pub end: TrainingEnd,
-    /// Last checkpoint: step and file.
-    pub checkpoint: Option<(usize, String)>,
+    /// Last checkpoint.
+    pub checkpoint: Option<StoredCheckpoint>,
     /// Folder of the adapter once trained.
     pub adapter: String,
     /// File of the head once trained.
     pub head: String,
+}
+
+/// A stored state of a training.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// After this step.
+    pub step: usize,
+    /// Path within the run's folder.
+    pub file: String,
+    /// Of the file.
+    pub sha256: String,
 }
 
 /// How a training ended.
@@ -317,10 +328,14 @@ impl RunView {
                 training,
                 step,
                 file,
-                ..
-            } => {
-                self.with_training(*training, |t| t.checkpoint = Some((*step, file.clone())));
-            }
+                sha256,
+            } => self.with_training(*training, |t| {
+                t.checkpoint = Some(StoredCheckpoint {
+                    step: *step,
+                    file: file.clone(),
+                    sha256: sha256.clone(),
+                });
+            }),
             Event::Trained {
                 index,
                 training,

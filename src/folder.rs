@@ -14,8 +14,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use super::journal::Journal;
-use super::manifest::Manifest;
 use crate::{Error, Result, files};
 
 /// The folder of a run that exists.
@@ -25,35 +23,49 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Refuses a path that no new run can have: a file, or a folder with something in it. Touches nothing.
+    ///
+    /// # Errors
+    /// [`Error::Input`], pointing to `pentimento resume`.
+    pub fn check_free(path: &Path) -> Result<()> {
+        let run = path.display();
+        let mut entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(e) => {
+                return Err(Error::input(format!(
+                    "{run} cannot be a run's folder: {e}; give another one"
+                )));
+            }
+        };
+        if entries.next().is_none() {
+            return Ok(());
+        }
+        Err(Error::input(if is_run(path) {
+            format!(
+                "{run} holds a run already: `pentimento resume {run}` goes on with it, or give another \
+                 folder for a new one"
+            )
+        } else {
+            format!(
+                "{run} is not empty: give another folder (an interrupted run is continued by \
+                 `pentimento resume {run}`)"
+            )
+        }))
+    }
+
     /// Claims `path` for a new run: a folder that is absent (it is made, with its parents) or empty.
     ///
     /// # Errors
-    /// [`Error::Input`] if it is a file, or a folder with something in it.
+    /// As [`RunFolder::check_free`], or if the folder cannot be made.
     pub fn create(path: &Path) -> Result<Self> {
+        Self::check_free(path)?;
         fs::create_dir_all(path).map_err(|e| {
             Error::input(format!(
                 "{} cannot be made a run's folder: {e}; give another one",
                 path.display()
             ))
         })?;
-        if fs::read_dir(path)
-            .map_err(Error::io(path))?
-            .next()
-            .is_some()
-        {
-            let run = path.display();
-            return Err(Error::input(if is_run(path) {
-                format!(
-                    "{run} holds a run already: `pentimento resume {run}` goes on with it, or give \
-                     another folder for a new one"
-                )
-            } else {
-                format!(
-                    "{run} is not empty: give another folder (an interrupted run is continued by \
-                     `pentimento resume {run}`)"
-                )
-            }));
-        }
         Ok(Self {
             root: path.to_path_buf(),
         })
@@ -119,12 +131,6 @@ impl RunFolder {
     /// `export/`
     pub fn export_path(&self) -> PathBuf {
         self.root.join("export")
-    }
-
-    /// Writes the manifest, then begins the journal: with both, the folder is a run.
-    pub fn begin(&self, manifest: &Manifest) -> Result<Journal> {
-        manifest.write(&self.manifest_path())?;
-        Journal::create(&self.journal_path())
     }
 
     /// Name of the adapter of training `training` within the folder.
@@ -273,7 +279,6 @@ fn file_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::manifest::tests::manifest;
     use super::*;
 
     fn refused(result: Result<RunFolder>) -> String {
@@ -285,7 +290,9 @@ mod tests {
 
     fn begun(path: &Path) -> RunFolder {
         let folder = RunFolder::create(path).unwrap();
-        folder.begin(&manifest()).unwrap();
+        for path in [folder.manifest_path(), folder.journal_path()] {
+            fs::write(path, b"").unwrap();
+        }
         folder
     }
 
@@ -312,7 +319,7 @@ mod tests {
         );
 
         let text = refused(RunFolder::create(&other.join("thesis.txt")));
-        assert!(text.contains("thesis.txt cannot be made"), "{text}");
+        assert!(text.contains("thesis.txt cannot be"), "{text}");
         let text = refused(RunFolder::create_default(
             &other.join("thesis.txt"),
             "demo",
@@ -377,10 +384,6 @@ mod tests {
         assert!(text.contains("is a file"), "{text}");
         let run = begun(&dir.path().join("run"));
         assert_eq!(RunFolder::open(run.root()).unwrap(), run);
-        assert_eq!(
-            Manifest::read(&run.manifest_path()).unwrap().recipe.name,
-            "demo"
-        );
     }
 
     #[test]
