@@ -3,15 +3,27 @@
 //! A recipe says everything that decides a run's bits except the machine. It is written in TOML, unknown
 //! keys are refused, and `presets/demo.toml` documents every key.
 
+mod document;
+mod nearest;
+mod overrides;
 mod presets;
 mod pretrain;
+mod schema;
+mod source;
+mod validate;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::Result;
+use crate::{Error, Result};
+use document::Document;
+
+#[cfg(test)]
+mod tests;
 
 pub use presets::{Preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};
+pub use source::{BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource};
 
 /// One experiment: a backbone, how adapters are made and trained, and the sequence of tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,45 +73,95 @@ impl TaskBudget {
 }
 
 impl Recipe {
-    /// Parses, overrides (`key.path=value`) and validates; `origin` names the text in errors.
+    /// Parses, overrides (`key.path=value`, in order) and validates; `origin` names the text in errors.
     ///
     /// # Errors
     /// [`crate::Error::Input`], one sentence with the key and, for the text's own keys, the line.
-    pub fn from_toml(_text: &str, _origin: &str, _overrides: &[String]) -> Result<Self> {
-        todo!()
+    pub fn from_toml(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
+        let document = Document::new(schema::RECIPE, text, origin, overrides)?;
+        let recipe: Self = document.typed()?;
+        validate::recipe(&recipe).map_err(|fault| document.error(&fault))?;
+        Ok(recipe)
     }
 
     /// The preset of this name or the file at this path, overridden and validated.
     ///
     /// # Errors
     /// [`crate::Error::Input`] when there is neither, or the content is wrong.
-    pub fn load(_preset_or_path: &str, _overrides: &[String]) -> Result<Self> {
-        todo!()
+    pub fn load(preset_or_path: &str, overrides: &[String]) -> Result<Self> {
+        let (text, origin) = presets::find(presets::Kind::Experiment, preset_or_path)?;
+        Self::from_toml(&text, &origin, overrides)
     }
 
-    /// Refuses every impossible value in one sentence that names its key.
+    /// Refuses every impossible value in one sentence that names its key. What depends on the backbone or
+    /// the data (a rank larger than a layer, groups that the foundation lacks) is checked where those are.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`].
     pub fn validate(&self) -> Result<()> {
-        todo!()
+        validate::recipe(self).map_err(|fault| Error::input(fault.message))
     }
 
-    /// SHA-256 of what decides the experiment: canonical JSON (sorted keys) without name, description, seed.
+    /// SHA-256 of what decides the experiment: JSON with sorted keys and no blanks, without name,
+    /// description and seed, and with alpha resolved.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] if the recipe cannot be written as JSON.
     pub fn hash(&self) -> Result<String> {
-        todo!()
+        let mut resolved = self.clone();
+        resolved.lora.alpha = Some(self.lora.alpha());
+        let mut value =
+            serde_json::to_value(&resolved).map_err(|e| Error::internal(e.to_string()))?;
+        if let Value::Object(map) = &mut value {
+            map.retain(|key, _| !matches!(key.as_str(), "name" | "description" | "seed"));
+        }
+        value.sort_all_objects();
+        Ok(crate::files::sha256(value.to_string().as_bytes()))
     }
 
     /// TOML that parses to this recipe again.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] if a value has no place in TOML, which [`Recipe::validate`] rules out.
     pub fn to_toml(&self) -> Result<String> {
-        todo!()
+        toml::to_string(self).map_err(|e| Error::input(format!("not to be written as TOML: {e}")))
     }
 
-    /// How long `tasks[task]` is trained.
-    pub fn budget(&self, _task: usize) -> TaskBudget {
-        todo!()
+    /// How long `tasks[task]` is trained. A list that is too short repeats its last number.
+    pub fn budget(&self, task: usize) -> TaskBudget {
+        match (&self.train.steps, &self.train.epochs) {
+            (Some(steps), _) => TaskBudget::Steps(steps.of(task)),
+            (None, Some(epochs)) => TaskBudget::Epochs(epochs.of(task)),
+            (None, None) => TaskBudget::Steps(0),
+        }
     }
 
-    /// Keeps the tasks of these indices in this order, each with its own budget.
-    pub fn arrange(&mut self, _order: &[usize]) {
-        todo!()
+    /// Keeps the tasks of these indices in this order, each with its own budget. Indices that do not exist
+    /// are passed over.
+    pub fn arrange(&mut self, order: &[usize]) {
+        let pick = |list: &mut Vec<usize>| {
+            *list = order.iter().filter_map(|&i| list.get(i).copied()).collect();
+        };
+        for budget in [&mut self.train.epochs, &mut self.train.steps] {
+            if let Some(Budget::Each(list)) = budget {
+                pick(list);
+            }
+        }
+        self.tasks = order
+            .iter()
+            .filter_map(|&i| self.tasks.get(i).cloned())
+            .collect();
+    }
+}
+
+impl BackboneRecipe {
+    /// The parsed source.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for an unknown scheme or name.
+    pub fn parse(&self) -> Result<BackboneSource> {
+        BackboneSource::parse(&self.source)
+            .map_err(|message| Error::input(format!("`backbone.source` {message}")))
     }
 }
 
@@ -207,6 +269,15 @@ pub enum Budget {
     Each(Vec<usize>),
 }
 
+impl Budget {
+    fn of(&self, task: usize) -> usize {
+        match self {
+            Self::All(n) => *n,
+            Self::Each(list) => list.get(task).or(list.last()).copied().unwrap_or(0),
+        }
+    }
+}
+
 /// `[train.augment]`: a random affine map and now and then a change of stroke, made for characters. All
 /// zero: images are used as they are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -226,7 +297,7 @@ pub struct Augment {
 
 /// `[measure]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct MeasureRecipe {
     /// Images a batch in evaluation.
     pub batch_size: usize,

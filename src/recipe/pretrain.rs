@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Augment, FoundationRecipe};
-use crate::Result;
+use super::document::Document;
+use super::{Augment, FoundationRecipe, presets, schema, validate};
+use crate::{Error, Result};
 
 /// One pretraining from scratch: an architecture, data, an optimiser. Every weight is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,12 +50,39 @@ pub struct PretrainTrain {
 
 impl PretrainRecipe {
     /// Parses, overrides and validates; `origin` names the text in errors.
-    pub fn from_toml(_text: &str, _origin: &str, _overrides: &[String]) -> Result<Self> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`], one sentence with the key and, for the text's own keys, the line.
+    pub fn from_toml(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
+        let document = Document::new(schema::PRETRAIN, text, origin, overrides)?;
+        let recipe: Self = document.typed()?;
+        validate::pretrain(&recipe).map_err(|fault| document.error(&fault))?;
+        Ok(recipe)
     }
 
-    /// The preset of this name or the file at this path.
-    pub fn load(_preset_or_path: &str, _overrides: &[String]) -> Result<Self> {
-        todo!()
+    /// The preset of this name or the file at this path, overridden and validated.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] when there is neither, or the content is wrong.
+    pub fn load(preset_or_path: &str, overrides: &[String]) -> Result<Self> {
+        let (text, origin) = presets::find(presets::Kind::Pretraining, preset_or_path)?;
+        Self::from_toml(&text, &origin, overrides)
+    }
+
+    /// Refuses every impossible value in one sentence that names its key. The backbone's config is checked
+    /// where it is built.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`].
+    pub fn validate(&self) -> Result<()> {
+        validate::pretrain(self).map_err(|fault| Error::input(fault.message))
+    }
+
+    /// TOML that parses to this recipe again.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] if a value has no place in TOML, such as a null in the config.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::input(format!("not to be written as TOML: {e}")))
     }
 }

@@ -1,0 +1,331 @@
+//! Which keys there are and what each holds: what unknown keys, `--set` and wrong types are checked against.
+
+use toml::Value;
+
+use super::nearest::nearest;
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// A string.
+    Text,
+    /// One of these strings.
+    Choice(&'static [&'static str]),
+    /// An integer, not negative.
+    Whole,
+    /// A number.
+    Real,
+    /// An integer, or a list of them.
+    Budget,
+    /// A list of strings.
+    Texts,
+    /// A table of these keys.
+    Table(&'static [Field]),
+    /// A list of tables of these keys.
+    Tables(&'static [Field]),
+    /// A table of anything: timm's config.
+    Free,
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub required: bool,
+}
+
+const fn required(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        required: true,
+    }
+}
+
+const fn optional(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        required: false,
+    }
+}
+
+const AUGMENT: Shape = Shape::Table(&[
+    optional("rotate", Shape::Real),
+    optional("scale", Shape::Real),
+    optional("shear", Shape::Real),
+    optional("shift", Shape::Real),
+    optional("stroke", Shape::Real),
+]);
+
+/// The keys of an experiment.
+pub(super) const RECIPE: &[Field] = &[
+    required("name", Shape::Text),
+    optional("description", Shape::Text),
+    optional("seed", Shape::Whole),
+    required("backbone", Shape::Table(&[required("source", Shape::Text)])),
+    required(
+        "lora",
+        Shape::Table(&[
+            optional("mode", Shape::Choice(&["merge", "drop"])),
+            required("rank", Shape::Whole),
+            optional("alpha", Shape::Real),
+            optional("dropout", Shape::Real),
+            optional("targets", Shape::Text),
+        ]),
+    ),
+    required(
+        "train",
+        Shape::Table(&[
+            optional("epochs", Shape::Budget),
+            optional("steps", Shape::Budget),
+            required("batch_size", Shape::Whole),
+            required("lr", Shape::Real),
+            required("weight_decay", Shape::Real),
+            required("warmup", Shape::Real),
+            optional("watch_every", Shape::Whole),
+            optional("checkpoint_every", Shape::Whole),
+            optional("augment", AUGMENT),
+        ]),
+    ),
+    optional(
+        "measure",
+        Shape::Table(&[
+            optional("batch_size", Shape::Whole),
+            optional("permutations", Shape::Whole),
+        ]),
+    ),
+    required("foundation", Shape::Table(&[required("data", Shape::Text)])),
+    required(
+        "task",
+        Shape::Tables(&[
+            required("id", Shape::Text),
+            required("data", Shape::Text),
+            optional("context", Shape::Texts),
+        ]),
+    ),
+];
+
+/// The keys of a pretraining.
+pub(super) const PRETRAIN: &[Field] = &[
+    required("name", Shape::Text),
+    optional("description", Shape::Text),
+    optional("seed", Shape::Whole),
+    required("backbone", Shape::Free),
+    required("foundation", Shape::Table(&[required("data", Shape::Text)])),
+    required(
+        "train",
+        Shape::Table(&[
+            required("epochs", Shape::Whole),
+            required("batch_size", Shape::Whole),
+            required("lr", Shape::Real),
+            required("weight_decay", Shape::Real),
+            required("warmup", Shape::Real),
+            optional("label_smoothing", Shape::Real),
+            optional("augment", AUGMENT),
+        ]),
+    ),
+];
+
+/// Something wrong at a key.
+#[derive(Debug, PartialEq)]
+pub(super) struct Fault {
+    /// `task.1.id`
+    pub path: String,
+    /// Without the place, which the caller knows.
+    pub message: String,
+}
+
+impl Fault {
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+
+    /// A message that begins with the key.
+    pub fn at(path: impl Into<String>, message: impl std::fmt::Display) -> Self {
+        let path = path.into();
+        Self {
+            message: format!("`{path}` {message}"),
+            path,
+        }
+    }
+}
+
+/// `a.b`, or `b` at the top.
+pub(super) fn join(parent: &str, key: impl std::fmt::Display) -> String {
+    if parent.is_empty() {
+        key.to_string()
+    } else {
+        format!("{parent}.{key}")
+    }
+}
+
+/// Checks a table against its keys: unknown ones, missing ones, and the type of each.
+pub(super) fn check(
+    root: &'static [Field],
+    fields: &'static [Field],
+    path: &str,
+    table: &toml::Table,
+) -> Result<(), Fault> {
+    for (key, value) in table {
+        let at = join(path, key);
+        match fields.iter().find(|f| f.name == key) {
+            None => return Err(unknown(root, fields, path, key)),
+            Some(field) => check_value(root, field.shape, &at, value)?,
+        }
+    }
+    match fields
+        .iter()
+        .find(|f| f.required && !table.contains_key(f.name))
+    {
+        Some(field) => Err(Fault::at(join(path, field.name), "is missing")),
+        None => Ok(()),
+    }
+}
+
+fn check_value(
+    root: &'static [Field],
+    shape: Shape,
+    path: &str,
+    value: &Value,
+) -> Result<(), Fault> {
+    let whole = |v: &Value| v.as_integer().is_some_and(|n| n >= 0);
+    let fits = match (shape, value) {
+        (Shape::Table(fields), Value::Table(table)) => return check(root, fields, path, table),
+        (Shape::Tables(fields), Value::Array(list)) => {
+            for (i, item) in list.iter().enumerate() {
+                check_value(root, Shape::Table(fields), &join(path, i), item)?;
+            }
+            true
+        }
+        (Shape::Text, Value::String(_)) | (Shape::Free, Value::Table(_)) => true,
+        (Shape::Choice(names), Value::String(name)) => names.contains(&name.as_str()),
+        (Shape::Real, value) => value.is_integer() || value.is_float(),
+        (Shape::Budget, Value::Array(list)) => list.iter().all(whole),
+        (Shape::Whole | Shape::Budget, value) => whole(value),
+        (Shape::Texts, Value::Array(list)) => list.iter().all(Value::is_str),
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        let wanted = wanted(shape, path);
+        Err(Fault::at(
+            path,
+            format_args!("must be {wanted}, not {}", describe(value)),
+        ))
+    }
+}
+
+fn wanted(shape: Shape, path: &str) -> String {
+    match shape {
+        Shape::Text => "a string".into(),
+        Shape::Choice(names) => format!("one of \"{}\"", names.join("\", \"")),
+        Shape::Whole => "a whole number of at least 0".into(),
+        Shape::Real => "a number".into(),
+        Shape::Budget => "a whole number, or a list of one for each task".into(),
+        Shape::Texts => "a list of strings".into(),
+        Shape::Table(fields) => {
+            let keys: Vec<_> = fields.iter().map(|f| join(path, f.name)).collect();
+            format!("a table with the keys {}", keys.join(", "))
+        }
+        Shape::Tables(_) => format!("a list of tables, each headed [[{path}]]"),
+        Shape::Free => "a table".into(),
+    }
+}
+
+fn describe(value: &Value) -> String {
+    let text = value.to_string();
+    if value.is_table() {
+        "a table".into()
+    } else if text.chars().count() > 40 {
+        format!("{}…", text.chars().take(40).collect::<String>())
+    } else {
+        text
+    }
+}
+
+/// The error for a key that does not exist, with the nearest that does: a neighbour in its table, a key of
+/// the same name elsewhere, or the neighbours themselves.
+pub(super) fn unknown(
+    root: &'static [Field],
+    fields: &'static [Field],
+    path: &str,
+    key: &str,
+) -> Fault {
+    let at = join(path, key);
+    let mut elsewhere = Vec::new();
+    collect(root, "", &mut elsewhere);
+    let last = |p: &str| p.rsplit('.').next().unwrap_or_default().to_string();
+    let meant = nearest(key, fields.iter().map(|f| f.name))
+        .map(|name| join(path, name))
+        .or_else(|| elsewhere.iter().find(|p| last(p) == key).cloned())
+        .or_else(|| nearest(&at, elsewhere.iter().map(String::as_str)).map(String::from));
+    let hint = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => {
+            let names: Vec<_> = fields.iter().map(|f| join(path, f.name)).collect();
+            format!("known here: {}", names.join(", "))
+        }
+    };
+    Fault::new(&at, format!("unknown key `{}`; {hint}", at.escape_debug()))
+}
+
+/// Every key below these, lists by their first entry.
+pub(super) fn collect(fields: &[Field], path: &str, into: &mut Vec<String>) {
+    for field in fields {
+        let at = join(path, field.name);
+        match field.shape {
+            Shape::Table(fields) => collect(fields, &at, into),
+            Shape::Tables(fields) => collect(fields, &join(&at, 0), into),
+            _ => {}
+        }
+        into.push(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Budget, PretrainRecipe, Recipe};
+
+    #[test]
+    fn the_schema_is_that_of_the_types() {
+        fn keys(value: &toml::Value, path: &str, into: &mut Vec<String>) {
+            match value {
+                toml::Value::Table(table) => {
+                    for (key, value) in table {
+                        let at = join(path, key);
+                        keys(value, &at, into);
+                        into.push(at);
+                    }
+                }
+                toml::Value::Array(list) if list.iter().all(toml::Value::is_table) => {
+                    keys(&list[0], &join(path, 0), into);
+                }
+                _ => {}
+            }
+        }
+        let mut recipe = Recipe::load("demo", &["lora.alpha=1".into()]).unwrap();
+        recipe.train.epochs = Some(Budget::All(1));
+        let (mut typed, mut known) = (Vec::new(), Vec::new());
+        keys(&toml::Value::try_from(&recipe).unwrap(), "", &mut typed);
+        collect(RECIPE, "", &mut known);
+        typed.sort();
+        known.sort();
+        assert_eq!(typed, known);
+
+        let pretrain = PretrainRecipe::load("glyph-vit", &[]).unwrap();
+        let (mut typed, mut known) = (Vec::new(), Vec::new());
+        keys(&toml::Value::try_from(&pretrain).unwrap(), "", &mut typed);
+        typed.retain(|key| !key.starts_with("backbone."));
+        collect(PRETRAIN, "", &mut known);
+        typed.sort();
+        known.sort();
+        assert_eq!(typed, known);
+    }
+}

@@ -1,0 +1,237 @@
+//! Every impossible value, refused in one sentence that names its key.
+
+use std::collections::BTreeSet;
+
+use super::schema::{Fault, join};
+use super::{
+    Augment, BackboneSource, Budget, DataSource, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
+};
+
+/// Beyond these a value is a slip of the keyboard, and sums of them would overflow.
+const MOST_STEPS: usize = 1_000_000_000;
+const MOST_IMAGES: usize = 65_536;
+const MOST_PERMUTATIONS: usize = 10_000_000;
+const LONGEST_NAME: usize = 64;
+
+type Check = Result<(), Fault>;
+
+pub(super) fn recipe(recipe: &Recipe) -> Check {
+    name("name", &recipe.name)?;
+    seed(recipe.seed)?;
+    BackboneSource::parse(&recipe.backbone.source).map_err(|m| Fault::at("backbone.source", m))?;
+    lora(recipe)?;
+    train(&recipe.train, recipe.tasks.len())?;
+    count("measure.batch_size", recipe.measure.batch_size, MOST_IMAGES)?;
+    count(
+        "measure.permutations",
+        recipe.measure.permutations,
+        MOST_PERMUTATIONS,
+    )?;
+    let foundation =
+        DataSource::parse(&recipe.foundation.data).map_err(|m| Fault::at("foundation.data", m))?;
+    tasks(&recipe.tasks, foundation.id())
+}
+
+pub(super) fn pretrain(recipe: &PretrainRecipe) -> Check {
+    name("name", &recipe.name)?;
+    seed(recipe.seed)?;
+    DataSource::parse(&recipe.foundation.data).map_err(|m| Fault::at("foundation.data", m))?;
+    let train = &recipe.train;
+    count("train.epochs", train.epochs, MOST_STEPS)?;
+    optimiser(train.batch_size, train.lr, train.weight_decay, train.warmup)?;
+    range(
+        "train.label_smoothing",
+        train.label_smoothing,
+        0.0,
+        Top::Below(1.0),
+    )?;
+    augment(&train.augment)
+}
+
+fn lora(recipe: &Recipe) -> Check {
+    let lora = &recipe.lora;
+    if let Some(alpha) = lora.alpha {
+        positive("lora.alpha", alpha)?;
+    }
+    range("lora.dropout", lora.dropout, 0.0, Top::Below(1.0))?;
+    if lora.targets.is_empty() {
+        let message = "is empty: write `default`, or a regex that matches names of modules";
+        return Err(Fault::at("lora.targets", message));
+    }
+    regex::Regex::new(&lora.targets).map_err(|e| {
+        // The last line says what is wrong, those before it draw the pattern.
+        let text = e.to_string();
+        let reason = text.lines().last().unwrap_or_default().trim();
+        let reason = reason.trim_start_matches("error: ");
+        Fault::at(
+            "lora.targets",
+            format_args!("= {:?} is no regex: {reason}", lora.targets),
+        )
+    })?;
+    Ok(())
+}
+
+fn train(train: &TrainRecipe, tasks: usize) -> Check {
+    match (&train.epochs, &train.steps) {
+        (Some(epochs), None) => budget("train.epochs", epochs, tasks)?,
+        (None, Some(steps)) => budget("train.steps", steps, tasks)?,
+        (Some(_), Some(_)) => {
+            let message = "and `train.steps` are both given: keep one of the two";
+            return Err(Fault::at("train.epochs", message));
+        }
+        (None, None) => {
+            let message = "and `train.steps` are both missing: give one of the two";
+            return Err(Fault::at("train.epochs", message));
+        }
+    }
+    optimiser(train.batch_size, train.lr, train.weight_decay, train.warmup)?;
+    count("train.checkpoint_every", train.checkpoint_every, MOST_STEPS)?;
+    augment(&train.augment)
+}
+
+fn budget(key: &str, budget: &Budget, tasks: usize) -> Check {
+    match budget {
+        Budget::All(n) => count(key, *n, MOST_STEPS),
+        Budget::Each(list) if list.len() != tasks => Err(Fault::at(
+            key,
+            format_args!(
+                "lists {} numbers for {tasks} tasks: give one number, or one for each task",
+                list.len()
+            ),
+        )),
+        Budget::Each(list) => list
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, n)| count(&join(key, i), *n, MOST_STEPS)),
+    }
+}
+
+fn optimiser(batch_size: usize, lr: f64, weight_decay: f64, warmup: f64) -> Check {
+    count("train.batch_size", batch_size, MOST_IMAGES)?;
+    positive("train.lr", lr)?;
+    range("train.weight_decay", weight_decay, 0.0, Top::Finite)?;
+    range("train.warmup", warmup, 0.0, Top::Including(1.0))
+}
+
+fn augment(augment: &Augment) -> Check {
+    range(
+        "train.augment.rotate",
+        augment.rotate,
+        0.0,
+        Top::Including(180.0),
+    )?;
+    range("train.augment.scale", augment.scale, 0.0, Top::Below(1.0))?;
+    range(
+        "train.augment.shear",
+        augment.shear,
+        0.0,
+        Top::Including(2.0),
+    )?;
+    range(
+        "train.augment.shift",
+        augment.shift,
+        0.0,
+        Top::Including(32.0),
+    )?;
+    range(
+        "train.augment.stroke",
+        augment.stroke,
+        0.0,
+        Top::Including(1.0),
+    )
+}
+
+fn tasks(tasks: &[TaskRecipe], foundation: &str) -> Check {
+    if tasks.is_empty() {
+        let message = "lists nothing: a sequence has at least one [[task]]";
+        return Err(Fault::at("task", message));
+    }
+    let mut ids = BTreeSet::from([foundation]);
+    for (i, task) in tasks.iter().enumerate() {
+        let at = |key: &str| join(&join("task", i), key);
+        name(&at("id"), &task.id)?;
+        if !ids.insert(&task.id) {
+            let owner = if task.id == foundation {
+                "the foundation has"
+            } else {
+                "an earlier task has"
+            };
+            let message = format!(
+                "= {:?} is the name that {owner}: each needs its own",
+                task.id
+            );
+            return Err(Fault::at(at("id"), message));
+        }
+        DataSource::parse(&task.data).map_err(|m| Fault::at(at("data"), m))?;
+        let mut groups = BTreeSet::new();
+        for group in &task.context {
+            if group.is_empty() || !groups.insert(group) {
+                let message = format!("names the group {group:?} twice or not at all");
+                return Err(Fault::at(at("context"), message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names become names of files and folders.
+fn name(key: &str, name: &str) -> Check {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !name.is_empty()
+        && name.len() <= LONGEST_NAME
+        && name.chars().all(plain)
+        && !name.starts_with('.')
+        && !name.starts_with('-')
+    {
+        return Ok(());
+    }
+    let message = format!(
+        "= {name:?} cannot name files: use 1 to {LONGEST_NAME} letters and digits of ASCII, `-`, `_` and `.`, the first a letter, a digit or `_`"
+    );
+    Err(Fault::at(key, message))
+}
+
+fn seed(seed: u64) -> Check {
+    if i64::try_from(seed).is_ok() {
+        return Ok(());
+    }
+    Err(Fault::at(
+        "seed",
+        format_args!("= {seed} is too large: the largest is {}", i64::MAX),
+    ))
+}
+
+fn count(key: &str, n: usize, most: usize) -> Check {
+    if (1..=most).contains(&n) {
+        return Ok(());
+    }
+    Err(Fault::at(key, format_args!("must be 1 to {most}, not {n}")))
+}
+
+fn positive(key: &str, x: f64) -> Check {
+    if x > 0.0 && x.is_finite() {
+        return Ok(());
+    }
+    Err(Fault::at(
+        key,
+        format_args!("must be a positive number, not {x}"),
+    ))
+}
+
+enum Top {
+    Including(f64),
+    Below(f64),
+    Finite,
+}
+
+fn range(key: &str, x: f64, low: f64, top: Top) -> Check {
+    let (fits, wanted) = match top {
+        Top::Including(high) => (x <= high, format!("{low} to {high}")),
+        Top::Below(high) => (x < high, format!("at least {low} and below {high}")),
+        Top::Finite => (x.is_finite(), format!("a number of at least {low}")),
+    };
+    if x >= low && fits {
+        return Ok(());
+    }
+    Err(Fault::at(key, format_args!("must be {wanted}, not {x}")))
+}
