@@ -179,7 +179,7 @@ mod tests {
         std::fs::write(&path, super::PRESETS[0].text).unwrap();
         assert_eq!(
             Recipe::load(path.to_str().unwrap(), &[]).unwrap().name,
-            "small"
+            "demo"
         );
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
         for (name, want) in [
