@@ -21,6 +21,8 @@ pub mod backbone;
 
 pub mod lora;
 
+pub mod train;
+
 pub mod measure;
 
 pub mod lab;

@@ -1,0 +1,77 @@
+//! Training: the optimiser, the schedule, one task's adapter and head, and a backbone from scratch.
+
+mod adamw;
+mod full;
+mod head;
+mod pretrain;
+mod schedule;
+mod task;
+
+pub use adamw::{AdamW, Parameter};
+pub use full::FullTrainer;
+pub use head::Head;
+pub use pretrain::{PretrainReport, pretrain, transform_spec};
+pub use schedule::learning_rate;
+pub use task::{StepReport, TaskTrainer};
+
+use candle_core::{Device, Tensor};
+
+use crate::data::Batch;
+use crate::ops;
+use crate::{Error, Result};
+
+/// A batch as tensors: pixels `[b, c, h, w]`, labels `[b]`.
+fn tensors(batch: &Batch, device: &Device) -> Result<(Tensor, Tensor)> {
+    let [c, h, w] = batch.size;
+    let b = batch.labels.len();
+    Ok((
+        Tensor::from_slice(&batch.pixels, (b, c, h, w), device)?,
+        Tensor::from_slice(&batch.labels, b, device)?,
+    ))
+}
+
+/// What one optimiser step did.
+struct Descent {
+    loss: f32,
+    correct: usize,
+}
+
+/// One step down the mean cross-entropy of `logits` `[b, k]` against `labels` `[b]`.
+///
+/// # Errors
+/// [`Error::Input`] where the loss is not finite; nothing is changed then.
+fn descend(
+    logits: &Tensor,
+    labels: &Tensor,
+    label_smoothing: f64,
+    optimiser: &mut AdamW,
+    lr: f64,
+) -> Result<Descent> {
+    let loss = ops::cross_entropy(logits, labels, label_smoothing)?;
+    let value = loss.to_scalar::<f32>()?;
+    if !value.is_finite() {
+        return Err(diverged("the loss", optimiser.steps() + 1, lr));
+    }
+    let grads = loss.backward()?;
+    optimiser.step(&grads, lr)?;
+    let predicted = logits.argmax(candle_core::D::Minus1)?.to_vec1::<u32>()?;
+    let labels = labels.to_vec1::<u32>()?;
+    Ok(Descent {
+        loss: value,
+        correct: predicted
+            .iter()
+            .zip(&labels)
+            .filter(|(p, l)| p == l)
+            .count(),
+    })
+}
+
+/// The error for a training that left the finite numbers at this step, counted from 1.
+fn diverged(what: &str, step: usize, lr: f64) -> Error {
+    Error::input(format!(
+        "{what} is no longer finite at step {step}, learning rate {lr:.3e}: lower train.lr or raise train.warmup"
+    ))
+}
+
+#[cfg(test)]
+mod testing;
