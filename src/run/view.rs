@@ -1,8 +1,8 @@
-//! The fold: what a screen, an export or a report knows of a run, computed from its journal alone.
+//! What a screen, an export or a report knows of a run. All of it is computed by the fold over the journal.
 
 use std::collections::BTreeMap;
 
-use crate::lab::{BackboneSummary, Event, Level, Record, State, TestSet};
+use crate::lab::{BackboneSummary, Level, State, TestSet};
 use crate::lora::UpdateNorm;
 use crate::measure::{Contextual, Counts};
 use crate::recipe::Recipe;
@@ -126,6 +126,22 @@ pub struct Training {
     pub head: String,
 }
 
+impl Training {
+    /// Forgets what came after step `from`, where the training goes on.
+    pub(super) fn void_after(&mut self, from: usize) {
+        if self.end != TrainingEnd::Open {
+            return;
+        }
+        self.points.retain(|p| p.step <= from);
+        self.watched.retain(|w| w.step <= from);
+        self.checkpoint.take_if(|c| c.step > from);
+        if from < self.steps {
+            self.adapter.clear();
+            self.head.clear();
+        }
+    }
+}
+
 /// A stored state of a training.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCheckpoint {
@@ -162,7 +178,7 @@ pub struct Point {
     pub lr: f64,
     /// Accuracy on the batch.
     pub accuracy: f32,
-    /// Images a second.
+    /// Images a second; NaN where the clock was too coarse.
     pub rate: f64,
 }
 
@@ -189,15 +205,6 @@ pub struct LogLine {
 }
 
 impl RunView {
-    /// The fold over a whole journal.
-    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
-        let mut view = Self::default();
-        for record in records {
-            view.apply(record);
-        }
-        view
-    }
-
     /// Task ids of the sequence in order.
     pub fn task_ids(&self) -> Vec<&str> {
         self.started
@@ -232,318 +239,4 @@ impl RunView {
     pub fn last_complete(&self) -> Option<&Row> {
         self.rows.iter().rev().find(|r| r.complete && !r.skipped)
     }
-
-    /// Adds one record.
-    pub fn apply(&mut self, record: &Record) {
-        self.records += 1;
-        if let Some((level, text)) = describe(&record.event) {
-            self.log.push(LogLine {
-                time: record.time.clone(),
-                level,
-                text,
-            });
-        }
-        match &record.event {
-            Event::RunStarted {
-                version,
-                recipe,
-                recipe_hash,
-                device,
-                automatic,
-                backbone,
-                test_sets,
-            } => {
-                self.automatic = *automatic;
-                self.started = Some(Started {
-                    recipe: (**recipe).clone(),
-                    recipe_hash: recipe_hash.clone(),
-                    device: device.clone(),
-                    version: version.clone(),
-                    backbone: backbone.clone(),
-                    test_sets: test_sets.clone(),
-                    time: record.time.clone(),
-                });
-            }
-            Event::Advance { automatic } => self.automatic = *automatic,
-            Event::TaskStarted {
-                index,
-                step_id,
-                training,
-                steps,
-                steps_per_epoch,
-                trainable,
-                ..
-            } => {
-                self.state = State::Training(*index);
-                self.trainings.push(Training {
-                    number: *training,
-                    index: *index,
-                    step_id: step_id.clone(),
-                    steps: *steps,
-                    steps_per_epoch: *steps_per_epoch,
-                    trainable: *trainable,
-                    ..Training::default()
-                });
-            }
-            Event::Context {
-                training,
-                similarity,
-                classes,
-            } => self.with_training(*training, |t| {
-                t.similarity.clone_from(similarity);
-                t.context.clone_from(classes);
-            }),
-            Event::Step {
-                training,
-                step,
-                loss,
-                lr,
-                correct,
-                images,
-                seconds,
-            } => {
-                let point = Point {
-                    step: *step,
-                    loss: *loss,
-                    lr: *lr,
-                    accuracy: *correct as f32 / *images as f32,
-                    rate: *images as f64 / seconds,
-                };
-                self.with_training(*training, |t| t.points.push(point));
-            }
-            Event::Watched {
-                training,
-                step,
-                foundation,
-                task,
-            } => {
-                let watch = Watch {
-                    step: *step,
-                    foundation: foundation.clone(),
-                    task: task.clone(),
-                };
-                self.with_training(*training, |t| t.watched.push(watch));
-            }
-            Event::Checkpoint {
-                training,
-                step,
-                file,
-                sha256,
-            } => self.with_training(*training, |t| {
-                t.checkpoint = Some(StoredCheckpoint {
-                    step: *step,
-                    file: file.clone(),
-                    sha256: sha256.clone(),
-                });
-            }),
-            Event::Trained {
-                index,
-                training,
-                adapter,
-                head,
-                ..
-            } => {
-                self.state = State::Trained(*index);
-                self.with_training(*training, |t| {
-                    t.adapter.clone_from(adapter);
-                    t.head.clone_from(head);
-                });
-            }
-            Event::Merged {
-                index,
-                training,
-                lambda,
-                update,
-                update_total,
-                fidelity,
-            } => {
-                self.state = State::Measuring(*index);
-                self.with_training(*training, |t| t.end = TrainingEnd::Merged);
-                self.rows.truncate(*index);
-                self.rows.push(Row {
-                    index: *index,
-                    training: Some(*training),
-                    lambda: *lambda,
-                    update: update.clone(),
-                    update_total: *update_total,
-                    fidelity: *fidelity,
-                    ..Row::default()
-                });
-            }
-            Event::Evaluated {
-                index,
-                test_set,
-                counts,
-                new_errors,
-                new_hits,
-                wrong,
-                file,
-                sha256,
-                ..
-            } => {
-                if *index == 0 && self.rows.is_empty() {
-                    self.rows.push(Row::default());
-                }
-                self.state = State::Measuring(*index);
-                if let Some(row) = self.rows.get_mut(*index) {
-                    row.evaluations.insert(
-                        test_set.clone(),
-                        Evaluation {
-                            counts: counts.clone(),
-                            new_errors: new_errors.clone(),
-                            new_hits: new_hits.clone(),
-                            wrong: wrong.clone(),
-                            file: file.clone(),
-                            sha256: sha256.clone(),
-                        },
-                    );
-                }
-            }
-            Event::Measured { index, contextual } => {
-                self.state = State::Measured(*index);
-                if let Some(row) = self.rows.get_mut(*index) {
-                    row.complete = true;
-                    row.contextual.clone_from(contextual);
-                }
-            }
-            Event::Discarded { training } => {
-                let mut index = 1;
-                self.with_training(*training, |t| {
-                    t.end = TrainingEnd::Discarded;
-                    index = t.index;
-                });
-                self.paused = false;
-                self.state = State::Measured(index - 1);
-            }
-            Event::Undone { index } => {
-                if let Some(number) = self.rows.get(*index).and_then(|r| r.training) {
-                    self.with_training(number, |t| t.end = TrainingEnd::Undone);
-                }
-                self.rows.truncate(*index);
-                self.automatic = false;
-                self.state = State::Measured(index.saturating_sub(1));
-            }
-            Event::Skipped { index, .. } => {
-                self.rows.truncate(*index);
-                self.rows.push(Row {
-                    index: *index,
-                    skipped: true,
-                    complete: true,
-                    ..Row::default()
-                });
-                self.state = State::Measured(*index);
-            }
-            Event::Paused => self.paused = true,
-            Event::Resumed {
-                training,
-                from_step,
-            } => {
-                self.paused = false;
-                self.stopped = false;
-                self.failure = None;
-                if let Some(number) = training {
-                    let from = *from_step;
-                    self.with_training(*number, |t| {
-                        t.points.retain(|p| p.step <= from);
-                        t.watched.retain(|w| w.step <= from);
-                    });
-                }
-                self.state = self.resting_state();
-            }
-            Event::Note { .. } => {}
-            Event::Stopped => self.stopped = true,
-            Event::Failed { message } => {
-                self.failure = Some(message.clone());
-                self.state = State::Failed;
-            }
-            Event::Finished => self.state = State::Finished,
-        }
-    }
-
-    /// The state that rows and trainings imply, for a run that is opened again after an end of any kind.
-    pub fn resting_state(&self) -> State {
-        if let Some(training) = self.open_training() {
-            return if training.head.is_empty() {
-                State::Training(training.index)
-            } else {
-                State::Trained(training.index)
-            };
-        }
-        match self.rows.last() {
-            None => State::Idle,
-            Some(row) if !row.complete => State::Measuring(row.index),
-            Some(row) => State::Measured(row.index),
-        }
-    }
-
-    fn with_training(&mut self, number: u32, change: impl FnOnce(&mut Training)) {
-        if let Some(training) = self.trainings.iter_mut().rev().find(|t| t.number == number) {
-            change(training);
-        }
-    }
-}
-
-/// The log's line for an event; none for those that are too many to list.
-fn describe(event: &Event) -> Option<(Level, String)> {
-    let percent = |x: f64| format!("{:.1} %", 100.0 * x);
-    let text = match event {
-        Event::RunStarted {
-            recipe,
-            device,
-            backbone,
-            ..
-        } => format!(
-            "{} on {device}: {} with {} parameters, rank {}, seed {}",
-            recipe.name, backbone.architecture, backbone.parameters, recipe.lora.rank, recipe.seed
-        ),
-        Event::Advance { automatic: true } => "automatic: step and merge by themselves".into(),
-        Event::Advance { automatic: false } => "manual: each step and merge waits for a key".into(),
-        Event::TaskStarted {
-            index,
-            step_id,
-            steps,
-            trainable,
-            ..
-        } => {
-            format!("task {index}, {step_id}: {steps} steps, {trainable} trainable parameters")
-        }
-        Event::Step { loss, step, .. } if !loss.is_finite() => {
-            return Some((Level::Warning, format!("the loss of step {step} is {loss}")));
-        }
-        Event::Context { .. } | Event::Step { .. } | Event::Watched { .. } | Event::Paused => {
-            return None;
-        }
-        Event::Checkpoint { step, file, .. } => format!("checkpoint of step {step}: {file}"),
-        Event::Trained { index, seconds, .. } => format!("task {index} trained in {seconds:.1} s"),
-        Event::Merged {
-            index,
-            update_total,
-            fidelity,
-            ..
-        } => format!(
-            "task {index} merged: ‖ΔW‖/‖W‖ {update_total:.3}, logits within {fidelity:.1e} of the adapter's"
-        ),
-        Event::Evaluated {
-            index,
-            test_set,
-            counts,
-            ..
-        } => {
-            format!("row {index}: {test_set} {}", percent(counts.accuracy()))
-        }
-        Event::Measured { index, .. } => format!("row {index} is complete"),
-        Event::Discarded { .. } => "adapter discarded".into(),
-        Event::Undone { index } => format!("merge {index} undone"),
-        Event::Skipped { index, step_id } => format!("task {index}, {step_id}, skipped"),
-        Event::Resumed {
-            training: Some(_),
-            from_step,
-        } => format!("going on from step {from_step}"),
-        Event::Resumed { training: None, .. } => "going on".into(),
-        Event::Note { level, message } => return Some((*level, message.clone())),
-        Event::Stopped => "stopped".into(),
-        Event::Failed { message } => return Some((Level::Error, message.clone())),
-        Event::Finished => "finished".into(),
-    };
-    Some((Level::Info, text))
 }

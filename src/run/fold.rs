@@ -1,0 +1,273 @@
+//! The fold: a journal's records, one by one, into a [`RunView`]. Live, resumed or replayed, it is the same.
+//!
+//! Any sequence of records is folded without panic, so that a prefix of a journal, which is what a live run
+//! has, always has a view.
+
+use super::log;
+use super::view::{
+    Evaluation, LogLine, Point, Row, RunView, Started, StoredCheckpoint, Training, TrainingEnd,
+    Watch,
+};
+use crate::lab::{Event, Record, State};
+
+impl RunView {
+    /// The fold over a whole journal.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut view = Self::default();
+        for record in records {
+            view.apply(record);
+        }
+        view
+    }
+
+    /// Adds one record.
+    pub fn apply(&mut self, record: &Record) {
+        self.records += 1;
+        if let Some((level, text)) = log::describe(&record.event) {
+            self.log.push(LogLine {
+                time: record.time.clone(),
+                level,
+                text,
+            });
+        }
+        match &record.event {
+            Event::RunStarted {
+                version,
+                recipe,
+                recipe_hash,
+                device,
+                automatic,
+                backbone,
+                test_sets,
+            } => {
+                self.automatic = *automatic;
+                self.started = Some(Started {
+                    recipe: (**recipe).clone(),
+                    recipe_hash: recipe_hash.clone(),
+                    device: device.clone(),
+                    version: version.clone(),
+                    backbone: backbone.clone(),
+                    test_sets: test_sets.clone(),
+                    time: record.time.clone(),
+                });
+            }
+            Event::Advance { automatic } => self.automatic = *automatic,
+            Event::TaskStarted {
+                index,
+                step_id,
+                training,
+                steps,
+                steps_per_epoch,
+                trainable,
+                ..
+            } => {
+                self.state = State::Training(*index);
+                self.trainings.push(Training {
+                    number: *training,
+                    index: *index,
+                    step_id: step_id.clone(),
+                    steps: *steps,
+                    steps_per_epoch: *steps_per_epoch,
+                    trainable: *trainable,
+                    ..Training::default()
+                });
+            }
+            Event::Context {
+                training,
+                similarity,
+                classes,
+            } => self.with_training(*training, |t| {
+                t.similarity.clone_from(similarity);
+                t.context.clone_from(classes);
+            }),
+            Event::Step {
+                training,
+                step,
+                loss,
+                lr,
+                correct,
+                images,
+                seconds,
+            } => {
+                let point = Point {
+                    step: *step,
+                    loss: *loss,
+                    lr: *lr,
+                    accuracy: *correct as f32 / *images as f32,
+                    // A clock too coarse for one step says nothing about its rate.
+                    rate: if *seconds > 0.0 {
+                        *images as f64 / seconds
+                    } else {
+                        f64::NAN
+                    },
+                };
+                self.with_training(*training, |t| t.points.push(point));
+            }
+            Event::Watched {
+                training,
+                step,
+                foundation,
+                task,
+            } => {
+                let watch = Watch {
+                    step: *step,
+                    foundation: foundation.clone(),
+                    task: task.clone(),
+                };
+                self.with_training(*training, |t| t.watched.push(watch));
+            }
+            Event::Checkpoint {
+                training,
+                step,
+                file,
+                sha256,
+            } => self.with_training(*training, |t| {
+                t.checkpoint = Some(StoredCheckpoint {
+                    step: *step,
+                    file: file.clone(),
+                    sha256: sha256.clone(),
+                });
+            }),
+            Event::Trained {
+                index,
+                training,
+                adapter,
+                head,
+                ..
+            } => {
+                self.state = State::Trained(*index);
+                self.with_training(*training, |t| {
+                    t.adapter.clone_from(adapter);
+                    t.head.clone_from(head);
+                });
+            }
+            Event::Merged {
+                index,
+                training,
+                lambda,
+                update,
+                update_total,
+                fidelity,
+            } => {
+                self.state = State::Measuring(*index);
+                self.with_training(*training, |t| t.end = TrainingEnd::Merged);
+                self.rows.truncate(*index);
+                self.rows.push(Row {
+                    index: *index,
+                    training: Some(*training),
+                    lambda: *lambda,
+                    update: update.clone(),
+                    update_total: *update_total,
+                    fidelity: *fidelity,
+                    ..Row::default()
+                });
+            }
+            Event::Evaluated {
+                index,
+                test_set,
+                counts,
+                new_errors,
+                new_hits,
+                wrong,
+                file,
+                sha256,
+                ..
+            } => {
+                if *index == 0 && self.rows.is_empty() {
+                    self.rows.push(Row::default());
+                }
+                self.state = State::Measuring(*index);
+                if let Some(row) = self.rows.get_mut(*index) {
+                    row.evaluations.insert(
+                        test_set.clone(),
+                        Evaluation {
+                            counts: counts.clone(),
+                            new_errors: new_errors.clone(),
+                            new_hits: new_hits.clone(),
+                            wrong: wrong.clone(),
+                            file: file.clone(),
+                            sha256: sha256.clone(),
+                        },
+                    );
+                }
+            }
+            Event::Measured { index, contextual } => {
+                self.state = State::Measured(*index);
+                if let Some(row) = self.rows.get_mut(*index) {
+                    row.complete = true;
+                    row.contextual.clone_from(contextual);
+                }
+            }
+            Event::Discarded { training } => {
+                self.with_training(*training, |t| t.end = TrainingEnd::Discarded);
+                self.paused = false;
+                self.state = self.resting_state();
+            }
+            Event::Undone { index } => {
+                // Row 0 comes from no merge and cannot be undone.
+                let kept = (*index).max(1).min(self.rows.len());
+                for number in self.rows.split_off(kept).iter().filter_map(|r| r.training) {
+                    self.with_training(number, |t| t.end = TrainingEnd::Undone);
+                }
+                self.automatic = false;
+                self.state = self.resting_state();
+            }
+            Event::Skipped { index, .. } => {
+                self.rows.truncate(*index);
+                self.rows.push(Row {
+                    index: *index,
+                    skipped: true,
+                    complete: true,
+                    ..Row::default()
+                });
+                self.state = State::Measured(*index);
+            }
+            Event::Paused => self.paused = true,
+            Event::Resumed {
+                training,
+                from_step,
+            } => {
+                self.paused = false;
+                self.stopped = false;
+                self.failure = None;
+                if let Some(number) = training {
+                    self.with_training(*number, |t| t.void_after(*from_step));
+                }
+                self.state = self.resting_state();
+            }
+            Event::Note { .. } => {}
+            Event::Stopped => self.stopped = true,
+            Event::Failed { message } => {
+                self.failure = Some(message.clone());
+                self.state = State::Failed;
+            }
+            Event::Finished => self.state = State::Finished,
+        }
+    }
+
+    /// The state that rows and trainings imply, for a run that is opened again after an end of any kind.
+    pub fn resting_state(&self) -> State {
+        if let Some(training) = self.open_training() {
+            return if training.head.is_empty() {
+                State::Training(training.index)
+            } else {
+                State::Trained(training.index)
+            };
+        }
+        match self.rows.last() {
+            None => State::Idle,
+            Some(row) if !row.complete => State::Measuring(row.index),
+            Some(row) => State::Measured(row.index),
+        }
+    }
+
+    /// The last training of this number, if it is known: a journal's prefix or a damaged one may not know it.
+    fn with_training(&mut self, number: u32, change: impl FnOnce(&mut Training)) {
+        if let Some(training) = self.trainings.iter_mut().rev().find(|t| t.number == number) {
+            change(training);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

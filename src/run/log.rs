@@ -1,0 +1,102 @@
+//! The log: an event in words.
+
+use crate::lab::{Event, Level};
+
+/// The log's line for an event; none for those that are too many to list.
+pub(super) fn describe(event: &Event) -> Option<(Level, String)> {
+    let percent = |x: f64| format!("{:.1} %", 100.0 * x);
+    let text = match event {
+        Event::RunStarted {
+            recipe,
+            device,
+            backbone,
+            ..
+        } => format!(
+            "{} on {device}: {} with {} parameters, rank {}, seed {}",
+            recipe.name, backbone.architecture, backbone.parameters, recipe.lora.rank, recipe.seed
+        ),
+        Event::Advance { automatic: true } => "automatic: step and merge by themselves".into(),
+        Event::Advance { automatic: false } => "manual: each step and merge waits for a key".into(),
+        Event::TaskStarted {
+            index,
+            step_id,
+            steps,
+            trainable,
+            ..
+        } => {
+            format!("task {index}, {step_id}: {steps} steps, {trainable} trainable parameters")
+        }
+        Event::Step { loss, step, .. } if !loss.is_finite() => {
+            return Some((Level::Warning, format!("the loss of step {step} is {loss}")));
+        }
+        Event::Context { .. } | Event::Step { .. } | Event::Watched { .. } => return None,
+        Event::Paused => "paused".into(),
+        Event::Checkpoint { step, file, .. } => format!("checkpoint of step {step}: {file}"),
+        Event::Trained { index, seconds, .. } => format!("task {index} trained in {seconds:.1} s"),
+        Event::Merged {
+            index,
+            update_total,
+            fidelity,
+            ..
+        } => format!(
+            "task {index} merged: ‖ΔW‖/‖W‖ {update_total:.3}, logits within {fidelity:.1e} of the adapter's"
+        ),
+        Event::Evaluated {
+            index,
+            test_set,
+            counts,
+            ..
+        } => {
+            format!("row {index}: {test_set} {}", percent(counts.accuracy()))
+        }
+        Event::Measured { index, .. } => format!("row {index} is complete"),
+        Event::Discarded { .. } => "adapter discarded".into(),
+        Event::Undone { index } => format!("merge {index} undone"),
+        Event::Skipped { index, step_id } => format!("task {index}, {step_id}, skipped"),
+        Event::Resumed {
+            training: Some(_),
+            from_step,
+        } => format!("going on from step {from_step}"),
+        Event::Resumed { training: None, .. } => "going on".into(),
+        Event::Note { level, message } => return Some((*level, message.clone())),
+        Event::Stopped => "stopped".into(),
+        Event::Failed { message } => return Some((Level::Error, message.clone())),
+        Event::Finished => "finished".into(),
+    };
+    Some((Level::Info, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diverged_loss_is_a_warning_and_other_steps_are_silent() {
+        let step = |loss| Event::Step {
+            training: 1,
+            step: 7,
+            loss,
+            lr: 1e-3,
+            correct: 0,
+            images: 32,
+            seconds: 0.1,
+        };
+        assert_eq!(describe(&step(0.5)), None);
+        let (level, text) = describe(&step(f32::NAN)).unwrap();
+        assert_eq!(
+            (level, text.as_str()),
+            (Level::Warning, "the loss of step 7 is NaN")
+        );
+    }
+
+    #[test]
+    fn a_note_keeps_its_level() {
+        let note = Event::Note {
+            level: Level::Warning,
+            message: "merge: there is no trained adapter to merge".into(),
+        };
+        let (level, text) = describe(&note).unwrap();
+        assert_eq!(level, Level::Warning);
+        assert!(text.starts_with("merge:"));
+    }
+}

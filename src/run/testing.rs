@@ -1,0 +1,134 @@
+//! What tests of the fold and of exports share: the sample journal, and records made by hand.
+
+use std::path::Path;
+
+use super::{RunView, journal};
+use crate::lab::{Event, JOURNAL_VERSION, Record};
+use crate::measure::Counts;
+
+/// `tests/fixtures/journal.jsonl`: a small run in which everything happens that can. Parity is learned and
+/// merged; lower-thirds is paused, discarded, learned and merged, undone, learned again through a failure, and
+/// merged; upper-thirds is skipped; greek is learned and merged.
+pub fn sample() -> Vec<Record> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal.jsonl");
+    let reading = journal::read(&path).unwrap();
+    assert_eq!(reading.torn, None);
+    reading.records
+}
+
+/// The fold over the sample.
+pub fn sample_view() -> RunView {
+    RunView::replay(&sample())
+}
+
+/// Records of these events.
+pub fn records(events: impl IntoIterator<Item = Event>) -> Vec<Record> {
+    (0..)
+        .zip(events)
+        .map(|(seq, event)| Record {
+            v: JOURNAL_VERSION,
+            seq,
+            time: format!("2026-03-02T09:30:00.{seq:03}Z"),
+            event,
+        })
+        .collect()
+}
+
+/// A task of `steps` steps begins.
+pub fn started(index: usize, training: u32, steps: usize) -> Event {
+    Event::TaskStarted {
+        index,
+        step_id: format!("task-{index}"),
+        training,
+        steps,
+        steps_per_epoch: steps,
+        batch_size: 32,
+        trainable: 1000,
+    }
+}
+
+/// One step.
+pub fn step(training: u32, step: usize) -> Event {
+    Event::Step {
+        training,
+        step,
+        loss: 1.0 / step as f32,
+        lr: 1e-3,
+        correct: 16,
+        images: 32,
+        seconds: 0.5,
+    }
+}
+
+/// A provisional measurement.
+pub fn watched(training: u32, step: usize) -> Event {
+    let counts = Counts {
+        correct: vec![1],
+        total: vec![2],
+    };
+    Event::Watched {
+        training,
+        step,
+        foundation: counts.clone(),
+        task: counts,
+    }
+}
+
+/// A checkpoint.
+pub fn checkpoint(training: u32, step: usize) -> Event {
+    Event::Checkpoint {
+        training,
+        step,
+        file: format!("checkpoints/{training:03}-{step:06}.safetensors"),
+        sha256: "00".into(),
+    }
+}
+
+/// A task is learned.
+pub fn trained(index: usize, training: u32) -> Event {
+    Event::Trained {
+        index,
+        training,
+        adapter: format!("adapters/{training:03}-task-{index}"),
+        head: format!("heads/{training:03}-task-{index}.safetensors"),
+        seconds: 1.0,
+    }
+}
+
+/// A merge.
+pub fn merged(index: usize, training: u32) -> Event {
+    Event::Merged {
+        index,
+        training,
+        lambda: 1.0,
+        update: Vec::new(),
+        update_total: 0.1 * index as f64,
+        fidelity: 1e-6,
+    }
+}
+
+/// A measurement: `correct` of 10 images.
+pub fn evaluated(index: usize, test_set: &str, correct: u32) -> Event {
+    Event::Evaluated {
+        index,
+        test_set: test_set.into(),
+        counts: Counts {
+            correct: vec![correct],
+            total: vec![10],
+        },
+        new_errors: vec![0],
+        new_hits: vec![0],
+        wrong: vec![Vec::new()],
+        file: format!("predictions/{index}/{test_set}.u32"),
+        sha256: "00".into(),
+        seconds: 0.1,
+    }
+}
+
+/// A row is complete.
+pub fn measured(index: usize) -> Event {
+    Event::Measured {
+        index,
+        contextual: None,
+    }
+}
