@@ -6,7 +6,7 @@ use super::Weights;
 use super::layer::{Layer, Pass};
 use super::params::{Init, Param};
 use super::vit::tensor;
-use crate::ops::{self, Conv2dSpec};
+use crate::ops::{self, After, Conv2dSpec};
 use crate::{Error, Result};
 
 /// timm's and PyTorch's default.
@@ -95,33 +95,27 @@ impl ConvNorm {
             .get(self.layer)
             .ok_or_else(|| Error::internal("a convolution is not among the layers"))?;
         let delta = pass.delta(layer, x)?;
-        let mut y = if let Some(running) = pass.running {
+        let mut after = After {
+            residual,
+            relu,
+            ..After::default()
+        };
+        if let Some(running) = pass.running {
             let y = ops::conv2d(x, &self.weight, None, &self.spec)?;
             let y = match delta {
                 Some(delta) => (y + delta)?,
                 None => y,
             };
-            let count = y.elem_count() / y.dim(1)?;
-            let (y, mean, var) = ops::batch_norm(&y, &self.gamma, &self.beta, EPS)?;
-            running.update(&self.bn, &mean, &var, count)?;
-            y
-        } else {
-            let folded = match &self.folded {
-                Some(folded) => folded.clone(),
-                None => self.fold()?,
-            };
-            let y = ops::conv2d(x, &folded.weight, Some(&folded.bias), &self.spec)?;
-            match delta {
-                Some(delta) => {
-                    let gain = folded.gain.reshape((1, (), 1, 1))?;
-                    (y + delta.broadcast_mul(&gain)?)?
-                }
-                None => y,
-            }
-        };
-        if let Some(residual) = residual {
-            y = (y + residual)?;
+            let count = y.elem_count() / y.dim(1)?.max(1);
+            let normal = ops::batch_norm(&y, &self.gamma, &self.beta, EPS, residual, relu)?;
+            running.update(&self.bn, &normal.mean, &normal.var, count)?;
+            return Ok(normal.output);
         }
-        if relu { ops::relu(&y) } else { Ok(y) }
+        let folded = match &self.folded {
+            Some(folded) => folded.clone(),
+            None => self.fold()?,
+        };
+        after.delta = delta.as_ref().map(|d| (d, &folded.gain));
+        ops::conv2d_after(x, &folded.weight, Some(&folded.bias), &self.spec, &after)
     }
 }

@@ -6,7 +6,7 @@
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::Conv2dSpec;
+use super::{After, Conv2dSpec, Normalised};
 use crate::{Error, Result};
 
 /// `x·wᵀ + b`, as [`super::linear`].
@@ -168,13 +168,38 @@ pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
     Ok(total.broadcast_div(&count)?)
 }
 
-/// Batch normalisation in training mode, as [`super::batch_norm`].
+/// What follows a convolution, as in [`super::conv2d_after`].
+pub fn after(y: &Tensor, after: &After) -> Result<Tensor> {
+    let mut y = y.clone();
+    if let Some((delta, gain)) = after.delta {
+        y = (y + delta.broadcast_mul(&gain.reshape((1, (), 1, 1))?)?)?;
+    }
+    if let Some(residual) = after.residual {
+        y = (y + residual)?;
+    }
+    if after.relu { relu(&y) } else { Ok(y) }
+}
+
+/// A convolution and what follows it, as [`super::conv2d_after`].
+pub fn conv2d_after(
+    x: &Tensor,
+    w: &Tensor,
+    b: Option<&Tensor>,
+    spec: &Conv2dSpec,
+    then: &After,
+) -> Result<Tensor> {
+    after(&conv2d(x, w, b, spec)?, then)
+}
+
+/// Batch normalisation in training mode and what follows it, as [`super::batch_norm`].
 pub fn batch_norm(
     x: &Tensor,
     w: &Tensor,
     b: &Tensor,
     eps: f64,
-) -> Result<(Tensor, Tensor, Tensor)> {
+    residual: Option<&Tensor>,
+    relu: bool,
+) -> Result<Normalised> {
     let channels = x.dim(1)?;
     let mean_of =
         |t: &Tensor| -> Result<Tensor> { Ok(t.mean_keepdim(3)?.mean_keepdim(2)?.mean_keepdim(0)?) };
@@ -185,11 +210,16 @@ pub fn batch_norm(
         .broadcast_div(&(&var + eps)?.sqrt()?)?
         .broadcast_mul(&w.reshape((1, channels, 1, 1))?)?
         .broadcast_add(&b.reshape((1, channels, 1, 1))?)?;
-    Ok((
-        y,
-        mean.detach().reshape(channels)?,
-        var.detach().reshape(channels)?,
-    ))
+    let rest = After {
+        residual,
+        relu,
+        ..After::default()
+    };
+    Ok(Normalised {
+        output: after(&y, &rest)?,
+        mean: mean.detach().reshape(channels)?,
+        var: var.detach().reshape(channels)?,
+    })
 }
 
 /// Dropout by a mask that is a function of the key alone, as [`super::dropout`].
@@ -212,4 +242,9 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, label_smoothing: f64) -> 
         return Ok(picked);
     }
     Ok((picked + log_p.mean_all()?.affine(-label_smoothing, 0.0)?)?)
+}
+
+/// Mean over height and width, as [`super::global_avg_pool2d`].
+pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
+    Ok(x.flatten_from(2)?.mean(2)?)
 }

@@ -9,11 +9,23 @@
 //! Results on the CPU are the same bits with any number of threads: work is split by the shape of the data
 //! alone, and sums over the parts are taken in their order.
 
+mod activation;
+mod attention;
+mod batch_norm;
 pub mod composed;
+mod conv;
+mod cpu;
 mod dropout;
+mod linear;
+mod loss;
+mod math;
+mod node;
+mod norm;
 mod pool;
+#[cfg(test)]
+mod tests;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::random::Key;
 use crate::{Error, Result};
@@ -42,9 +54,37 @@ impl Default for Conv2dSpec {
     }
 }
 
+/// What follows a convolution: `act(y + gain·delta + residual)`.
+#[derive(Clone, Copy, Default)]
+pub struct After<'a> {
+    /// A tensor of the output's shape and its factor for each channel, `[outputs]`; the gain is not trained.
+    pub delta: Option<(&'a Tensor, &'a Tensor)>,
+    /// A tensor of the output's shape.
+    pub residual: Option<&'a Tensor>,
+    /// Whether a ReLU comes last.
+    pub relu: bool,
+}
+
+/// What [`batch_norm`] gives.
+pub struct Normalised {
+    /// The output, `[b, c, h, w]`.
+    pub output: Tensor,
+    /// The batch's mean of each channel, `[c]`, outside the graph.
+    pub mean: Tensor,
+    /// The batch's biased variance of each channel, `[c]`, outside the graph.
+    pub var: Tensor,
+}
+
 /// Whether a gradient flows into `t`: it is a variable or depends on one.
 pub fn tracks(t: &Tensor) -> bool {
     t.track_op()
+}
+
+/// Whether the fused operations apply: f32 on the CPU.
+fn fused(tensors: &[&Tensor]) -> bool {
+    tensors
+        .iter()
+        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
 }
 
 fn shape_error(op: &str, tensors: &[&Tensor]) -> Error {
@@ -56,7 +96,11 @@ fn shape_error(op: &str, tensors: &[&Tensor]) -> Error {
 ///
 /// No gradient is computed for a `w` or `b` that does not track.
 pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
-    composed::linear(x, w, b)
+    if fused(&[x, w]) {
+        linear::linear(x, w, b)
+    } else {
+        linear::linear_elsewhere(x, w, b)
+    }
 }
 
 /// A 2-d cross-correlation: `x` `[batch, inputs, h, w]`, `w` `[outputs, inputs / groups, kh, kw]`, `b`
@@ -64,77 +108,149 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
 ///
 /// No gradient is computed for a `w` or `b` that does not track.
 pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, spec: &Conv2dSpec) -> Result<Tensor> {
-    composed::conv2d(x, w, b, spec)
+    conv2d_after(x, w, b, spec, &After::default())
+}
+
+/// [`conv2d`] and what follows it, as one operation.
+pub fn conv2d_after(
+    x: &Tensor,
+    w: &Tensor,
+    b: Option<&Tensor>,
+    spec: &Conv2dSpec,
+    after: &After,
+) -> Result<Tensor> {
+    if !fused(&[x, w]) {
+        return conv::conv2d_elsewhere(x, w, b, spec, after);
+    }
+    match after.delta {
+        // A trained gain: its gradient is left to candle.
+        Some((_, gain)) if tracks(gain) => {
+            let y = conv::conv2d(x, w, b, spec, &After::default())?;
+            composed::after(&y, after)
+        }
+        _ => conv::conv2d(x, w, b, spec, after),
+    }
 }
 
 /// Layer normalisation of the last axis (Ba, Kiros and Hinton, arXiv 1607.06450), the variance biased:
 /// `x` `[…, dim]`, `w` and `b` `[dim]` → `[…, dim]`.
 pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor> {
-    composed::layer_norm(x, w, b, eps)
+    if fused(&[x]) {
+        norm::layer_norm(x, w, b, eps)
+    } else {
+        composed::layer_norm(x, w, b, eps)
+    }
 }
 
 /// Softmax over the last axis.
 pub fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
-    composed::softmax_last_dim(x)
+    if fused(&[x]) {
+        activation::softmax_last_dim(x)
+    } else {
+        composed::softmax_last_dim(x)
+    }
 }
 
 /// Logarithm of the softmax over the last axis.
 pub fn log_softmax_last_dim(x: &Tensor) -> Result<Tensor> {
-    composed::log_softmax_last_dim(x)
+    if fused(&[x]) {
+        activation::log_softmax_last_dim(x)
+    } else {
+        composed::log_softmax_last_dim(x)
+    }
 }
 
 /// Multi-head self-attention (Vaswani et al., arXiv 1706.03762) of what timm's `qkv` layer gives: `qkv`
 /// `[batch, tokens, 3·dim]`, in the order (q, k, v) × head × size → `[batch, tokens, dim]`, the heads side by side.
 pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    composed::attention(qkv, heads)
+    if fused(&[qkv]) {
+        attention::attention(qkv, heads)
+    } else {
+        composed::attention(qkv, heads)
+    }
 }
 
 /// Exact GELU, `x·Φ(x)` (Hendrycks and Gimpel, arXiv 1606.08415).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    composed::gelu(x)
+    if fused(&[x]) {
+        activation::gelu(x)
+    } else {
+        composed::gelu(x)
+    }
 }
 
 /// `max(x, 0)`; the gradient at 0 is 0, as PyTorch's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    composed::relu(x)
+    if fused(&[x]) {
+        activation::relu(x)
+    } else {
+        composed::relu(x)
+    }
 }
 
 /// Max pooling with square windows: `[b, c, h, w]` → `[b, c, h', w']`, h' = (h + 2·padding − kernel) / stride + 1.
 /// The gradient goes to the first maximum of a window in row-major order, as PyTorch's.
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
-    composed::max_pool2d(x, kernel, stride, padding)
+    if fused(&[x]) {
+        pool::max_pool2d(x, kernel, stride, padding)
+    } else {
+        composed::max_pool2d(x, kernel, stride, padding)
+    }
 }
 
 /// Average pooling with square windows, PyTorch's `ceil_mode=True, count_include_pad=False`: a window that
 /// hangs over the border is the mean of what is inside. `[b, c, h, w]` → `[b, c, h', w']`.
 pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
-    composed::avg_pool2d(x, kernel, stride)
+    if fused(&[x]) {
+        pool::avg_pool2d(x, kernel, stride)
+    } else {
+        composed::avg_pool2d(x, kernel, stride)
+    }
 }
 
 /// Mean over height and width: `[b, c, h, w]` → `[b, c]`.
 pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
-    Ok(x.flatten_from(2)?.mean(2)?)
+    if fused(&[x]) {
+        pool::global_avg_pool2d(x)
+    } else {
+        composed::global_avg_pool2d(x)
+    }
 }
 
-/// Batch normalisation in training mode (Ioffe and Szegedy, arXiv 1502.03167): `x` `[b, c, h, w]`, `w` and `b`
-/// `[c]` → the output, and the batch's mean and biased variance, `[c]` each, through which no gradient flows.
+/// Batch normalisation in training mode (Ioffe and Szegedy, arXiv 1502.03167) and what follows it in a residual
+/// block: `x` `[b, c, h, w]`, `w` and `b` `[c]`, `residual` of `x`'s shape → `act(bn(x) + residual)` and the
+/// batch's statistics.
 pub fn batch_norm(
     x: &Tensor,
     w: &Tensor,
     b: &Tensor,
     eps: f64,
-) -> Result<(Tensor, Tensor, Tensor)> {
-    composed::batch_norm(x, w, b, eps)
+    residual: Option<&Tensor>,
+    relu: bool,
+) -> Result<Normalised> {
+    if fused(&[x]) {
+        batch_norm::batch_norm(x, w, b, eps, residual, relu)
+    } else {
+        composed::batch_norm(x, w, b, eps, residual, relu)
+    }
 }
 
 /// Dropout: each element is 0 with probability `p`, and divided by 1 − p otherwise. Which ones is a function of
 /// `key` and the element's row-major index alone.
 pub fn dropout(x: &Tensor, p: f32, key: Key) -> Result<Tensor> {
-    composed::dropout(x, p, key)
+    if fused(&[x]) {
+        dropout::dropout(x, p, key)
+    } else {
+        composed::dropout(x, p, key)
+    }
 }
 
 /// Mean cross-entropy of `logits` `[b, k]` against `labels` `[b]` (u32), as a scalar. `label_smoothing` ε puts
 /// 1 − ε on the label and spreads ε over all k classes (Szegedy et al., arXiv 1512.00567), as PyTorch's.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, label_smoothing: f64) -> Result<Tensor> {
-    composed::cross_entropy(logits, labels, label_smoothing)
+    if fused(&[logits]) {
+        loss::cross_entropy(logits, labels, label_smoothing)
+    } else {
+        composed::cross_entropy(logits, labels, label_smoothing)
+    }
 }

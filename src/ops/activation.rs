@@ -1,0 +1,212 @@
+//! GELU, ReLU, softmax and its logarithm.
+
+use candle_core::Tensor;
+
+use super::cpu::{for_pieces, for_pieces2, plain, rows_per_piece, values, zeros};
+use super::linear::tensor;
+use super::math::{dot, exp, max, normal, simd, sum, sum_by};
+use super::node::{Output, node};
+use super::tracks;
+use crate::Result;
+
+/// Elements in a piece of an element-wise loop.
+const ELEMENTS: usize = 1 << 15;
+
+pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
+    let plain_x = plain(x)?;
+    let mut out = zeros(x.elem_count());
+    // The derivative shares the exponential with the value, so it is taken now.
+    let mut slope = zeros(if tracks(x) { x.elem_count() } else { 0 });
+    {
+        let xs = values(&plain_x)?;
+        let xs: &[f32] = &xs;
+        let value = |i: usize, out: &mut [f32], slope: &mut [f32]| {
+            let xs = &xs[i * ELEMENTS..];
+            simd(
+                #[inline(always)]
+                || {
+                    if slope.is_empty() {
+                        for (y, x) in out.iter_mut().zip(xs) {
+                            *y = x * normal(*x).0;
+                        }
+                    } else {
+                        for ((y, d), x) in out.iter_mut().zip(slope).zip(xs) {
+                            let (cdf, density) = normal(*x);
+                            *y = x * cdf;
+                            *d = cdf + x * density;
+                        }
+                    }
+                },
+            );
+        };
+        if slope.is_empty() {
+            for_pieces(&mut out, ELEMENTS, |i, out| value(i, out, &mut []));
+        } else {
+            for_pieces2(&mut out, ELEMENTS, &mut slope, ELEMENTS, value);
+        }
+    }
+    node("gelu", &[x], Output::Values(out), x.shape(), move |_, g| {
+        let mut dx = zeros(slope.len());
+        let gs = values(g)?;
+        let gs: &[f32] = &gs;
+        for_pieces(&mut dx, ELEMENTS, |i, dx| {
+            let (gs, slope) = (&gs[i * ELEMENTS..], &slope[i * ELEMENTS..]);
+            simd(
+                #[inline(always)]
+                || {
+                    for ((dx, g), d) in dx.iter_mut().zip(gs).zip(slope) {
+                        *dx = g * d;
+                    }
+                },
+            );
+        });
+        Ok(vec![Some(tensor(dx, g.shape().clone())?)])
+    })
+}
+
+pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
+    let plain_x = plain(x)?;
+    let mut out = zeros(x.elem_count());
+    {
+        let xs = values(&plain_x)?;
+        let xs: &[f32] = &xs;
+        for_pieces(&mut out, ELEMENTS, |i, out| {
+            let xs = &xs[i * ELEMENTS..];
+            simd(
+                #[inline(always)]
+                || {
+                    for (y, x) in out.iter_mut().zip(xs) {
+                        *y = if *x > 0.0 { *x } else { 0.0 };
+                    }
+                },
+            );
+        });
+    }
+    node("relu", &[x], Output::Values(out), x.shape(), |y, g| {
+        Ok(vec![Some(relu_gradient(y, g)?)])
+    })
+}
+
+/// The gradient before a ReLU, from its output and the gradient behind it.
+pub(super) fn relu_gradient(y: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let (ys, gs) = (values(y)?, values(g)?);
+    let (ys, gs): (&[f32], &[f32]) = (&ys, &gs);
+    let mut dx = zeros(gs.len());
+    for_pieces(&mut dx, ELEMENTS, |i, dx| {
+        let (ys, gs) = (&ys[i * ELEMENTS..], &gs[i * ELEMENTS..]);
+        simd(
+            #[inline(always)]
+            || {
+                for ((dx, g), y) in dx.iter_mut().zip(gs).zip(ys) {
+                    *dx = if *y > 0.0 { *g } else { 0.0 };
+                }
+            },
+        );
+    });
+    tensor(dx, g.shape().clone())
+}
+
+/// Softmax of one row in place.
+#[inline(always)]
+pub(super) fn softmax_row(row: &mut [f32]) {
+    let top = max(row);
+    for v in row.iter_mut() {
+        *v = exp(*v - top);
+    }
+    let scale = 1.0 / sum(row);
+    for v in row.iter_mut() {
+        *v *= scale;
+    }
+}
+
+pub(super) fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
+    let mut out = plain(x)?.flatten_all()?.to_vec1::<f32>()?;
+    let dim = x.dims().last().copied().unwrap_or(1).max(1);
+    let piece = rows_per_piece(out.len() / dim, 20 * dim, 1);
+    for_pieces(&mut out, piece * dim, |_, out| {
+        simd(
+            #[inline(always)]
+            || out.chunks_exact_mut(dim).for_each(softmax_row),
+        );
+    });
+    node(
+        "softmax",
+        &[x],
+        Output::Values(out),
+        x.shape(),
+        move |y, g| {
+            let (ys, gs) = (values(y)?, values(g)?);
+            let (ys, gs): (&[f32], &[f32]) = (&ys, &gs);
+            let mut dx = zeros(gs.len());
+            for_pieces(&mut dx, piece * dim, |i, dx| {
+                let start = i * piece * dim;
+                simd(
+                    #[inline(always)]
+                    || {
+                        for ((dx, g), y) in dx
+                            .chunks_exact_mut(dim)
+                            .zip(gs[start..].chunks_exact(dim))
+                            .zip(ys[start..].chunks_exact(dim))
+                        {
+                            let mean = dot(g, y);
+                            for ((dx, g), y) in dx.iter_mut().zip(g).zip(y) {
+                                *dx = y * (g - mean);
+                            }
+                        }
+                    },
+                );
+            });
+            Ok(vec![Some(tensor(dx, g.shape().clone())?)])
+        },
+    )
+}
+
+pub(super) fn log_softmax_last_dim(x: &Tensor) -> Result<Tensor> {
+    let mut out = plain(x)?.flatten_all()?.to_vec1::<f32>()?;
+    let dim = x.dims().last().copied().unwrap_or(1).max(1);
+    let piece = rows_per_piece(out.len() / dim, 20 * dim, 1);
+    for_pieces(&mut out, piece * dim, |_, out| {
+        simd(
+            #[inline(always)]
+            || {
+                for row in out.chunks_exact_mut(dim) {
+                    let top = max(row);
+                    let log_sum = sum_by(dim, |i| exp(row[i] - top)).ln();
+                    for v in row.iter_mut() {
+                        *v = *v - top - log_sum;
+                    }
+                }
+            },
+        );
+    });
+    node(
+        "log_softmax",
+        &[x],
+        Output::Values(out),
+        x.shape(),
+        move |y, g| {
+            let (ys, gs) = (values(y)?, values(g)?);
+            let (ys, gs): (&[f32], &[f32]) = (&ys, &gs);
+            let mut dx = zeros(gs.len());
+            for_pieces(&mut dx, piece * dim, |i, dx| {
+                let start = i * piece * dim;
+                simd(
+                    #[inline(always)]
+                    || {
+                        for ((dx, g), y) in dx
+                            .chunks_exact_mut(dim)
+                            .zip(gs[start..].chunks_exact(dim))
+                            .zip(ys[start..].chunks_exact(dim))
+                        {
+                            let total = sum(g);
+                            for ((dx, g), y) in dx.iter_mut().zip(g).zip(y) {
+                                *dx = g - exp(*y) * total;
+                            }
+                        }
+                    },
+                );
+            });
+            Ok(vec![Some(tensor(dx, g.shape().clone())?)])
+        },
+    )
+}

@@ -1,0 +1,539 @@
+//! 2-d convolution: im2col and one matrix product a few images, both ways.
+//!
+//! With X̃ the matrix of windows `[inputs·kh·kw, places]`: Y = W·X̃, dX̃ = Wᵀ·dY, dW = dY·X̃ᵀ summed over images.
+//! Images are taken together until there are enough places for an efficient product; what goes together depends on
+//! the shape alone. A 1×1 convolution of stride 1 is its own X̃.
+
+use candle_core::Tensor;
+
+use super::activation::relu_gradient;
+use super::cpu::{Mat, for_pieces, gemm, plain, sum_pieces, values, with_scratch, zeros};
+use super::linear::tensor;
+use super::math::{simd, sum};
+use super::node::{Output, node};
+use super::{After, Conv2dSpec, composed, tracks};
+use crate::Result;
+
+/// The places that a matrix product should have at least.
+const PLACES: usize = 256;
+/// Most shares that dW is summed from, and most elements of all shares together (beyond two).
+const SHARES: usize = 8;
+const SHARE_ELEMENTS: usize = 1 << 22;
+
+/// Sizes of a convolution.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    batch: usize,
+    inputs: usize,
+    h: usize,
+    w: usize,
+    outputs: usize,
+    kh: usize,
+    kw: usize,
+    oh: usize,
+    ow: usize,
+    spec: Conv2dSpec,
+}
+
+impl Sizes {
+    fn new(x: &Tensor, w: &Tensor, spec: Conv2dSpec) -> Result<Self> {
+        let wrong = || super::shape_error("conv2d", &[x, w]);
+        let (batch, inputs, h, width) = x.dims4()?;
+        let (outputs, group_inputs, kh, kw) = w.dims4()?;
+        let Conv2dSpec {
+            stride,
+            padding,
+            dilation,
+            groups,
+        } = spec;
+        if stride == 0 || dilation == 0 || groups == 0 || kh == 0 || kw == 0 {
+            return Err(wrong());
+        }
+        let windows = |size: usize, k: usize| {
+            let reach = dilation * (k - 1) + 1;
+            Some((size + 2 * padding).checked_sub(reach)? / stride + 1)
+        };
+        let (Some(oh), Some(ow)) = (windows(h, kh), windows(width, kw)) else {
+            return Err(wrong());
+        };
+        if group_inputs * groups != inputs || outputs % groups != 0 || inputs == 0 {
+            return Err(wrong());
+        }
+        Ok(Self {
+            batch,
+            inputs,
+            h,
+            w: width,
+            outputs,
+            kh,
+            kw,
+            oh,
+            ow,
+            spec,
+        })
+    }
+
+    fn places(&self) -> usize {
+        self.oh * self.ow
+    }
+
+    /// Elements of one input image and of one output image.
+    fn image(&self) -> usize {
+        self.inputs * self.h * self.w
+    }
+
+    fn out_image(&self) -> usize {
+        self.outputs * self.places()
+    }
+
+    /// Rows of X̃ in one group of channels.
+    fn depth(&self) -> usize {
+        self.inputs / self.spec.groups * self.kh * self.kw
+    }
+
+    fn group_outputs(&self) -> usize {
+        self.outputs / self.spec.groups
+    }
+
+    /// Images in one matrix product.
+    fn together(&self) -> usize {
+        PLACES.div_ceil(self.places()).min(self.batch).max(1)
+    }
+
+    /// Whether X̃ is the image itself.
+    fn is_pointwise(&self) -> bool {
+        (self.kh, self.kw, self.spec.stride, self.spec.padding) == (1, 1, 1, 0)
+    }
+
+    /// For element `k` of the kernel along an axis of `size`: the first and one past the last window whose element
+    /// is inside, and the place of the first's.
+    #[inline(always)]
+    fn inside(&self, k: usize, size: usize, windows: usize) -> (usize, usize, usize) {
+        let Conv2dSpec {
+            stride,
+            padding,
+            dilation,
+            ..
+        } = self.spec;
+        let offset = k * dilation;
+        let first = padding.saturating_sub(offset).div_ceil(stride);
+        let last = (size + padding)
+            .saturating_sub(offset)
+            .div_ceil(stride)
+            .min(windows);
+        if first >= last {
+            return (0, 0, 0);
+        }
+        (first, last, first * stride + offset - padding)
+    }
+
+    /// Writes the windows of one image's channels into columns `at..at + places` of X̃, whose rows are `step` long.
+    fn unfold(&self, x: &[f32], cols: &mut [f32], step: usize, at: usize) {
+        let (plane, stride) = (self.h * self.w, self.spec.stride);
+        let mut row = 0;
+        for x in x.chunks_exact(plane) {
+            for ky in 0..self.kh {
+                let (top, bottom, y0) = self.inside(ky, self.h, self.oh);
+                for kx in 0..self.kw {
+                    let (left, right, x0) = self.inside(kx, self.w, self.ow);
+                    let cols = &mut cols[row * step + at..][..self.places()];
+                    cols[..top * self.ow].fill(0.0);
+                    cols[bottom * self.ow..].fill(0.0);
+                    for (i, cols) in cols[top * self.ow..bottom * self.ow]
+                        .chunks_exact_mut(self.ow)
+                        .enumerate()
+                    {
+                        let x = &x[(y0 + i * stride) * self.w..][..self.w];
+                        cols[..left].fill(0.0);
+                        cols[right..].fill(0.0);
+                        let cols = &mut cols[left..right];
+                        if stride == 1 {
+                            cols.copy_from_slice(&x[x0..x0 + cols.len()]);
+                        } else {
+                            for (c, x) in cols.iter_mut().zip(x[x0..].iter().step_by(stride)) {
+                                *c = *x;
+                            }
+                        }
+                    }
+                    row += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds columns `at..at + places` of dX̃ to the gradient of one image's channels.
+    fn fold(&self, cols: &[f32], dx: &mut [f32], step: usize, at: usize) {
+        let (plane, stride) = (self.h * self.w, self.spec.stride);
+        let mut row = 0;
+        for dx in dx.chunks_exact_mut(plane) {
+            for ky in 0..self.kh {
+                let (top, bottom, y0) = self.inside(ky, self.h, self.oh);
+                for kx in 0..self.kw {
+                    let (left, right, x0) = self.inside(kx, self.w, self.ow);
+                    let cols = &cols[row * step + at..][..self.places()];
+                    for (i, cols) in cols[top * self.ow..bottom * self.ow]
+                        .chunks_exact(self.ow)
+                        .enumerate()
+                    {
+                        let dx = &mut dx[(y0 + i * stride) * self.w..][..self.w];
+                        let cols = &cols[left..right];
+                        if stride == 1 {
+                            for (d, c) in dx[x0..x0 + cols.len()].iter_mut().zip(cols) {
+                                *d += c;
+                            }
+                        } else {
+                            for (d, c) in dx[x0..].iter_mut().step_by(stride).zip(cols) {
+                                *d += c;
+                            }
+                        }
+                    }
+                    row += 1;
+                }
+            }
+        }
+    }
+
+    /// Calls `f(group, X̃)` for each group of channels of some images.
+    fn each_unfolded(&self, xs: &[f32], images: usize, mut f: impl FnMut(usize, Mat<'_>)) {
+        let (depth, groups) = (self.depth(), self.spec.groups);
+        let part = self.image() / groups;
+        let columns = images * self.places();
+        if self.is_pointwise() && images == 1 {
+            for (group, x) in xs.chunks_exact(part).enumerate().take(groups) {
+                f(group, Mat::new(x, depth, columns));
+            }
+            return;
+        }
+        with_scratch(depth * columns, |cols| {
+            for group in 0..groups {
+                for (i, x) in xs.chunks_exact(self.image()).enumerate().take(images) {
+                    let x = &x[group * part..(group + 1) * part];
+                    simd(
+                        #[inline(always)]
+                        || self.unfold(x, cols, columns, i * self.places()),
+                    );
+                }
+                f(group, Mat::new(cols, depth, columns));
+            }
+        });
+    }
+
+    /// Y of some images: `out` is `[images, outputs, places]`.
+    fn forward(&self, xs: &[f32], ws: &[f32], out: &mut [f32]) {
+        let images = out.len() / self.out_image();
+        let (rows, columns) = (self.group_outputs(), images * self.places());
+        // The product of several images has the channels outermost.
+        let mut apart = zeros(if images > 1 {
+            self.outputs * columns
+        } else {
+            0
+        });
+        self.each_unfolded(xs, images, |group, cols| {
+            let w = Mat::new(&ws[group * rows * self.depth()..], rows, self.depth());
+            let target = if images > 1 { &mut apart } else { &mut *out };
+            gemm(
+                &mut target[group * rows * columns..],
+                columns,
+                w,
+                cols,
+                false,
+            );
+        });
+        if images > 1 {
+            self.swap(&mut apart, out, images, |a, o| o.copy_from_slice(a));
+        }
+    }
+
+    /// Pairs `[outputs, images, places]` with `[images, outputs, places]`.
+    fn swap(
+        &self,
+        apart: &mut [f32],
+        images_first: &mut [f32],
+        images: usize,
+        f: impl Fn(&mut [f32], &mut [f32]),
+    ) {
+        let places = self.places();
+        for (i, image) in images_first.chunks_exact_mut(self.out_image()).enumerate() {
+            for (c, o) in image.chunks_exact_mut(places).enumerate() {
+                f(&mut apart[(c * images + i) * places..][..places], o);
+            }
+        }
+    }
+
+    /// dY of some images with the channels outermost.
+    fn gathered(&self, g: &[f32], images: usize) -> Vec<f32> {
+        let places = self.places();
+        let mut apart = zeros(self.outputs * images * places);
+        for (i, image) in g.chunks_exact(self.out_image()).enumerate().take(images) {
+            for (c, g) in image.chunks_exact(places).enumerate() {
+                apart[(c * images + i) * places..][..places].copy_from_slice(g);
+            }
+        }
+        apart
+    }
+
+    /// Adds to dX of some images, `[images, inputs, h, w]`, zeroed.
+    fn backward_x(&self, gs: &[f32], ws: &[f32], dx: &mut [f32]) {
+        let images = dx.len() / self.image();
+        let (rows, depth) = (self.group_outputs(), self.depth());
+        let columns = images * self.places();
+        let apart = if images > 1 {
+            self.gathered(gs, images)
+        } else {
+            Vec::new()
+        };
+        let g = if images > 1 { &apart } else { gs };
+        let part = self.image() / self.spec.groups;
+        for group in 0..self.spec.groups {
+            let w = Mat::new(&ws[group * rows * depth..], rows, depth);
+            let g = Mat::new(&g[group * rows * columns..], rows, columns);
+            if self.is_pointwise() && images == 1 {
+                gemm(&mut dx[group * part..], columns, w.t(), g, false);
+                continue;
+            }
+            with_scratch(depth * columns, |cols| {
+                gemm(cols, columns, w.t(), g, false);
+                for (i, dx) in dx.chunks_exact_mut(self.image()).enumerate() {
+                    let dx = &mut dx[group * part..(group + 1) * part];
+                    simd(
+                        #[inline(always)]
+                        || self.fold(cols, dx, columns, i * self.places()),
+                    );
+                }
+            });
+        }
+    }
+
+    /// dW over all images.
+    fn backward_w(&self, gs: &[f32], xs: &[f32]) -> Vec<f32> {
+        let (rows, depth) = (self.group_outputs(), self.depth());
+        let elements = self.outputs * depth;
+        let most = (SHARE_ELEMENTS / elements).clamp(2, SHARES);
+        let products = self.batch.div_ceil(self.together());
+        let per_share = products.div_ceil(most) * self.together();
+        sum_pieces(self.batch.div_ceil(per_share), elements, |share, dw| {
+            let end = self.batch.min((share + 1) * per_share);
+            for start in (share * per_share..end).step_by(self.together()) {
+                let images = self.together().min(end - start);
+                let columns = images * self.places();
+                let gs = &gs[start * self.out_image()..];
+                let apart = if images > 1 {
+                    self.gathered(gs, images)
+                } else {
+                    Vec::new()
+                };
+                let g = if images > 1 { &apart } else { gs };
+                self.each_unfolded(&xs[start * self.image()..], images, |group, cols| {
+                    let g = Mat::new(&g[group * rows * columns..], rows, columns);
+                    gemm(&mut dw[group * rows * depth..], depth, g, cols.t(), true);
+                });
+            }
+        })
+    }
+}
+
+/// `act(conv(x) + b + gain·delta + residual)`.
+pub(super) fn conv2d(
+    x: &Tensor,
+    w: &Tensor,
+    b: Option<&Tensor>,
+    spec: &Conv2dSpec,
+    after: &After,
+) -> Result<Tensor> {
+    let sizes = Sizes::new(x, w, *spec)?;
+    let shape = (sizes.batch, sizes.outputs, sizes.oh, sizes.ow);
+    let (delta, gain) = (after.delta.map(|d| d.0), after.delta.map(|d| d.1));
+    let [b1, gain1] = [b, gain].map(|t| t.map(|t| t.dims() == [sizes.outputs]));
+    let [delta4, residual4] =
+        [delta, after.residual].map(|t| t.map(|t| t.shape() == &shape.into()));
+    if [b1, gain1, delta4, residual4].contains(&Some(false)) {
+        return Err(super::shape_error("conv2d", &[x, w]));
+    }
+    let (plain_x, plain_w) = (plain(x)?, plain(w)?);
+    let plain_gain = gain.map(plain).transpose()?;
+    let mut out = zeros(sizes.batch * sizes.out_image());
+    {
+        let (xs, ws) = (values(&plain_x)?, values(&plain_w)?);
+        let (xs, ws): (&[f32], &[f32]) = (&xs, &ws);
+        let [b, delta, residual] = [b, delta, after.residual].map(|t| t.map(plain).transpose());
+        let (b, delta, residual) = (b?, delta?, residual?);
+        let b = b.as_ref().map(values).transpose()?;
+        let gain = plain_gain.as_ref().map(values).transpose()?;
+        let delta = delta.as_ref().map(values).transpose()?;
+        let residual = residual.as_ref().map(values).transpose()?;
+        let end = Ending {
+            b: b.as_deref(),
+            gain: gain.as_deref(),
+            delta: delta.as_deref(),
+            residual: residual.as_deref(),
+            relu: after.relu,
+        };
+        let piece = sizes.together() * sizes.out_image();
+        for_pieces(&mut out, piece, |i, out| {
+            sizes.forward(&xs[i * sizes.together() * sizes.image()..], ws, out);
+            simd(
+                #[inline(always)]
+                || end.apply(out, i * piece, sizes.outputs, sizes.places()),
+            );
+        });
+    }
+    let (train_x, train_w, train_b) = (tracks(x), tracks(w), b.is_some_and(tracks));
+    let kept_x = train_w.then_some(plain_x);
+    let kept_w = train_x.then_some(plain_w);
+    let mut args = vec![x, w];
+    args.extend(b);
+    let at_delta = args.len();
+    args.extend(delta);
+    let at_residual = args.len();
+    args.extend(after.residual);
+    let (relu, count) = (after.relu, args.len());
+    let train_residual = after.residual.is_some_and(tracks);
+    let train_delta = delta.is_some_and(tracks);
+    let name = "conv2d";
+    node(name, &args, Output::Values(out), shape, move |y, g| {
+        let g = if relu {
+            relu_gradient(y, g)?
+        } else {
+            g.clone()
+        };
+        let gs = values(&g)?;
+        let gs: &[f32] = &gs;
+        let mut grads = vec![None; count];
+        if let Some(w) = &kept_w {
+            let ws = values(w)?;
+            let ws: &[f32] = &ws;
+            let mut dx = zeros(sizes.batch * sizes.image());
+            for_pieces(&mut dx, sizes.together() * sizes.image(), |i, dx| {
+                let start = i * sizes.together() * sizes.out_image();
+                sizes.backward_x(&gs[start..], ws, dx);
+            });
+            let shape = (sizes.batch, sizes.inputs, sizes.h, sizes.w);
+            grads[0] = Some(tensor(dx, shape)?);
+        }
+        if let Some(x) = &kept_x {
+            let dw = sizes.backward_w(gs, &values(x)?);
+            let inputs = sizes.inputs / sizes.spec.groups;
+            grads[1] = Some(tensor(dw, (sizes.outputs, inputs, sizes.kh, sizes.kw))?);
+        }
+        if train_b {
+            grads[2] = Some(tensor(sizes.channel_sums(gs), sizes.outputs)?);
+        }
+        if let (Some(gain), true) = (&plain_gain, train_delta) {
+            grads[at_delta] = Some(tensor(sizes.scaled(gs, &values(gain)?), g.shape().clone())?);
+        }
+        if train_residual {
+            grads[at_residual] = Some(g.clone());
+        }
+        Ok(grads)
+    })
+}
+
+impl Sizes {
+    /// The sum over images and places of each channel of `[batch, outputs, places]`.
+    fn channel_sums(&self, g: &[f32]) -> Vec<f32> {
+        let image = self.out_image();
+        sum_pieces(self.batch, self.outputs, |i, sums| {
+            let g = &g[i * image..(i + 1) * image];
+            simd(
+                #[inline(always)]
+                || {
+                    for (s, g) in sums.iter_mut().zip(g.chunks_exact(self.places())) {
+                        *s += sum(g);
+                    }
+                },
+            );
+        })
+    }
+
+    /// Each channel of `[batch, outputs, places]` times its gain.
+    fn scaled(&self, g: &[f32], gain: &[f32]) -> Vec<f32> {
+        let mut out = zeros(g.len());
+        let image = self.out_image();
+        for_pieces(&mut out, image, |i, out| {
+            simd(
+                #[inline(always)]
+                || {
+                    let places = self.places();
+                    let planes = g[i * image..].chunks_exact(places);
+                    for ((o, g), gain) in out.chunks_exact_mut(places).zip(planes).zip(gain) {
+                        for (o, g) in o.iter_mut().zip(g) {
+                            *o = g * gain;
+                        }
+                    }
+                },
+            );
+        });
+        out
+    }
+}
+
+/// What is done to the product while it is in the cache.
+struct Ending<'a> {
+    b: Option<&'a [f32]>,
+    gain: Option<&'a [f32]>,
+    delta: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+    relu: bool,
+}
+
+impl Ending<'_> {
+    #[inline(always)]
+    fn apply(&self, out: &mut [f32], start: usize, outputs: usize, places: usize) {
+        for (plane, out) in out.chunks_exact_mut(places).enumerate() {
+            let (channel, start) = (plane % outputs, start + plane * places);
+            if let Some(b) = self.b {
+                let b = b[channel];
+                out.iter_mut().for_each(|y| *y += b);
+            }
+            if let (Some(delta), Some(gain)) = (self.delta, self.gain) {
+                let gain = gain[channel];
+                for (y, d) in out.iter_mut().zip(&delta[start..]) {
+                    *y += gain * d;
+                }
+            }
+            if let Some(residual) = self.residual {
+                for (y, r) in out.iter_mut().zip(&residual[start..]) {
+                    *y += r;
+                }
+            }
+            if self.relu {
+                out.iter_mut()
+                    .for_each(|y| *y = if *y > 0.0 { *y } else { 0.0 });
+            }
+        }
+    }
+}
+
+/// The same elsewhere: where neither `w` nor `b` is trained, the convolution is a node that gives `x` its gradient
+/// and no other.
+pub(super) fn conv2d_elsewhere(
+    x: &Tensor,
+    w: &Tensor,
+    b: Option<&Tensor>,
+    spec: &Conv2dSpec,
+    after: &After,
+) -> Result<Tensor> {
+    let frozen = !tracks(w) && !b.is_some_and(tracks) && tracks(x) && spec.groups == 1;
+    if !frozen {
+        return composed::conv2d_after(x, w, b, spec, after);
+    }
+    let sizes = Sizes::new(x, w, *spec)?;
+    let y = composed::conv2d(&x.detach(), w, b, spec)?;
+    let (w, shape) = (w.clone(), y.shape().clone());
+    let y = node("conv2d", &[x], Output::Tensor(y), shape, move |_, g| {
+        let Conv2dSpec {
+            stride,
+            padding,
+            dilation,
+            ..
+        } = sizes.spec;
+        let reach = (sizes.oh - 1) * stride + dilation * (sizes.kh - 1) + 1;
+        let extra = sizes.h + 2 * padding - reach;
+        let dx = g.conv_transpose2d(&w, padding, extra, stride, dilation)?;
+        // The transposed convolution pads both axes alike; a wider image has columns that no window reached.
+        let missing = sizes.w.saturating_sub(dx.dim(3)?);
+        let dx = dx.pad_with_zeros(3, 0, missing)?.narrow(3, 0, sizes.w)?;
+        Ok(vec![Some(dx.contiguous()?)])
+    })?;
+    composed::after(&y, after)
+}

@@ -1,0 +1,115 @@
+//! The Linear layer.
+
+use candle_core::Tensor;
+
+use super::cpu::{self, Mat, matmul, matmul_then, plain, values, zeros};
+use super::math::simd;
+use super::node::{Output, node};
+use super::{composed, tracks};
+use crate::Result;
+
+pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+    let (outputs, inputs) = w.dims2()?;
+    let mut shape = x.dims().to_vec();
+    if shape.pop() != Some(inputs) || b.is_some_and(|b| b.dims() != [outputs]) {
+        return Err(super::shape_error("linear", &[x, w]));
+    }
+    shape.push(outputs);
+    let rows = x.elem_count() / inputs.max(1);
+    let (plain_x, plain_w) = (plain(x)?, plain(w)?);
+    let mut out = zeros(rows * outputs);
+    {
+        let (xs, ws) = (values(&plain_x)?, values(&plain_w)?);
+        let plain_b = b.map(plain).transpose()?;
+        let bias = plain_b.as_ref().map(values).transpose()?;
+        let bias = bias.as_deref();
+        matmul_then(
+            &mut out,
+            Mat::new(&xs, rows, inputs),
+            Mat::new(&ws, outputs, inputs).t(),
+            |_, out| add_to_rows(out, bias),
+        );
+    }
+    let mut args = vec![x, w];
+    args.extend(b);
+    let (train_x, train_w, train_b) = (tracks(x), tracks(w), b.is_some_and(tracks));
+    // What no gradient needs is not kept alive.
+    let kept_x = train_w.then_some(plain_x);
+    let kept_w = train_x.then_some(plain_w);
+    let x_shape = x.shape().clone();
+    node("linear", &args, Output::Values(out), shape, move |_, g| {
+        let gs = values(g)?;
+        let g = Mat::new(&gs, rows, outputs);
+        let mut grads = vec![None, None, None];
+        if let Some(w) = &kept_w {
+            let mut dx = zeros(rows * inputs);
+            matmul(&mut dx, g, Mat::new(&values(w)?, outputs, inputs));
+            grads[0] = Some(tensor(dx, x_shape.clone())?);
+        }
+        if let Some(x) = &kept_x {
+            let mut dw = zeros(outputs * inputs);
+            matmul(&mut dw, g.t(), Mat::new(&values(x)?, rows, inputs));
+            grads[1] = Some(tensor(dw, (outputs, inputs))?);
+        }
+        if train_b {
+            grads[2] = Some(tensor(sum_rows(&gs, outputs), outputs)?);
+        }
+        Ok(grads)
+    })
+}
+
+/// The same elsewhere: where neither `w` nor `b` is trained, a node that gives `x` its gradient and no other.
+pub(super) fn linear_elsewhere(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+    if tracks(w) || b.is_some_and(tracks) || !tracks(x) {
+        return composed::linear(x, w, b);
+    }
+    let y = composed::linear(&x.detach(), w, b)?;
+    let (outputs, w) = (w.dim(0)?, w.clone());
+    let (x_shape, y_shape) = (x.shape().clone(), y.shape().clone());
+    node("linear", &[x], Output::Tensor(y), y_shape, move |_, g| {
+        let dx = g.reshape(((), outputs))?.matmul(&w)?;
+        Ok(vec![Some(dx.reshape(&x_shape)?)])
+    })
+}
+
+pub(super) fn tensor(values: Vec<f32>, shape: impl Into<candle_core::Shape>) -> Result<Tensor> {
+    Ok(Tensor::from_vec(
+        values,
+        shape.into(),
+        &candle_core::Device::Cpu,
+    )?)
+}
+
+/// Adds a vector to each row.
+fn add_to_rows(out: &mut [f32], bias: Option<&[f32]>) {
+    let Some(bias) = bias else { return };
+    simd(
+        #[inline(always)]
+        || {
+            for row in out.chunks_exact_mut(bias.len().max(1)) {
+                for (y, b) in row.iter_mut().zip(bias) {
+                    *y += b;
+                }
+            }
+        },
+    );
+}
+
+/// The sum of the rows.
+pub(super) fn sum_rows(x: &[f32], cols: usize) -> Vec<f32> {
+    const ROWS: usize = 64;
+    let size = (ROWS * cols).max(1);
+    cpu::sum_pieces(x.len().div_ceil(size), cols, |i, sums| {
+        let piece = &x[i * size..x.len().min((i + 1) * size)];
+        simd(
+            #[inline(always)]
+            || {
+                for row in piece.chunks_exact(cols) {
+                    for (sum, v) in sums.iter_mut().zip(row) {
+                        *sum += v;
+                    }
+                }
+            },
+        );
+    })
+}

@@ -1,0 +1,416 @@
+//! Every fused operation against the one composed of candle's, forward and backward, and against finite
+//! differences.
+
+use candle_core::{Device, Tensor, Var};
+
+use super::*;
+
+fn var(shape: &[usize], seed: u64) -> Var {
+    let count = shape.iter().product::<usize>() as u64;
+    let values: Vec<f32> = (0..count).map(|i| Key::new(seed).normal(i)).collect();
+    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+}
+
+fn numbers(t: &Tensor) -> Vec<f32> {
+    t.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Largest difference relative to the largest value.
+fn difference(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.dims(), b.dims());
+    let (a, b) = (numbers(a), numbers(b));
+    let scale = b.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+    a.iter()
+        .zip(&b)
+        .fold(0f32, |m, (a, b)| m.max((a - b).abs()))
+        / scale
+}
+
+/// A scalar on which every element of `y` bears differently.
+fn probe(y: &Tensor) -> Tensor {
+    let weights = var(y.dims(), 77).detach();
+    (y * weights).unwrap().sum_all().unwrap()
+}
+
+type Op<'a> = &'a dyn Fn(&[&Tensor]) -> Result<Tensor>;
+
+/// Compares two implementations with every subset of the arguments trained.
+fn compare(name: &str, vars: &[Var], fused: Op, composed: Op) {
+    for subset in 1..1 << vars.len() {
+        let frozen: Vec<Tensor> = vars.iter().map(|v| v.as_detached_tensor()).collect();
+        let args: Vec<&Tensor> = vars
+            .iter()
+            .zip(&frozen)
+            .enumerate()
+            .map(|(i, (v, f))| {
+                if subset >> i & 1 == 1 {
+                    v.as_tensor()
+                } else {
+                    f
+                }
+            })
+            .collect();
+        let (a, b) = (fused(&args).unwrap(), composed(&args).unwrap());
+        assert!(
+            difference(&a, &b) < 2e-6,
+            "{name}: values differ by {}",
+            difference(&a, &b)
+        );
+        let (ga, gb) = (probe(&a).backward().unwrap(), probe(&b).backward().unwrap());
+        let mut trained = 0;
+        for (i, arg) in args.iter().enumerate() {
+            if subset >> i & 1 == 0 {
+                assert!(
+                    ga.get(arg).is_none(),
+                    "{name}: a gradient for frozen argument {i}"
+                );
+                continue;
+            }
+            trained += 1;
+            let difference = difference(ga.get(arg).unwrap(), gb.get(arg).unwrap());
+            assert!(
+                difference < 2e-5,
+                "{name}: gradient {i} differs by {difference}"
+            );
+        }
+        // Nothing else is stored but the probe's own constant.
+        assert!(
+            ga.get_ids().count() <= trained + 1,
+            "{name}: gradients for more than was trained"
+        );
+    }
+}
+
+/// Compares the gradients with central differences at a few places of each argument.
+fn finite(name: &str, vars: &[Var], op: Op) {
+    let args: Vec<&Tensor> = vars.iter().map(Var::as_tensor).collect();
+    let value = |args: &[&Tensor]| {
+        let y = op(args).unwrap();
+        let weights = numbers(&var(y.dims(), 77));
+        numbers(&y)
+            .iter()
+            .zip(weights)
+            .map(|(y, w)| f64::from(*y) * f64::from(w))
+            .sum::<f64>()
+    };
+    let grads = probe(&op(&args).unwrap()).backward().unwrap();
+    for (i, v) in vars.iter().enumerate() {
+        let analytic = numbers(grads.get(v).unwrap());
+        let scale = analytic.iter().fold(0f32, |m, g| m.max(g.abs()));
+        for probe in 0..6 {
+            let at = Key::new(5).below(probe, analytic.len());
+            let shifted = |by: f32| {
+                let mut values = numbers(v);
+                values[at] += by;
+                let t = Tensor::from_vec(values, v.shape(), &Device::Cpu).unwrap();
+                let mut args = args.clone();
+                args[i] = &t;
+                value(&args)
+            };
+            let numeric = (shifted(5e-3) - shifted(-5e-3)) / 1e-2;
+            let error = (numeric as f32 - analytic[at]).abs() / scale.max(1e-3);
+            assert!(
+                error < 5e-3,
+                "{name}: argument {i} at {at}: {numeric} {}",
+                analytic[at]
+            );
+        }
+    }
+}
+
+#[test]
+fn linear_agrees() {
+    let vars = [var(&[3, 50, 33], 1), var(&[20, 33], 2), var(&[20], 3)];
+    let fused: Op = &|t| linear(t[0], t[1], Some(t[2]));
+    compare("linear", &vars, fused, &|t| {
+        composed::linear(t[0], t[1], Some(t[2]))
+    });
+    finite("linear", &vars, fused);
+    let fused: Op = &|t| linear(t[0], t[1], None);
+    compare("linear without bias", &vars[..2], fused, &|t| {
+        composed::linear(t[0], t[1], None)
+    });
+}
+
+#[test]
+fn a_strided_input_is_read_right() {
+    let x = var(&[6, 4, 5], 1);
+    let w = var(&[3, 4], 2);
+    let through = |f: fn(&Tensor, &Tensor, Option<&Tensor>) -> Result<Tensor>| {
+        let y = f(
+            &x.transpose(1, 2).unwrap().narrow(0, 1, 3).unwrap(),
+            &w,
+            None,
+        )
+        .unwrap();
+        let g = probe(&y.transpose(0, 1).unwrap()).backward().unwrap();
+        (y, g)
+    };
+    let (a, ga) = through(linear);
+    let (b, gb) = through(composed::linear);
+    assert!(difference(&a, &b) < 1e-6);
+    for v in [&x, &w] {
+        assert!(difference(ga.get(v).unwrap(), gb.get(v).unwrap()) < 1e-5);
+    }
+}
+
+#[test]
+fn conv2d_agrees() {
+    let spec = |stride, padding, dilation, groups| Conv2dSpec {
+        stride,
+        padding,
+        dilation,
+        groups,
+    };
+    for (name, x, w, spec) in [
+        ("3×3", [5, 4, 9, 9], [6, 4, 3, 3], spec(1, 1, 1, 1)),
+        ("3×3 /2", [5, 4, 10, 10], [6, 4, 3, 3], spec(2, 1, 1, 1)),
+        ("7×7 /2", [2, 1, 16, 16], [6, 1, 7, 7], spec(2, 3, 1, 1)),
+        ("1×1", [3, 8, 20, 20], [5, 8, 1, 1], spec(1, 0, 1, 1)),
+        ("1×1 small", [7, 8, 3, 3], [5, 8, 1, 1], spec(1, 0, 1, 1)),
+        ("1×1 /2", [3, 8, 6, 6], [5, 8, 1, 1], spec(2, 0, 1, 1)),
+        ("grouped", [3, 8, 6, 6], [4, 2, 3, 3], spec(1, 1, 1, 4)),
+        (
+            "grouped 1×1",
+            [3, 8, 17, 17],
+            [4, 2, 1, 1],
+            spec(1, 0, 1, 4),
+        ),
+        ("dilated", [3, 4, 9, 9], [6, 4, 3, 3], spec(1, 2, 2, 1)),
+        (
+            "kernel over the border",
+            [3, 2, 2, 2],
+            [3, 2, 5, 5],
+            spec(1, 2, 1, 1),
+        ),
+        (
+            "large image",
+            [2, 3, 40, 40],
+            [4, 3, 3, 3],
+            spec(1, 1, 1, 1),
+        ),
+    ] {
+        let vars = [var(&x, 1), var(&w, 2), var(&[w[0]], 3)];
+        let fused: Op = &|t| conv2d(t[0], t[1], Some(t[2]), &spec);
+        compare(name, &vars, fused, &|t| {
+            composed::conv2d(t[0], t[1], Some(t[2]), &spec)
+        });
+        finite(name, &vars, fused);
+    }
+}
+
+#[test]
+fn what_follows_a_convolution_agrees() {
+    let spec = Conv2dSpec::default();
+    let y = [3, 5, 6, 6];
+    let vars = [
+        var(&[3, 8, 6, 6], 1),
+        var(&[5, 8, 1, 1], 2),
+        var(&[5], 3),
+        var(&y, 4),
+        var(&y, 5),
+    ];
+    let gain = var(&[5], 6).detach();
+    fn after<'a>(t: &[&'a Tensor], gain: &'a Tensor) -> After<'a> {
+        After {
+            delta: Some((t[3], gain)),
+            residual: Some(t[4]),
+            relu: true,
+        }
+    }
+    compare(
+        "conv2d_after",
+        &vars,
+        &|t| conv2d_after(t[0], t[1], Some(t[2]), &spec, &after(t, &gain)),
+        &|t| composed::conv2d_after(t[0], t[1], Some(t[2]), &spec, &after(t, &gain)),
+    );
+    let trained = var(&[5], 6);
+    let t: Vec<&Tensor> = vars.iter().map(Var::as_tensor).collect();
+    let y = conv2d_after(t[0], t[1], Some(t[2]), &spec, &after(&t, &trained)).unwrap();
+    assert!(probe(&y).backward().unwrap().get(&trained).is_some());
+}
+
+#[test]
+fn layer_norm_agrees() {
+    let vars = [var(&[70, 2, 33], 1), var(&[33], 2), var(&[33], 3)];
+    let fused: Op = &|t| layer_norm(t[0], t[1], t[2], 1e-6);
+    compare("layer_norm", &vars, fused, &|t| {
+        composed::layer_norm(t[0], t[1], t[2], 1e-6)
+    });
+    finite("layer_norm", &vars, fused);
+}
+
+#[test]
+fn batch_norm_agrees() {
+    let x = [4, 3, 5, 7];
+    let vars = [var(&x, 1), var(&[3], 2), var(&[3], 3), var(&x, 4)];
+    let fused: Op = &|t| Ok(batch_norm(t[0], t[1], t[2], 1e-5, Some(t[3]), true)?.output);
+    compare("batch_norm", &vars, fused, &|t| {
+        Ok(composed::batch_norm(t[0], t[1], t[2], 1e-5, Some(t[3]), true)?.output)
+    });
+    let fused: Op = &|t| Ok(batch_norm(t[0], t[1], t[2], 1e-5, None, false)?.output);
+    finite("batch_norm", &vars[..3], fused);
+    // Statistics far from 0 keep their digits.
+    let x = (vars[0].as_detached_tensor() + 1000.0).unwrap();
+    let got = batch_norm(&x, &vars[1], &vars[2], 1e-5, None, false).unwrap();
+    let want = batch_norm(&vars[0], &vars[1], &vars[2], 1e-5, None, false).unwrap();
+    assert!(difference(&got.var, &want.var) < 1e-3);
+    let composed = composed::batch_norm(&vars[0], &vars[1], &vars[2], 1e-5, None, false).unwrap();
+    assert!(difference(&want.mean, &composed.mean) < 1e-5);
+    assert!(difference(&want.var, &composed.var) < 1e-5);
+}
+
+#[test]
+fn activations_agree() {
+    let x = [var(&[3, 40, 33], 1)];
+    compare("gelu", &x, &|t| gelu(t[0]), &|t| composed::gelu(t[0]));
+    compare("relu", &x, &|t| relu(t[0]), &|t| composed::relu(t[0]));
+    compare("softmax", &x, &|t| softmax_last_dim(t[0]), &|t| {
+        composed::softmax_last_dim(t[0])
+    });
+    compare("log_softmax", &x, &|t| log_softmax_last_dim(t[0]), &|t| {
+        composed::log_softmax_last_dim(t[0])
+    });
+    finite("gelu", &x, &|t| gelu(t[0]));
+    finite("log_softmax", &x, &|t| log_softmax_last_dim(t[0]));
+}
+
+#[test]
+fn the_gradient_of_relu_at_zero_is_zero() {
+    for f in [relu, composed::relu] {
+        let x = Var::new(&[-1f32, 0.0, -0.0, 2.0], &Device::Cpu).unwrap();
+        let grads = f(&x).unwrap().backward().unwrap();
+        assert_eq!(numbers(grads.get(&x).unwrap()), [0.0, 0.0, 0.0, 1.0]);
+    }
+}
+
+#[test]
+fn attention_agrees() {
+    for (tokens, dim, heads) in [(17, 24, 3), (5, 8, 1), (40, 32, 4)] {
+        let x = [var(&[3, tokens, 3 * dim], 1)];
+        compare("attention", &x, &|t| attention(t[0], heads), &|t| {
+            composed::attention(t[0], heads)
+        });
+        finite("attention", &x, &|t| attention(t[0], heads));
+    }
+}
+
+#[test]
+fn pools_agree() {
+    for (size, kernel, stride, padding) in [
+        ([9, 9], 3, 2, 1),
+        ([8, 8], 3, 2, 1),
+        ([7, 10], 2, 2, 0),
+        ([6, 6], 2, 1, 1),
+    ] {
+        let x = [var(&[3, 4, size[0], size[1]], 1)];
+        compare(
+            "max_pool2d",
+            &x,
+            &|t| max_pool2d(t[0], kernel, stride, padding),
+            &|t| composed::max_pool2d(t[0], kernel, stride, padding),
+        );
+    }
+    for (size, stride) in [([8, 8], 2), ([7, 9], 2), ([5, 5], 1), ([1, 1], 2)] {
+        let x = [var(&[3, 4, size[0], size[1]], 1)];
+        compare("avg_pool2d", &x, &|t| avg_pool2d(t[0], 2, stride), &|t| {
+            composed::avg_pool2d(t[0], 2, stride)
+        });
+        compare(
+            "global_avg_pool2d",
+            &x,
+            &|t| global_avg_pool2d(t[0]),
+            &|t| composed::global_avg_pool2d(t[0]),
+        );
+    }
+}
+
+#[test]
+fn the_first_maximum_of_a_window_gets_the_gradient() {
+    for f in [max_pool2d, composed::max_pool2d] {
+        let x = Var::ones((1, 1, 4, 4), DType::F32, &Device::Cpu).unwrap();
+        let grads = f(&x, 3, 2, 1).unwrap().backward().unwrap();
+        let want = [
+            1., 1., 0., 0., //
+            1., 1., 0., 0., //
+            0., 0., 0., 0., //
+            0., 0., 0., 0.,
+        ];
+        assert_eq!(numbers(grads.get(&x).unwrap()), want);
+    }
+}
+
+#[test]
+fn dropout_agrees_and_drops_the_asked_share() {
+    let x = [var(&[100, 333], 1)];
+    let key = Key::new(4).named("dropout");
+    compare("dropout", &x, &|t| dropout(t[0], 0.3, key), &|t| {
+        composed::dropout(t[0], 0.3, key)
+    });
+    let dropped = numbers(&dropout(&x[0], 0.3, key).unwrap());
+    let share = dropped.iter().filter(|v| **v == 0.0).count() as f32 / dropped.len() as f32;
+    assert!((share - 0.3).abs() < 0.01, "{share}");
+    let other = numbers(&dropout(&x[0], 0.3, key.index(1)).unwrap());
+    assert_ne!(dropped, other);
+}
+
+#[test]
+fn cross_entropy_agrees() {
+    let x = [var(&[9, 20], 1)];
+    let labels: Vec<u32> = (0..9).map(|i| i * 2).collect();
+    let labels = Tensor::new(labels, &Device::Cpu).unwrap();
+    for smoothing in [0.0, 0.1] {
+        let fused: Op = &|t| cross_entropy(t[0], &labels, smoothing);
+        compare("cross_entropy", &x, fused, &|t| {
+            composed::cross_entropy(t[0], &labels, smoothing)
+        });
+        finite("cross_entropy", &x, fused);
+    }
+    let beyond = Tensor::new(&[20u32; 9], &Device::Cpu).unwrap();
+    assert!(cross_entropy(&x[0], &beyond, 0.0).is_err());
+}
+
+/// The same bits whatever the number of threads, for sizes that are cut into several pieces.
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let step = || {
+        let vars = [
+            var(&[24, 17, 96], 1),
+            var(&[288, 96], 2),
+            var(&[288], 3),
+            var(&[96], 4),
+            var(&[96], 5),
+            var(&[24, 5, 16, 16], 6),
+            var(&[40, 5, 3, 3], 7),
+            var(&[40], 8),
+        ];
+        let h = layer_norm(&vars[0], &vars[3], &vars[4], 1e-6).unwrap();
+        let h = linear(&h, &vars[1], Some(&vars[2])).unwrap();
+        let h = gelu(&attention(&h, 3).unwrap()).unwrap();
+        let spec = Conv2dSpec {
+            padding: 1,
+            ..Conv2dSpec::default()
+        };
+        let c = conv2d(&vars[5], &vars[6], Some(&vars[7]), &spec).unwrap();
+        let c = batch_norm(&c, &vars[7], &vars[7], 1e-5, None, true)
+            .unwrap()
+            .output;
+        let c = max_pool2d(&c, 3, 2, 1).unwrap();
+        let loss = (probe(&h) + probe(&c)).unwrap();
+        let grads = loss.backward().unwrap();
+        let mut bits = vec![numbers(&h), numbers(&c)];
+        bits.extend(vars.iter().map(|v| numbers(grads.get(v).unwrap())));
+        bits
+    };
+    let with = |threads: usize| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap()
+            .install(step)
+    };
+    let one = with(1);
+    for threads in [2, 3] {
+        assert_eq!(one, with(threads), "{threads} threads");
+    }
+}
