@@ -27,3 +27,5 @@ pub mod measure;
 
 pub mod lab;
 pub mod run;
+
+pub mod export;

@@ -77,10 +77,11 @@ impl Average {
         }
     }
 
+    /// By subtraction, since -0.0 reads as if there were something.
     fn negated(self) -> Self {
         Self {
-            with_foundation: -self.with_foundation,
-            without_foundation: -self.without_foundation,
+            with_foundation: 0.0 - self.with_foundation,
+            without_foundation: 0.0 - self.without_foundation,
         }
     }
 }

@@ -1,0 +1,88 @@
+//! What all files of an export are written from.
+
+use crate::lab::TestSet;
+use crate::measure::Matrix;
+use crate::run::RunView;
+use crate::run::view::{Evaluation, Row, Started, Training};
+use crate::{Error, Result};
+
+/// The complete rows of a run and their matrix.
+pub struct Figures<'a> {
+    pub started: &'a Started,
+    /// Complete rows, those that were left out included; `rows[i].index == i`.
+    pub rows: &'a [Row],
+    pub matrix: Matrix,
+    view: &'a RunView,
+}
+
+impl<'a> Figures<'a> {
+    pub fn of(view: &'a RunView) -> Result<Self> {
+        let complete = view.rows.iter().take_while(|r| r.complete).count();
+        let rows = &view.rows[..complete];
+        let started = view.started.as_ref().filter(|_| !rows.is_empty());
+        let started = started.ok_or_else(|| {
+            Error::input(
+                "nothing is measured yet, so there is nothing to export: let the run go on",
+            )
+        })?;
+        let mut matrix = view.matrix();
+        matrix.rows.truncate(complete);
+        matrix.learned.truncate(complete);
+        Ok(Self {
+            started,
+            rows,
+            matrix,
+            view,
+        })
+    }
+
+    /// Columns of the matrix, the foundation first.
+    pub fn test_sets(&self) -> &'a [TestSet] {
+        &self.started.test_sets
+    }
+
+    /// Id of the foundation.
+    pub fn foundation(&self) -> &'a str {
+        self.test_sets().first().map_or("", |t| t.id.as_str())
+    }
+
+    /// What row `index` comes after: the foundation, or the task of the sequence.
+    pub fn after(&self, index: usize) -> &'a str {
+        let task = index
+            .checked_sub(1)
+            .map(|i| self.started.recipe.tasks.get(i));
+        match task {
+            None => self.foundation(),
+            Some(task) => task.map_or("", |t| t.id.as_str()),
+        }
+    }
+
+    /// The training that led to a row.
+    pub fn training(&self, row: &Row) -> Option<&'a Training> {
+        self.view.training(row.training?)
+    }
+
+    /// The measurement of a test set just before `row`'s merge: rows that were left out changed nothing.
+    pub fn before(&self, row: &Row, test_set: &str) -> Option<&'a Evaluation> {
+        let earlier = self.rows.get(..row.index)?;
+        earlier
+            .iter()
+            .rev()
+            .find(|r| !r.skipped)?
+            .evaluations
+            .get(test_set)
+    }
+
+    /// The last row that was measured.
+    pub fn last(&self) -> usize {
+        self.rows.iter().rposition(|r| !r.skipped).unwrap_or(0)
+    }
+}
+
+/// A source without the path on this machine that may be in it: `bundled:glyph-vit`, but `path`.
+pub fn portable(source: &str) -> &str {
+    match source.split_once(':') {
+        Some(("bundled" | "hub", _)) | None => source,
+        Some((scheme, _)) => scheme,
+    }
+}

@@ -1,0 +1,50 @@
+//! What a run found, as files: pure functions of its fold.
+//!
+//! Equal runs export equal bytes. So nothing here knows the time, how long anything took, the machine, or a
+//! path: those are in the journal and in the manifest. Rows that are not wholly measured are left out.
+
+mod figures;
+mod metrics;
+mod summary;
+mod tables;
+
+use std::path::{Path, PathBuf};
+
+use crate::run::RunView;
+use crate::{Result, files};
+use figures::Figures;
+
+pub use metrics::METRICS_VERSION;
+
+/// The files of an export, by name, in the order in which [`write`] writes them.
+///
+/// # Errors
+/// [`crate::Error::Input`] if nothing is measured yet.
+pub fn render(view: &RunView) -> Result<Vec<(&'static str, String)>> {
+    let figures = Figures::of(view)?;
+    Ok(vec![
+        ("matrix.csv", tables::matrix(&figures)?),
+        ("per_class.csv", tables::per_class(&figures)?),
+        ("metrics.json", metrics::json(&figures)?),
+        ("summary.md", summary::markdown(&figures)),
+    ])
+}
+
+/// Writes `matrix.csv`, `per_class.csv`, `metrics.json` and `summary.md` into `folder`, each atomically over the
+/// one that is there; gives their paths. Nothing else in the folder is touched.
+///
+/// # Errors
+/// As [`render`], and what the file system refuses.
+pub fn write(view: &RunView, folder: &Path) -> Result<Vec<PathBuf>> {
+    render(view)?
+        .into_iter()
+        .map(|(name, text)| {
+            let path = folder.join(name);
+            files::write_atomic(&path, text.as_bytes())?;
+            Ok(path)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

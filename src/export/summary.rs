@@ -1,0 +1,336 @@
+//! `summary.md`: a run for a person to read.
+
+use std::fmt::Write;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::figures::{Figures, portable};
+use crate::measure::{Average, Contextual, Forgetting, NOT_INDEPENDENT};
+use crate::recipe::{Budget, Mode, TrainRecipe};
+
+/// The file.
+pub fn markdown(figures: &Figures) -> String {
+    let recipe = &figures.started.recipe;
+    let mut text = format!("# {}, seed {}\n\n", escape(&recipe.name), recipe.seed);
+    if !recipe.description.is_empty() {
+        let _ = writeln!(text, "{}\n", escape(&recipe.description));
+    }
+    for part in [what_was_run(figures), accuracy(figures), cost(figures)] {
+        text.push_str(&part);
+    }
+    text
+}
+
+fn what_was_run(figures: &Figures) -> String {
+    let started = figures.started;
+    let (recipe, backbone) = (&started.recipe, &started.backbone);
+    let share = 100.0 * backbone.adapter_parameters as f64 / backbone.parameters as f64;
+    let lora = match recipe.lora.rank {
+        0 => "rank 0: the backbone is frozen and only heads are trained".to_owned(),
+        rank => format!(
+            "rank {rank}, alpha {}, dropout {}, on {} modules: {} parameters, {share:.2} % of the backbone; {}",
+            recipe.lora.alpha(),
+            recipe.lora.dropout,
+            backbone.targets.len(),
+            thousands(backbone.adapter_parameters),
+            match recipe.lora.mode {
+                Mode::Merge => "merged after each task",
+                Mode::Drop => "stored after each task, used for its own head only",
+            }
+        ),
+    };
+    let tasks: Vec<String> = recipe
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(i, task)| match figures.rows.get(i + 1) {
+            Some(row) if row.skipped => format!("{} (left out)", task.id),
+            Some(_) => task.id.clone(),
+            None => format!("{} (not reached)", task.id),
+        })
+        .collect();
+    let lines = [
+        [
+            "backbone".into(),
+            format!(
+                "{}, `{}`, {} parameters",
+                escape(portable(&recipe.backbone.source)),
+                backbone.architecture,
+                thousands(backbone.parameters)
+            ),
+        ],
+        ["LoRA".into(), lora],
+        ["training".into(), training(&recipe.train)],
+        [
+            "sequence".into(),
+            escape(&format!("{} → {}", figures.foundation(), tasks.join(" → "))),
+        ],
+        ["recipe".into(), format!("`{}`", started.recipe_hash)],
+        ["program".into(), format!("pentimento {}", started.version)],
+    ];
+    table(&["".into(), "".into()], &lines.map(Vec::from), 2)
+}
+
+fn training(train: &TrainRecipe) -> String {
+    let each = |budget: &Budget, unit: &str| match budget {
+        Budget::All(n) => format!("{n} {unit} a task"),
+        Budget::Each(each) => {
+            let numbers: Vec<String> = each.iter().map(usize::to_string).collect();
+            format!("{} {unit} by task", numbers.join(", "))
+        }
+    };
+    let budget = match (&train.epochs, &train.steps) {
+        (Some(epochs), _) => each(epochs, "epochs"),
+        (None, Some(steps)) => each(steps, "steps"),
+        (None, None) => "no steps".into(),
+    };
+    format!(
+        "{budget}, batches of {}, AdamW, learning rate {}, weight decay {}, warm-up {:.0} %",
+        train.batch_size,
+        train.lr,
+        train.weight_decay,
+        100.0 * train.warmup
+    )
+}
+
+fn accuracy(figures: &Figures) -> String {
+    let matrix = &figures.matrix;
+    let last = figures.last();
+    let head: Vec<String> = ["after".to_owned()]
+        .into_iter()
+        .chain(matrix.tasks.iter().map(|id| escape(id)))
+        .chain([
+            "mean".into(),
+            format!("without {}", escape(figures.foundation())),
+        ])
+        .collect();
+    let means = |a: Average| [percent(a.with_foundation), percent(a.without_foundation)];
+    let columns = || 0..matrix.tasks.len();
+    let mut lines: Vec<Vec<String>> = figures
+        .rows
+        .iter()
+        .map(|row| {
+            let name = format!("{} {}", row.index, escape(figures.after(row.index)));
+            let mut line = vec![if row.skipped {
+                format!("{name} (left out)")
+            } else {
+                name
+            }];
+            line.extend(columns().map(|c| percent(matrix.accuracy(row.index, c))));
+            line.extend(means(matrix.average_accuracy(row.index)));
+            line
+        })
+        .collect();
+    for kind in Forgetting::ALL.into_iter().filter(|_| last > 0) {
+        let mut line = vec![format!("forgetting, {}", kind.name())];
+        line.extend(columns().map(|c| percent(matrix.forgetting(kind, last, c))));
+        line.extend(means(matrix.average_forgetting(kind, last)));
+        lines.push(line);
+    }
+    let mut text =
+        String::from("\n## Accuracy\n\nTop-1 on each test set after each task, in percent");
+    if last > 0 {
+        let _ = write!(
+            text,
+            ", and the forgetting after the last, in points by three definitions: the first accuracy less the \
+             last (first-last), the best before the last less the last (max-before), the best of all less the last \
+             (max-all). Mean accuracy on a task just learned (plasticity): {} %",
+            percent(matrix.average_plasticity(last))
+        );
+    }
+    text.push_str(".\n\n");
+    text.push_str(&table(&head, &lines, 1));
+    text
+}
+
+/// What each merge cost the classes of the foundation, by context; nothing where there was no merge.
+fn cost(figures: &Figures) -> String {
+    let merges: Vec<(usize, &Contextual)> = figures
+        .rows
+        .iter()
+        .filter_map(|row| Some((row.index, row.contextual.as_ref()?)))
+        .collect();
+    let Some((_, first)) = merges.first() else {
+        return String::new();
+    };
+    let groups: Vec<&String> = first.groups.iter().map(|(group, _)| group).collect();
+    let mut head = vec!["merge".to_owned(), "context".into()];
+    head.extend(groups.iter().map(|g| escape(g)));
+    head.extend(
+        [
+            "in context",
+            "rest",
+            "p one-sided",
+            "p two-sided",
+            "ρ",
+            "p of ρ",
+            "‖ΔW‖/‖W‖",
+        ]
+        .map(String::from),
+    );
+    let lines: Vec<Vec<String>> = merges
+        .iter()
+        .map(|&(index, c)| {
+            let mut line = vec![escape(figures.after(index)), context(figures, index)];
+            let drop = |name| {
+                c.groups
+                    .iter()
+                    .find(|(g, _)| g == name)
+                    .map_or(f64::NAN, |g| g.1)
+            };
+            line.extend(groups.iter().map(|&g| percent(drop(g))));
+            line.extend([percent(c.in_context), percent(c.rest)]);
+            line.extend([c.p_one_sided, c.p_two_sided].map(|p| decimals(p, 4)));
+            line.extend([decimals(c.rho, 2), decimals(c.rho_p, 4)]);
+            line.push(decimals(figures.rows[index].update_total, 3));
+            line
+        })
+        .collect();
+    format!(
+        "\n## What each merge cost {}\n\nDrop of accuracy by that merge alone, in points, mean over the classes of a \
+         group, of the task's context, and of the rest; whether the context lost more ({} permutations); Spearman's ρ \
+         of a class's drop and its similarity to the task by pretrained features; the size of the update so far.\n\n{}\n\
+         {}.\n",
+        escape(figures.foundation()),
+        thousands(figures.started.recipe.measure.permutations),
+        table(&head, &lines, 2),
+        capitalised(NOT_INDEPENDENT),
+    )
+}
+
+fn context(figures: &Figures, index: usize) -> String {
+    let tasks = &figures.started.recipe.tasks;
+    let stated = index
+        .checked_sub(1)
+        .and_then(|i| tasks.get(i))
+        .map(|t| &t.context);
+    match stated {
+        Some(groups) if !groups.is_empty() => escape(&groups.join(", ")),
+        _ => {
+            let training = figures.training(&figures.rows[index]);
+            let count = training.map_or(0, |t| t.context.len());
+            format!("the {count} most similar")
+        }
+    }
+}
+
+/// A Markdown table whose columns are also straight as plain text; the first `left` are flush left.
+fn table(head: &[String], lines: &[Vec<String>], left: usize) -> String {
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|l| l.get(column));
+        let cells = cells.chain(head.get(column)).map(|c| c.width());
+        cells.max().unwrap_or(0).max(3)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(i, (cell, &width))| {
+                let space = " ".repeat(width - cell.width());
+                if i < left {
+                    format!(" {cell}{space} |")
+                } else {
+                    format!(" {space}{cell} |")
+                }
+            });
+        format!("|{}\n", padded.collect::<String>())
+    };
+    let rule = widths.iter().enumerate().map(|(i, &width)| {
+        let dashes = "-".repeat(width);
+        if i < left {
+            format!(" {dashes} |")
+        } else {
+            format!(" {}: |", &dashes[1..])
+        }
+    });
+    let rule = format!("|{}\n", rule.collect::<String>());
+    [line(head), rule]
+        .into_iter()
+        .chain(lines.iter().map(|l| line(l)))
+        .collect()
+}
+
+/// Names come from anywhere: nothing in them is markup.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            '|' | '\\' | '`' | '*' | '<' | '[' | ']' | '#' => escaped.extend(['\\', c]),
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
+}
+
+/// A fraction in percent, or a difference in points; empty for NaN.
+fn percent(x: f64) -> String {
+    decimals(100.0 * x, 1)
+}
+
+/// Empty for NaN, and no minus before a zero.
+fn decimals(x: f64, places: usize) -> String {
+    if x.is_nan() {
+        return String::new();
+    }
+    let text = format!("{x:.places$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
+        _ => text,
+    }
+}
+
+/// 679200 → 679,200
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(679_200), "679,200");
+        assert_eq!(percent(0.97549), "97.5");
+        assert_eq!(percent(-0.0004), "0.0");
+        assert_eq!(percent(-0.0125), "-1.2");
+        assert_eq!(percent(f64::NAN), "");
+    }
+
+    #[test]
+    fn nothing_in_a_name_is_markup() {
+        assert_eq!(escape("a|b\n*c*"), "a\\|b \\*c\\*");
+    }
+
+    #[test]
+    fn a_table_is_straight_as_plain_text() {
+        let lines = [
+            vec!["α".to_owned(), "1.0".into()],
+            vec!["日本".into(), "10.0".into()],
+        ];
+        let text = table(&["name".into(), "x".into()], &lines, 1);
+        assert_eq!(
+            text,
+            "| name |    x |\n| ---- | ---: |\n| α    |  1.0 |\n| 日本 | 10.0 |\n"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! The tables: `matrix.csv` and `per_class.csv`.
+
+use super::figures::Figures;
+use crate::run::view::{Evaluation, Row};
+use crate::{Error, Result};
+
+/// The accuracy matrix: `#` lines, then `after_index,after_task,TESTSET…`, fractions, empty where nothing was
+/// measured.
+pub fn matrix(figures: &Figures) -> Result<String> {
+    let started = figures.started;
+    let mut text = String::new();
+    let mut comment = |key: &str, value: &str| {
+        let line: String = value
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        text.push_str(&format!("# {key}: {line}\n"));
+    };
+    comment("preset", &started.recipe.name);
+    comment("recipe_hash", &started.recipe_hash);
+    comment("seed", &started.recipe.seed.to_string());
+    comment(
+        "axes",
+        "a row is the state after a task of the sequence, row 0 the untouched backbone; a column is a test set; \
+         a cell is top-1 accuracy as a fraction, empty where nothing was measured",
+    );
+    let skipped: Vec<&str> = figures
+        .rows
+        .iter()
+        .filter(|r| r.skipped)
+        .map(|r| figures.after(r.index))
+        .collect();
+    if !skipped.is_empty() {
+        comment("left out", &skipped.join(" "));
+    }
+    let mut table = Table::new();
+    table.line(
+        ["after_index", "after_task"]
+            .into_iter()
+            .chain(figures.matrix.tasks.iter().map(String::as_str))
+            .map(String::from),
+    )?;
+    for (index, accuracies) in figures.matrix.rows.iter().enumerate() {
+        let head = [index.to_string(), figures.after(index).to_owned()];
+        table.line(
+            head.into_iter()
+                .chain(accuracies.iter().map(|&x| number(x))),
+        )?;
+    }
+    text.push_str(&table.finish()?);
+    Ok(text)
+}
+
+const PER_CLASS: [&str; 13] = [
+    "after_index",
+    "task",
+    "class_index",
+    "class_name",
+    "group",
+    "correct",
+    "total",
+    "accuracy",
+    "new_errors",
+    "new_hits",
+    "similarity_features",
+    "similarity_wordnet",
+    "similarity_clip",
+];
+
+/// One line a row, test set and class.
+pub fn per_class(figures: &Figures) -> Result<String> {
+    let mut table = Table::new();
+    table.line(PER_CLASS.map(String::from))?;
+    for row in figures.rows {
+        for set in figures.test_sets() {
+            if let Some(evaluation) = row.evaluations.get(&set.id) {
+                for class in 0..set.classes.len() {
+                    table.line(class_line(figures, row, &set.id, class, evaluation))?;
+                }
+            }
+        }
+    }
+    table.finish()
+}
+
+fn class_line(
+    figures: &Figures,
+    row: &Row,
+    test_set: &str,
+    class: usize,
+    evaluation: &Evaluation,
+) -> Vec<String> {
+    let sets = figures.test_sets().iter();
+    let described = sets
+        .filter(|s| s.id == test_set)
+        .find_map(|s| s.classes.get(class));
+    let count = |counts: &[u32]| counts.get(class).map(u32::to_string).unwrap_or_default();
+    // Without an evaluation before, there is nothing that an error could be new against.
+    let compared = figures.before(row, test_set).is_some();
+    let changed = |counts: &[u32]| {
+        if compared {
+            count(counts)
+        } else {
+            String::new()
+        }
+    };
+    // The foundation's classes alone are compared with the task just learned.
+    let similarity = figures
+        .training(row)
+        .filter(|_| test_set == figures.foundation())
+        .and_then(|t| t.similarity.get(class))
+        .filter(|s| s.is_finite());
+    vec![
+        row.index.to_string(),
+        test_set.to_owned(),
+        class.to_string(),
+        described.map(|c| c.name.clone()).unwrap_or_default(),
+        described.map(|c| c.group.clone()).unwrap_or_default(),
+        count(&evaluation.counts.correct),
+        count(&evaluation.counts.total),
+        number(evaluation.counts.class_accuracy(class)),
+        changed(&evaluation.new_errors),
+        changed(&evaluation.new_hits),
+        similarity.map(f32::to_string).unwrap_or_default(),
+        String::new(),
+        String::new(),
+    ]
+}
+
+/// The shortest text that is read back as the same f64; empty for what is not finite.
+fn number(x: f64) -> String {
+    if x.is_finite() {
+        x.to_string()
+    } else {
+        String::new()
+    }
+}
+
+/// CSV as RFC 4180 has it, lines ended by a line feed.
+struct Table(csv::Writer<Vec<u8>>);
+
+impl Table {
+    fn new() -> Self {
+        // A field that begins with # would be read as a comment unless it is quoted.
+        Self(
+            csv::WriterBuilder::new()
+                .comment(Some(b'#'))
+                .from_writer(Vec::new()),
+        )
+    }
+
+    fn line(&mut self, fields: impl IntoIterator<Item = String>) -> Result<()> {
+        self.0
+            .write_record(fields.into_iter().map(String::into_bytes))
+            .map_err(|e| Error::internal(format!("a table could not be written: {e}")))
+    }
+
+    fn finish(self) -> Result<String> {
+        let bytes = self.0.into_inner();
+        let bytes =
+            bytes.map_err(|e| Error::internal(format!("a table could not be written: {e}")))?;
+        String::from_utf8(bytes).map_err(|e| Error::internal(format!("a table is no text: {e}")))
+    }
+}
