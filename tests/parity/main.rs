@@ -1,0 +1,5 @@
+//! Results of PyTorch, timm and PEFT, from `tests/fixtures` (see its README), against ours.
+
+mod common;
+mod full;
+mod lora;
