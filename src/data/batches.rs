@@ -1,10 +1,16 @@
-//! Batches: what to show at a step is a function of a key and the step.
-use std::sync::Arc;
+//! Batches: what is shown at a step is a function of a key and the step, whoever asks and when.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use super::{Dataset, Images, Transform};
-use crate::Result;
 use crate::random::Key;
 use crate::recipe::Augment;
+use crate::{Error, Result};
+
+/// Batches that a prefetching thread makes ahead.
+const AHEAD: usize = 3;
 
 /// Images ready for the backbone.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,53 +24,299 @@ pub struct Batch {
 }
 
 /// The training batches of one task: a pure function of (key, step).
-pub struct TrainBatches {}
+pub struct TrainBatches {
+    dataset: Arc<Dataset>,
+    transform: Arc<Transform>,
+    augment: Augment,
+    batch_size: usize,
+    key: Key,
+    /// The last epoch's order, since its steps come one after another.
+    order: Mutex<(usize, Arc<Vec<usize>>)>,
+}
 
 impl TrainBatches {
-    /// All from the same key.
+    /// Batches of `dataset`'s training images, the order and the changes of the images all from `key`.
     pub fn new(
-        _dataset: Arc<Dataset>,
-        _transform: Arc<Transform>,
-        _augment: Augment,
-        _batch_size: usize,
-        _key: Key,
+        dataset: Arc<Dataset>,
+        transform: Arc<Transform>,
+        augment: Augment,
+        batch_size: usize,
+        key: Key,
     ) -> Self {
-        todo!()
+        Self {
+            order: Mutex::new((0, Arc::new(order(key, 0, dataset.train.len())))),
+            dataset,
+            transform,
+            augment,
+            batch_size: batch_size.max(1),
+            key,
+        }
     }
 
-    /// Steps in which every image is seen once; the last may be a smaller batch.
+    /// Steps in which every image is shown once; the last batch of them may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
-        todo!()
+        self.dataset.train.len().div_ceil(self.batch_size)
     }
 
     /// The batch of a step, counted from 0.
-    pub fn batch(&self, _step: usize) -> Result<Batch> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there are no training images.
+    pub fn batch(&self, step: usize) -> Result<Batch> {
+        let steps = self.steps_per_epoch();
+        if steps == 0 {
+            let id = &self.dataset.id;
+            return Err(Error::input(format!(
+                "the data {id} has no training images"
+            )));
+        }
+        let (epoch, within) = (step / steps, step % steps);
+        let order = self.order(epoch);
+        let first = within * self.batch_size;
+        let chosen = &order[first..order.len().min(first + self.batch_size)];
+        let key = self.key.named("augment").index(epoch as u64);
+        make(&self.dataset.train, chosen, &self.transform, |i, out| {
+            let key = key.index(i as u64);
+            self.transform
+                .train(&self.dataset.train, i, &self.augment, key, out)
+        })
+    }
+
+    fn order(&self, epoch: usize) -> Arc<Vec<usize>> {
+        let mut cached = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.0 != epoch {
+            *cached = (
+                epoch,
+                Arc::new(order(self.key, epoch, self.dataset.train.len())),
+            );
+        }
+        cached.1.clone()
     }
 
     /// The batches of steps `first..end`, made ahead on a thread of their own.
-    pub fn prefetch(self: &Arc<Self>, _first: usize, _end: usize) -> Prefetch {
-        todo!()
+    pub fn prefetch(self: &Arc<Self>, first: usize, end: usize) -> Prefetch {
+        let batches = Arc::clone(self);
+        let (sender, receiver) = sync_channel(AHEAD);
+        let work = move || {
+            for step in first..end {
+                let batch = batches.batch(step);
+                let last = batch.is_err();
+                // Nobody listens any more, or nothing more will come.
+                if sender.send(batch).is_err() || last {
+                    return;
+                }
+            }
+        };
+        // Without a thread the receiver finds its sender gone, and says so.
+        let worker = std::thread::Builder::new()
+            .name("loader".into())
+            .spawn(work);
+        Prefetch {
+            receiver: Some(receiver),
+            worker: worker.ok(),
+            left: end.saturating_sub(first),
+        }
     }
 }
 
-/// Batches made ahead of their use; dropped, its thread ends.
-pub struct Prefetch {}
+fn order(key: Key, epoch: usize, n: usize) -> Vec<usize> {
+    key.named("shuffle").index(epoch as u64).permutation(n)
+}
+
+/// Batches made ahead of their use. Dropped, its thread ends after the image batch it is at.
+pub struct Prefetch {
+    receiver: Option<Receiver<Result<Batch>>>,
+    worker: Option<JoinHandle<()>>,
+    left: usize,
+}
 
 impl Iterator for Prefetch {
     type Item = Result<Batch>;
+
     fn next(&mut self) -> Option<Self::Item> {
-        todo!()
+        if self.left == 0 {
+            return None;
+        }
+        let ended = || Error::internal("the loader thread ended before its last batch");
+        let batch = self
+            .receiver
+            .as_ref()
+            .and_then(|r| r.recv().ok())
+            .unwrap_or_else(|| Err(ended()));
+        self.left = if batch.is_ok() { self.left - 1 } else { 0 };
+        Some(batch)
     }
 }
 
-/// The images in order, in batches, for evaluation.
+impl Drop for Prefetch {
+    fn drop(&mut self) {
+        // The receiver first: a thread that waits for room in the queue wakes up when it is gone.
+        self.receiver = None;
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
+    }
+}
+
+/// The images in order, in batches, as evaluation wants them.
 pub fn eval_batches(
     images: &Images,
-    _transform: &Transform,
+    transform: &Transform,
     batch_size: usize,
 ) -> impl Iterator<Item = Result<Batch>> {
-    (0..images.len())
-        .step_by(batch_size.max(1))
-        .map(|_| todo!())
+    let (n, batch_size) = (images.len(), batch_size.max(1));
+    (0..n).step_by(batch_size).map(move |first| {
+        let chosen: Vec<usize> = (first..n.min(first + batch_size)).collect();
+        make(images, &chosen, transform, |i, out| {
+            transform.evaluate(images, i, out)
+        })
+    })
+}
+
+fn make(
+    images: &Images,
+    chosen: &[usize],
+    transform: &Transform,
+    write: impl Fn(usize, &mut [f32]) -> Result<()>,
+) -> Result<Batch> {
+    let size = transform.size();
+    let samples: usize = size.iter().product();
+    let mut pixels = vec![0.0; samples * chosen.len()];
+    for (&i, out) in chosen.iter().zip(pixels.chunks_exact_mut(samples)) {
+        write(i, out)?;
+    }
+    Ok(Batch {
+        pixels,
+        labels: chosen.iter().map(|&i| images.labels[i]).collect(),
+        size,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Class, TransformSpec};
+
+    /// Ten 2×2 images; image i is all i and has label i.
+    fn ten() -> Images {
+        Images {
+            size: [1, 2, 2],
+            pixels: (0..40).map(|i| i / 4).collect(),
+            labels: (0..10).collect(),
+        }
+    }
+
+    fn transform() -> Transform {
+        Transform::new(&TransformSpec {
+            size: [1, 2, 2],
+            mean: vec![0.0],
+            std: vec![1.0 / 255.0],
+            interpolation: "bicubic".into(),
+            crop_pct: 1.0,
+            crop_mode: "center".into(),
+        })
+        .unwrap()
+    }
+
+    fn batches(train: Images, augment: Augment, seed: u64) -> Arc<TrainBatches> {
+        let class = |i: u32| Class {
+            name: i.to_string(),
+            group: String::new(),
+        };
+        let dataset = Dataset {
+            id: "ten".into(),
+            classes: (0..10).map(class).collect(),
+            test: train.clone(),
+            train,
+        };
+        Arc::new(TrainBatches::new(
+            Arc::new(dataset),
+            Arc::new(transform()),
+            augment,
+            4,
+            Key::new(seed),
+        ))
+    }
+
+    #[test]
+    fn an_epoch_shows_every_image_once_and_each_epoch_in_another_order() {
+        let batches = batches(ten(), Augment::default(), 1);
+        assert_eq!(batches.steps_per_epoch(), 3);
+        let epoch = |e: usize| -> Vec<u32> {
+            (3 * e..3 * e + 3)
+                .flat_map(|step| batches.batch(step).unwrap().labels)
+                .collect()
+        };
+        let (first, second) = (epoch(0), epoch(1));
+        assert_ne!(first, second);
+        for mut labels in [first, second] {
+            labels.sort_unstable();
+            assert_eq!(labels, (0..10).collect::<Vec<u32>>());
+        }
+        let last = batches.batch(2).unwrap();
+        assert_eq!((last.labels.len(), last.pixels.len()), (2, 8));
+        for (label, pixels) in last.labels.iter().zip(last.pixels.chunks(4)) {
+            assert!(pixels.iter().all(|p| (p - *label as f32).abs() < 1e-4));
+        }
+    }
+
+    #[test]
+    fn batches_depend_on_key_and_step_alone() {
+        let augment = Augment {
+            rotate: 10.0,
+            shift: 1.0,
+            stroke: 0.5,
+            ..Augment::default()
+        };
+        let one = batches(ten(), augment.clone(), 1);
+        let straight: Vec<Batch> = (0..9).map(|step| one.batch(step).unwrap()).collect();
+        let two = batches(ten(), augment.clone(), 1);
+        for step in [8, 0, 4, 4, 7] {
+            assert_eq!(two.batch(step).unwrap(), straight[step]);
+        }
+        let resumed: Vec<Batch> = two.prefetch(5, 9).map(Result::unwrap).collect();
+        assert_eq!(resumed, straight[5..]);
+        assert_ne!(batches(ten(), augment, 2).batch(0).unwrap(), straight[0]);
+    }
+
+    #[test]
+    fn a_prefetch_that_is_dropped_ends_its_thread() {
+        let batches = batches(ten(), Augment::default(), 1);
+        let mut prefetch = batches.prefetch(0, 1_000_000);
+        assert!(prefetch.next().unwrap().is_ok());
+        drop(prefetch);
+        assert_eq!(Arc::strong_count(&batches), 1);
+        assert_eq!(batches.prefetch(3, 3).count(), 0);
+        assert_eq!(batches.prefetch(3, 1).count(), 0);
+    }
+
+    #[test]
+    fn an_error_comes_once_and_ends_the_batches() {
+        let none = Images {
+            size: [1, 2, 2],
+            pixels: Vec::new(),
+            labels: Vec::new(),
+        };
+        let batches = batches(none, Augment::default(), 1);
+        assert_eq!(batches.steps_per_epoch(), 0);
+        let mut prefetch = batches.prefetch(0, 5);
+        let error = prefetch.next().unwrap().unwrap_err();
+        assert!(
+            error.to_string().contains("ten has no training images"),
+            "{error}"
+        );
+        assert!(prefetch.next().is_none());
+    }
+
+    #[test]
+    fn evaluation_takes_the_images_in_order() {
+        let (images, transform) = (ten(), transform());
+        let all: Vec<Batch> = eval_batches(&images, &transform, 4)
+            .map(Result::unwrap)
+            .collect();
+        let labels: Vec<u32> = all.iter().flat_map(|b| b.labels.clone()).collect();
+        assert_eq!((all.len(), labels), (3, images.labels.clone()));
+        assert_eq!(all[0].size, [1, 2, 2]);
+        assert!((all[2].pixels[4] - 9.0).abs() < 1e-4);
+    }
 }

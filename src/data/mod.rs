@@ -1,14 +1,17 @@
 //! Where images come from: sources, classes, splits, transforms, loading.
 
+mod augment;
 mod batches;
 mod bundled;
+mod raster;
 mod transform;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::recipe::Recipe;
+use crate::{Error, Result};
 
 pub use batches::{Batch, Prefetch, TrainBatches, eval_batches};
 pub use transform::{Transform, TransformSpec};
@@ -68,7 +71,76 @@ pub struct Dataset {
 /// Opens `bundled:NAME`; decoded once per process.
 ///
 /// # Errors
-/// [`crate::Error::Input`] for another scheme or an unknown name.
+/// [`Error::Input`] for another scheme or an unknown name; [`Error::Internal`] if a bundled file is damaged.
 pub fn open(source: &str) -> Result<Arc<Dataset>> {
     bundled::open(source)
+}
+
+/// Checks what a recipe says of data beyond its own text: that every source opens, and that the groups of
+/// each task's context are the foundation's and leave a rest to compare with.
+///
+/// # Errors
+/// [`Error::Input`], one sentence that names the key.
+pub fn check(recipe: &Recipe) -> Result<()> {
+    let foundation = open(&recipe.foundation.data)?;
+    let mut groups: Vec<&str> = Vec::new();
+    for class in &foundation.classes {
+        if !class.group.is_empty() && !groups.contains(&class.group.as_str()) {
+            groups.push(&class.group);
+        }
+    }
+    for (i, task) in recipe.tasks.iter().enumerate() {
+        open(&task.data)?;
+        let context = &task.context;
+        if let Some(group) = context.iter().find(|g| !groups.contains(&g.as_str())) {
+            return Err(Error::input(format!(
+                "`task.{i}.context` names the group {group:?}, which {} does not have: its groups are {}",
+                foundation.id,
+                groups.join(", ")
+            )));
+        }
+        let inside = |class: &&Class| context.contains(&class.group);
+        if !context.is_empty() && foundation.classes.iter().all(|c| inside(&c)) {
+            return Err(Error::input(format!(
+                "`task.{i}.context` holds every class of {}: leave a group out to compare with",
+                foundation.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_must_be_groups_of_the_foundation_and_leave_a_rest() {
+        let with = |context: &str| {
+            let overrides = [format!("task.3.context={context}")];
+            check(&Recipe::load("demo", &overrides).unwrap())
+        };
+        with(r#"["upper", "lower"]"#).unwrap();
+        for (context, want) in [
+            (
+                "digit",
+                "`task.3.context` names the group \"digit\", which latin does not have: its groups are digits, upper, lower",
+            ),
+            (
+                r#"["upper", "lower", "digits"]"#,
+                "`task.3.context` holds every class of latin",
+            ),
+        ] {
+            let error = with(context).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_preset_passes() {
+        for preset in crate::recipe::presets() {
+            check(&Recipe::load(preset.name, &[]).unwrap()).unwrap();
+        }
+    }
 }
