@@ -136,12 +136,21 @@ mod tests {
     #[test]
     fn a_run_takes_any_number_of_overrides() {
         let cli = Cli::parse_from([
-            "pentimento", "run", "demo", "--set", "lora.rank=4", "--set", "train.lr=1e-3",
+            "pentimento",
+            "run",
+            "demo",
+            "--set",
+            "lora.rank=4",
+            "--set",
+            "train.lr=1e-3",
         ]);
         let Some(Command::Run(args)) = cli.command else {
             panic!("{cli:?}");
         };
         assert_eq!(args.overrides, ["lora.rank=4", "train.lr=1e-3"]);
-        assert_eq!((args.device.device.as_str(), args.log), ("auto", Log::Plain));
+        assert_eq!(
+            (args.device.device.as_str(), args.log),
+            ("auto", Log::Plain)
+        );
     }
 }

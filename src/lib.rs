@@ -9,7 +9,6 @@ pub mod files;
 pub mod float;
 pub mod folder;
 pub mod random;
-pub use error::{Error, Result};
 
 pub mod recipe;
 
@@ -26,6 +25,14 @@ pub mod train;
 pub mod measure;
 
 pub mod lab;
+
 pub mod run;
 
 pub mod export;
+
+pub mod session;
+
+pub mod cli;
+pub mod headless;
+
+pub use error::{Error, Result};

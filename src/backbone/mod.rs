@@ -6,6 +6,7 @@
 //! (github.com/huggingface/pytorch-image-models) for names, options, defaults and initialisation.
 
 mod arch;
+mod bundled;
 mod config;
 mod convnorm;
 mod init;
@@ -24,6 +25,7 @@ use crate::random::Key;
 use crate::{Error, Result};
 
 use arch::Architecture;
+pub use bundled::{bundled, bundled_config, bundled_names};
 pub use config::{Config, PretrainedConfig};
 pub use init::initialise;
 pub use io::{load, parse, save, to_safetensors};

@@ -4,6 +4,7 @@ mod augment;
 mod batches;
 mod bundled;
 mod raster;
+mod select;
 mod transform;
 
 use std::sync::Arc;

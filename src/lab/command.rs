@@ -24,3 +24,22 @@ pub enum Command {
     /// Checkpoint, then end the lab's thread.
     Stop,
 }
+
+impl Command {
+    /// The command's name, as refusals and help use it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Merge => "merge",
+            Self::Discard => "discard",
+            Self::Undo => "undo",
+            Self::Skip => "skip",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Automatic(true) => "automatic",
+            Self::Automatic(false) => "manual",
+            Self::Snapshot => "export",
+            Self::Stop => "stop",
+        }
+    }
+}

@@ -1,9 +1,28 @@
 //! The lab: one thread that owns the model. Commands in, events out.
+//!
+//! [`Lab::run`] is the state machine; [`Desk`] is what it looks at between two batches of any work.
 
+mod bench;
 mod command;
+mod desk;
+mod device;
 mod event;
+mod machine;
+mod material;
+mod measuring;
+mod pretraining;
+mod preview;
+mod resume;
 mod state;
+mod training;
 
+pub use bench::Bench;
 pub use command::Command;
+pub use desk::{Desk, Pulse, Recorder};
+pub use device::open_device;
 pub use event::{BackboneSummary, Event, JOURNAL_VERSION, Level, Record, TestSet};
+pub use machine::{Lab, Outcome};
+pub use pretraining::pretrain;
+pub use preview::{Preview, preview};
+pub use resume::{OpenTraining, Standing, StoredRow};
 pub use state::State;

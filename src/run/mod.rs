@@ -1,14 +1,16 @@
-//! A run is its journal: the folder, the fold over it, and opening it again.
+//! A run is its journal: the lines, the fold over them, and where to go on.
 
 mod fold;
 pub mod journal;
 mod log;
 mod manifest;
 mod matrix;
+mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod view;
 
 pub use journal::{Journal, Reading, Torn};
 pub use manifest::{Fingerprint, MANIFEST_VERSION, Machine, Manifest};
+pub use standing::standing;
 pub use view::RunView;

@@ -20,8 +20,8 @@ use crate::data::Batch;
 use crate::ops;
 use crate::{Error, Result};
 
-/// A batch as tensors: pixels `[b, c, h, w]`, labels `[b]`.
-fn tensors(batch: &Batch, device: &Device) -> Result<(Tensor, Tensor)> {
+/// A batch as tensors on a device: pixels `[b, c, h, w]`, labels `[b]`.
+pub fn tensors(batch: &Batch, device: &Device) -> Result<(Tensor, Tensor)> {
     let [c, h, w] = batch.size;
     let b = batch.labels.len();
     Ok((

@@ -1,0 +1,183 @@
+//! The same events as log lines: for pipes, batch systems and tests.
+
+use std::io::{ErrorKind, Write};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::lab::{Command, Event, Level, Record};
+use crate::run::RunView;
+use crate::session::{Session, Update};
+use crate::{Error, Result};
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Plain,
+    /// Standard output is exactly the journal's lines.
+    Json,
+}
+
+/// How a followed run ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// It finished.
+    Finished,
+    /// This signal stopped it; the process ends with 128 + its number.
+    Signal(u8),
+    /// It failed.
+    Failed(Error),
+}
+
+/// Optimiser steps between two lines on the loss.
+const STEPS_A_LINE: usize = 50;
+
+/// Follows a run to its end and writes what happens to `out`. SIGINT and SIGTERM stop it with a
+/// checkpoint; a second one ends the process at once. A reader that closes the pipe does not end the run.
+pub async fn follow(
+    mut session: Session,
+    format: Format,
+    out: &mut (dyn Write + Send),
+) -> Result<Ending> {
+    let listen = |kind| signal(kind).map_err(Error::io("signals"));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut printer = Printer::new(format, out);
+    let mut caught = None;
+    loop {
+        let number = tokio::select! {
+            update = session.updates.recv() => match update {
+                Some(Update::Record(record)) => {
+                    printer.record(&record)?;
+                    continue;
+                }
+                Some(Update::Pulse(_)) => continue,
+                Some(Update::Ended) | None => break,
+            },
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => 15,
+        };
+        if caught.replace(number).is_some() {
+            std::process::exit(128 + i32::from(number));
+        }
+        printer.say("stopping: a checkpoint is written (once more: at once)");
+        session.send(Command::Stop);
+    }
+    let failure = session.join();
+    Ok(match (caught, failure) {
+        (_, Some(error)) => Ending::Failed(error),
+        (Some(number), None) => Ending::Signal(number),
+        (None, None) => Ending::Finished,
+    })
+}
+
+/// Writes records as they come.
+struct Printer<'a> {
+    format: Format,
+    out: &'a mut (dyn Write + Send),
+    closed: bool,
+    view: RunView,
+    printed: usize,
+    losses: Vec<f32>,
+}
+
+impl<'a> Printer<'a> {
+    fn new(format: Format, out: &'a mut (dyn Write + Send)) -> Self {
+        Self {
+            format,
+            out,
+            closed: false,
+            view: RunView::default(),
+            printed: 0,
+            losses: Vec::new(),
+        }
+    }
+
+    fn record(&mut self, record: &Record) -> Result<()> {
+        if self.format == Format::Json {
+            let line = serde_json::to_string(record)
+                .map_err(|e| Error::internal(format!("an event does not serialise: {e}")))?;
+            return self.line(&line);
+        }
+        self.view.apply(record);
+        let lines: Vec<String> = self.view.log[self.printed..]
+            .iter()
+            .map(|line| match line.level {
+                Level::Info => line.text.clone(),
+                Level::Warning => format!("warning: {}", line.text),
+                Level::Error => format!("error: {}", line.text),
+            })
+            .collect();
+        self.printed = self.view.log.len();
+        for line in lines {
+            self.line(&line)?;
+        }
+        self.progress(&record.event)
+    }
+
+    /// A line on the loss now and then, and one on each provisional measurement.
+    fn progress(&mut self, event: &Event) -> Result<()> {
+        let Some(training) = self.view.open_training() else {
+            return Ok(());
+        };
+        match event {
+            Event::Step {
+                step,
+                loss,
+                lr,
+                images,
+                seconds,
+                ..
+            } => {
+                self.losses.push(*loss);
+                if step % STEPS_A_LINE != 0 && *step != training.steps {
+                    return Ok(());
+                }
+                let mean = self.losses.iter().sum::<f32>() / self.losses.len() as f32;
+                let line = format!(
+                    "  {} {step}/{}  loss {mean:.4}  lr {lr:.2e}  {:.0} images/s",
+                    training.step_id,
+                    training.steps,
+                    *images as f64 / seconds
+                );
+                self.losses.clear();
+                self.line(&line)
+            }
+            Event::Watched {
+                step,
+                foundation,
+                task,
+                ..
+            } => {
+                let line = format!(
+                    "  {} {step}/{}  provisional: foundation {:.3}, held out {:.3}",
+                    training.step_id,
+                    training.steps,
+                    foundation.accuracy(),
+                    task.accuracy()
+                );
+                self.line(&line)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn line(&mut self, text: &str) -> Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        match writeln!(self.out, "{text}").and_then(|()| self.out.flush()) {
+            Ok(()) => Ok(()),
+            // The reader is gone; the run is not.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            Err(error) => Err(Error::io("standard output")(error)),
+        }
+    }
+
+    fn say(&self, text: &str) {
+        eprintln!("pentimento: {text}");
+    }
+}

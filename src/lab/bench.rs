@@ -1,0 +1,402 @@
+//! What lies on the lab's bench: the data, the backbone as it is now, the heads, and how to measure them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+
+use super::material::Material;
+use super::{BackboneSummary, TestSet};
+use crate::backbone::{Backbone, Deltas, Layer, Pass};
+use crate::data::{Dataset, Images, Transform, eval_batches};
+use crate::lora::{Adapter, Entry, Stack};
+use crate::measure;
+use crate::random::Key;
+use crate::recipe::{Mode, Recipe};
+use crate::train::{Head, tensors};
+use crate::{Error, Result, lora};
+
+/// Foundation images a class that the live measurement looks at, and its limit over all classes.
+const WATCH_PER_CLASS: usize = 4;
+const WATCH_LIMIT: usize = 512;
+/// Images whose logits are compared before and after a merge.
+const FIDELITY_IMAGES: usize = 64;
+/// Images a class that its prototype is the mean of, at most.
+const PROTOTYPE_PER_CLASS: usize = 50;
+
+/// A learned row: what undoing it takes back, and what the next row is compared with.
+#[derive(Clone, Default)]
+pub struct LearnedRow {
+    /// The training that led to it; `None` for row 0 and for skipped rows.
+    pub training: Option<u32>,
+    /// The task was left out.
+    pub skipped: bool,
+    /// Whether an entry of the stack belongs to it.
+    pub stacked: bool,
+    /// Predictions by test set.
+    pub predictions: BTreeMap<String, Vec<u32>>,
+    /// Which foundation classes its task is about.
+    pub about: About,
+}
+
+/// Which foundation classes a task is about, fixed before its training.
+#[derive(Clone, Default)]
+pub struct About {
+    /// Similarity of each foundation class to the task's classes.
+    pub similarity: Vec<f32>,
+    /// Foundation classes in context.
+    pub classes: Vec<usize>,
+}
+
+/// A task whose steps are all taken and that waits for its merge.
+pub struct TrainedTask {
+    /// Number of the training.
+    pub training: u32,
+    /// Its adapter; `None` with rank 0.
+    pub adapter: Option<Arc<Adapter>>,
+    /// Its head.
+    pub head: Head,
+    /// Which foundation classes it is about.
+    pub about: About,
+}
+
+/// The state that the lab owns alone.
+pub struct Bench {
+    /// What to run.
+    pub recipe: Recipe,
+    /// Where tensors live.
+    pub device: Device,
+    /// The pretrained network, its data, its transform.
+    pub material: Material,
+    /// Modules that get an adapter.
+    pub targets: Vec<Layer>,
+    /// The pretrained weights and what was merged into them.
+    pub stack: Stack,
+    /// The weights as they are now, compiled.
+    pub backbone: Arc<Backbone>,
+    /// The pretrained weights, compiled.
+    pub pretrained: Arc<Backbone>,
+    /// Rows so far, on the present path.
+    pub rows: Vec<LearnedRow>,
+    /// Heads of the learned tasks, by task id.
+    pub heads: BTreeMap<String, Head>,
+    /// Adapters of the learned tasks that are stored, not merged (mode drop), by task id.
+    pub stored: BTreeMap<String, Deltas>,
+    foundation_prototypes: Option<Vec<Vec<f32>>>,
+}
+
+impl Bench {
+    /// Lays everything out that `recipe` names, and checks that it fits together.
+    pub fn new(recipe: Recipe, device: Device) -> Result<Self> {
+        let material = Material::open(&recipe, &device)?;
+        let layers = material.layers()?;
+        let targets = if recipe.lora.rank == 0 {
+            Vec::new()
+        } else {
+            lora::select(
+                &layers,
+                &lora::resolve_targets(&recipe.lora, &material.config.architecture)?,
+            )?
+        };
+        let pretrained = Arc::new(Backbone::new(&material.config, &material.weights)?);
+        if pretrained.dim() != material.foundation_head.weight.dim(1)? {
+            return Err(Error::input(format!(
+                "the classifier of {} takes {} features but the backbone gives {}",
+                recipe.backbone.source,
+                material.foundation_head.weight.dim(1)?,
+                pretrained.dim()
+            )));
+        }
+        let stack = Stack::new(material.weights.clone(), &targets);
+        Ok(Self {
+            backbone: Arc::clone(&pretrained),
+            pretrained,
+            recipe,
+            device,
+            targets,
+            stack,
+            material,
+            rows: Vec::new(),
+            heads: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            foundation_prototypes: None,
+        })
+    }
+
+    /// The network in figures.
+    pub fn summary(&self) -> Result<BackboneSummary> {
+        Ok(BackboneSummary {
+            architecture: self.material.config.architecture.clone(),
+            parameters: self.material.parameters()?,
+            targets: self.targets.iter().map(|l| l.name.clone()).collect(),
+            adapter_parameters: lora::adapter_parameters(&self.targets, self.recipe.lora.rank),
+            weights_sha256: self.material.weights_sha256.clone(),
+        })
+    }
+
+    /// What tells whether the data is still the same: source and SHA-256 of each data set.
+    pub fn fingerprints(&self) -> Vec<(String, String)> {
+        let foundation = (&self.recipe.foundation.data, &self.material.foundation);
+        let tasks = self.recipe.tasks.iter().map(|t| &t.data);
+        std::iter::once(foundation)
+            .chain(tasks.zip(&self.material.tasks))
+            .map(|(source, data)| (source.clone(), data.sha256()))
+            .collect()
+    }
+
+    /// The columns of the matrix.
+    pub fn test_sets(&self) -> Vec<TestSet> {
+        let describe = |id: &str, data: &Dataset, train_images: usize| TestSet {
+            id: id.to_owned(),
+            classes: data.classes.clone(),
+            images: data.test.len(),
+            train_images,
+        };
+        let foundation = &self.material.foundation;
+        std::iter::once(describe(&self.foundation_id(), foundation, 0))
+            .chain(
+                self.recipe
+                    .tasks
+                    .iter()
+                    .zip(&self.material.tasks)
+                    .map(|(task, data)| describe(&task.id, data, data.train.len())),
+            )
+            .collect()
+    }
+
+    /// The id of the foundation's column.
+    pub fn foundation_id(&self) -> String {
+        self.material.foundation.id.clone()
+    }
+
+    /// Test sets that row `index` measures: the foundation and every task learned by then.
+    pub fn columns(&self, index: usize) -> Vec<String> {
+        let learned = (1..=index)
+            .filter(|&i| !self.rows[i].skipped)
+            .map(|i| self.recipe.tasks[i - 1].id.clone());
+        std::iter::once(self.foundation_id())
+            .chain(learned)
+            .collect()
+    }
+
+    /// The data of a column.
+    pub fn dataset(&self, column: &str) -> Result<&Arc<Dataset>> {
+        if column == self.foundation_id() {
+            return Ok(&self.material.foundation);
+        }
+        self.recipe
+            .tasks
+            .iter()
+            .position(|t| t.id == column)
+            .map(|i| &self.material.tasks[i])
+            .ok_or_else(|| Error::internal(format!("no test set is called {column}")))
+    }
+
+    /// The head of a column.
+    pub fn head(&self, column: &str) -> Result<&Head> {
+        if column == self.foundation_id() {
+            return Ok(&self.material.foundation_head);
+        }
+        self.heads
+            .get(column)
+            .ok_or_else(|| Error::internal(format!("task {column} has no head yet")))
+    }
+
+    /// Tasks on the stack's present path before row `index`: the position that randomness is keyed by.
+    pub fn position(&self, index: usize) -> usize {
+        self.rows[..index.min(self.rows.len())]
+            .iter()
+            .filter(|r| r.training.is_some())
+            .count()
+    }
+
+    /// The key of everything random in the training of row `index`.
+    pub fn training_key(&self, index: usize) -> Key {
+        Key::new(self.recipe.seed)
+            .named("task")
+            .named(&self.recipe.tasks[index - 1].id)
+            .index(self.position(index) as u64)
+    }
+
+    /// The last row before `index` that was not skipped.
+    pub fn row_before(&self, index: usize) -> &LearnedRow {
+        let learned = self.rows[..index].iter().rev().find(|r| !r.skipped);
+        learned.unwrap_or(&self.rows[0])
+    }
+
+    /// Puts a trained task at the end of the path as row `index`. Gives the largest absolute difference
+    /// between logits of the unmerged adapter and of the weights as they are then.
+    pub fn push(&mut self, index: usize, task: TrainedTask) -> Result<f64> {
+        let id = self.recipe.tasks[index - 1].id.clone();
+        let probe = self.probe(&id)?;
+        let with_adapter = {
+            let deltas = self.deltas(task.adapter.as_deref())?;
+            self.logits(&self.backbone, deltas.as_ref(), &task.head, &probe)?
+        };
+        let mut stacked = false;
+        if let Some(adapter) = task.adapter {
+            stacked = true;
+            match self.recipe.lora.mode {
+                Mode::Merge => self.stack.push(Entry::LowRank {
+                    adapter,
+                    lambda: 1.0,
+                })?,
+                Mode::Drop => {
+                    let deltas = adapter.deltas(&self.targets)?;
+                    self.stored.insert(id.clone(), deltas);
+                    self.stack.push(Entry::Stored { adapter })?;
+                }
+            }
+            self.compile()?;
+        }
+        let after = self.logits(&self.backbone, self.stored.get(&id), &task.head, &probe)?;
+        self.rows.truncate(index);
+        self.rows.push(LearnedRow {
+            training: Some(task.training),
+            stacked,
+            about: task.about,
+            ..LearnedRow::default()
+        });
+        self.heads.insert(id, task.head);
+        let gap = (with_adapter - after)?.abs()?.flatten_all()?.max(0)?;
+        Ok(f64::from(gap.to_scalar::<f32>()?))
+    }
+
+    /// Takes row `index`, the last one, back: the weights are the bits they were.
+    pub fn pop(&mut self, index: usize) -> Result<()> {
+        let Some(row) = self.rows.get(index) else {
+            return Err(Error::internal(format!("there is no row {index} to undo")));
+        };
+        if row.stacked {
+            self.stack.pop();
+        }
+        let id = &self.recipe.tasks[index - 1].id;
+        self.heads.remove(id);
+        self.stored.remove(id);
+        self.rows.truncate(index);
+        self.compile()
+    }
+
+    /// What an adapter adds to each layer.
+    pub fn deltas(&self, adapter: Option<&Adapter>) -> Result<Option<Deltas>> {
+        adapter.map(|a| a.deltas(&self.targets)).transpose()
+    }
+
+    /// Compiles the weights of the stack.
+    fn compile(&mut self) -> Result<()> {
+        self.backbone = Arc::new(Backbone::new(
+            &self.material.config,
+            &self.stack.weights()?,
+        )?);
+        Ok(())
+    }
+
+    /// A few images of a task's test set as a batch.
+    fn probe(&self, column: &str) -> Result<Tensor> {
+        let data = self.dataset(column)?;
+        let images = data.test.subset(&spread(data.test.len(), FIDELITY_IMAGES));
+        input_of(&images, &self.material.transform, &self.device)
+    }
+
+    fn logits(
+        &self,
+        backbone: &Backbone,
+        deltas: Option<&Deltas>,
+        head: &Head,
+        x: &Tensor,
+    ) -> Result<Tensor> {
+        let pass = Pass {
+            deltas,
+            ..Pass::eval()
+        };
+        head.logits(&backbone.features(x, &pass)?)
+    }
+
+    /// The images of the live measurement of a column: a fixed few of each class.
+    pub fn watch_set(&self, column: &str) -> Result<Images> {
+        let test = &self.dataset(column)?.test;
+        let classes = self.dataset(column)?.classes.len().max(1);
+        let each = WATCH_PER_CLASS
+            .max(256 / classes)
+            .min((WATCH_LIMIT / classes).max(1));
+        Ok(test.subset(&first_of_each(&test.labels, classes, each)))
+    }
+
+    /// Similarity of each foundation class to the task of row `index`, by pretrained features.
+    pub fn similarity(&mut self, index: usize, cancel: &dyn Fn() -> bool) -> Result<Vec<f32>> {
+        if self.foundation_prototypes.is_none() {
+            let data = Arc::clone(&self.material.foundation);
+            self.foundation_prototypes =
+                Some(self.prototypes(&data.test, data.classes.len(), cancel)?);
+        }
+        let data = Arc::clone(&self.material.tasks[index - 1]);
+        let task = self.prototypes(&data.train, data.classes.len(), cancel)?;
+        let foundation = self.foundation_prototypes.as_deref().unwrap_or_default();
+        Ok(measure::similarity(foundation, &task))
+    }
+
+    fn prototypes(
+        &self,
+        images: &Images,
+        classes: usize,
+        cancel: &dyn Fn() -> bool,
+    ) -> Result<Vec<Vec<f32>>> {
+        let chosen = images.subset(&first_of_each(&images.labels, classes, PROTOTYPE_PER_CLASS));
+        let Material { transform, .. } = &self.material;
+        let batch = self.recipe.measure.batch_size;
+        measure::prototypes(&self.pretrained, &chosen, classes, transform, batch, cancel)
+    }
+
+    /// Foundation classes in the context of the task of row `index`.
+    pub fn context(&self, index: usize, similarity: &[f32]) -> Result<Vec<usize>> {
+        let stated = &self.recipe.tasks[index - 1].context;
+        measure::context(&self.material.foundation.classes, stated, similarity)
+    }
+
+    /// The transform of all images.
+    pub fn transform(&self) -> &Arc<Transform> {
+        &self.material.transform
+    }
+}
+
+/// All of a few images as one input, `[n, c, h, w]`.
+pub fn input_of(images: &Images, transform: &Transform, device: &Device) -> Result<Tensor> {
+    let batch = eval_batches(images, transform, images.len().max(1)).next();
+    let batch = batch.ok_or_else(|| Error::input("a test set holds no image"))?;
+    Ok(tensors(&batch?, device)?.0)
+}
+
+/// `count` indices spread evenly over 0..n.
+pub fn spread(n: usize, count: usize) -> Vec<usize> {
+    let count = count.min(n);
+    (0..count).map(|i| i * n / count).collect()
+}
+
+/// Up to `each` indices of every class, spread over the class's images, in ascending order.
+fn first_of_each(labels: &[u32], classes: usize, each: usize) -> Vec<usize> {
+    let mut members = vec![Vec::new(); classes];
+    for (i, &label) in labels.iter().enumerate() {
+        if let Some(class) = members.get_mut(label as usize) {
+            class.push(i);
+        }
+    }
+    let mut chosen: Vec<usize> = members
+        .iter()
+        .flat_map(|m| spread(m.len(), each).into_iter().map(|i| m[i]))
+        .collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_of_each_class_are_spread_over_its_images() {
+        let labels = [0, 0, 0, 0, 1, 2, 2];
+        assert_eq!(first_of_each(&labels, 3, 2), [0, 2, 4, 5, 6]);
+        assert_eq!(first_of_each(&labels, 3, 0), [] as [usize; 0]);
+        assert_eq!(spread(10, 20), (0..10).collect::<Vec<_>>());
+    }
+}

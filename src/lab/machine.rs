@@ -1,0 +1,286 @@
+//! The state machine: what the lab does next, until its user stops it or the sequence is finished.
+
+use std::cell::RefCell;
+
+use super::bench::{About, Bench, LearnedRow, TrainedTask};
+use super::desk::{Desk, Interrupt, Recorder, Request};
+use super::{Event, State};
+use crate::folder::RunFolder;
+use crate::{Error, Result};
+
+/// The lab: a bench, a desk, and where in the sequence they are.
+pub struct Lab<R> {
+    pub(super) bench: Bench,
+    pub(super) desk: RefCell<Desk<R>>,
+    pub(super) state: State,
+    /// Trained and waiting for its merge.
+    pub(super) trained: Option<TrainedTask>,
+    /// A training to go on with.
+    pub(super) reopened: Option<Reopened>,
+    /// The last checkpoint of the training under way, within the run's folder.
+    pub(super) last_checkpoint: Option<String>,
+    /// Trainings begun so far in this run.
+    pub(super) trainings: u32,
+    /// End when the sequence is finished, instead of waiting for an undo.
+    leave_when_finished: bool,
+}
+
+/// A training that a stop or a crash interrupted.
+pub struct Reopened {
+    /// Name and content of its last checkpoint; `None` if it has to begin again.
+    pub checkpoint: Option<(String, Vec<u8>)>,
+    /// Which foundation classes it is about, if that was journaled.
+    pub about: Option<About>,
+}
+
+/// How the lab's work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every task is measured or skipped.
+    Finished,
+    /// The user stopped it before.
+    Stopped,
+}
+
+impl<R: Recorder> Lab<R> {
+    /// A lab at which nothing has happened.
+    pub fn new(bench: Bench, desk: Desk<R>, leave_when_finished: bool) -> Self {
+        Self {
+            bench,
+            desk: RefCell::new(desk),
+            state: State::Idle,
+            trained: None,
+            reopened: None,
+            last_checkpoint: None,
+            trainings: 0,
+            leave_when_finished,
+        }
+    }
+
+    /// Journals that the run exists.
+    pub fn announce(&self, device: String) -> Result<()> {
+        let automatic = self.desk.borrow().automatic;
+        self.record(Event::RunStarted {
+            version: env!("CARGO_PKG_VERSION").into(),
+            recipe_hash: self.bench.recipe.hash()?,
+            recipe: Box::new(self.bench.recipe.clone()),
+            device,
+            automatic,
+            backbone: self.bench.summary()?,
+            test_sets: self.bench.test_sets(),
+        })
+    }
+
+    /// Journals that a run is taken up again; what was after its last checkpoint is void.
+    pub fn go_on(&self) -> Result<()> {
+        self.record(Event::Resumed {
+            training: None,
+            from_step: 0,
+        })
+    }
+
+    /// Stands still until the user says to go on.
+    pub fn hold(&self) -> Result<()> {
+        self.desk.borrow_mut().hold()
+    }
+
+    /// Journals an error as the run's end. A journal that cannot be written any more is left as it is.
+    pub fn fail(&self, error: &Error) {
+        let _ = self.record(Event::Failed {
+            message: error.to_string(),
+        });
+    }
+
+    /// Works until the sequence is finished or the user stops it.
+    pub fn run(&mut self) -> Result<Outcome> {
+        loop {
+            self.publish();
+            let advanced = if self.leaves() {
+                Err(Error::Cancelled)
+            } else {
+                self.advance()
+            };
+            let interrupt = self.desk.borrow_mut().take_interrupt();
+            let failure = self.desk.borrow_mut().take_failure();
+            let outcome = match (advanced, failure, interrupt) {
+                (_, Some(error), _) => return Err(error),
+                (Err(Error::Cancelled) | Ok(None), _, Some(Interrupt::Stop)) => {
+                    Some(Outcome::Stopped)
+                }
+                (Err(Error::Cancelled) | Ok(None), _, Some(Interrupt::Discard)) => {
+                    self.discard()?;
+                    None
+                }
+                (Err(error), _, _) => return Err(error),
+                (Ok(outcome), _, _) => outcome,
+            };
+            match outcome {
+                Some(Outcome::Stopped) => {
+                    self.record(Event::Stopped)?;
+                    return Ok(Outcome::Stopped);
+                }
+                Some(Outcome::Finished) => return Ok(Outcome::Finished),
+                None => {}
+            }
+        }
+    }
+
+    /// One piece of work, or one wait, in the present state.
+    fn advance(&mut self) -> Result<Option<Outcome>> {
+        match self.state {
+            State::Idle => self.measure(0)?,
+            State::Training(index) => self.train(index)?,
+            State::Merging(index) => self.merge(index)?,
+            State::Measuring(index) => self.measure(index)?,
+            State::Trained(index) => match self.next_request()? {
+                Some(Request::Stop) => return Ok(Some(Outcome::Stopped)),
+                Some(Request::Discard) => self.discard()?,
+                Some(Request::Merge) | None => self.state = State::Merging(index),
+                Some(_) => {}
+            },
+            State::Measured(_) => {
+                let Some(index) = self.next_index() else {
+                    self.record(Event::Finished)?;
+                    self.state = State::Finished;
+                    return Ok(None);
+                };
+                match self.next_request()? {
+                    Some(Request::Stop) => return Ok(Some(Outcome::Stopped)),
+                    Some(Request::Undo) => self.undo()?,
+                    Some(Request::Skip) => self.skip(index)?,
+                    Some(Request::Step) | None => self.state = State::Training(index),
+                    Some(_) => {}
+                }
+            }
+            State::Finished | State::Failed if self.leave_when_finished => {
+                return Ok(Some(Outcome::Finished));
+            }
+            State::Finished | State::Failed => {
+                let request = self.desk.borrow_mut().wait()?;
+                match request {
+                    Request::Stop => return Ok(Some(Outcome::Finished)),
+                    Request::Undo => self.undo()?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the user asks for between two pieces of work; `None`: go on by itself.
+    fn next_request(&self) -> Result<Option<Request>> {
+        loop {
+            let mut desk = self.desk.borrow_mut();
+            let request = if desk.automatic {
+                desk.glance()?
+            } else {
+                Some(desk.wait()?)
+            };
+            if request != Some(Request::Look) {
+                return Ok(request);
+            }
+        }
+    }
+
+    /// The row of the next task.
+    pub(super) fn next_index(&self) -> Option<usize> {
+        let next = self.bench.rows.len();
+        (1..=self.bench.recipe.tasks.len())
+            .contains(&next)
+            .then_some(next)
+    }
+
+    /// Throws the present adapter away.
+    fn discard(&mut self) -> Result<()> {
+        self.trained = None;
+        self.reopened = None;
+        if let Some(checkpoint) = self.last_checkpoint.take() {
+            self.folder().remove(&checkpoint)?;
+        }
+        self.record(Event::Discarded {
+            training: self.trainings,
+        })?;
+        // Without this an automatic run would train the same adapter again at once.
+        self.turn_manual()?;
+        self.state = State::Measured(self.bench.rows.len() - 1);
+        Ok(())
+    }
+
+    /// Takes the last row back, and a skip that follows the last merge with it.
+    fn undo(&mut self) -> Result<()> {
+        let index = self.bench.rows.len() - 1;
+        self.bench.pop(index)?;
+        self.record(Event::Undone { index })?;
+        self.turn_manual()?;
+        self.state = State::Measured(index - 1);
+        Ok(())
+    }
+
+    fn turn_manual(&self) -> Result<()> {
+        let mut desk = self.desk.borrow_mut();
+        if desk.automatic {
+            desk.automatic = false;
+            desk.record(Event::Advance { automatic: false })?;
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, index: usize) -> Result<()> {
+        let step_id = self.bench.recipe.tasks[index - 1].id.clone();
+        self.record(Event::Skipped { index, step_id })?;
+        self.bench.rows.push(LearnedRow {
+            skipped: true,
+            ..LearnedRow::default()
+        });
+        self.state = State::Measured(index);
+        Ok(())
+    }
+
+    /// Adds the trained adapter into the weights.
+    fn merge(&mut self, index: usize) -> Result<()> {
+        let Some(task) = self.trained.take() else {
+            return Err(Error::internal("there is no trained adapter to merge"));
+        };
+        let training = task.training;
+        let id = &self.bench.recipe.tasks[index - 1].id;
+        self.pulse(format!("merging {id}"), 0, 0);
+        let fidelity = self.bench.push(index, task)?;
+        let (update, update_total) = self.bench.stack.norms()?;
+        self.record(Event::Merged {
+            index,
+            training,
+            lambda: 1.0,
+            update,
+            update_total,
+            fidelity,
+        })?;
+        self.state = State::Measuring(index);
+        Ok(())
+    }
+
+    /// Tells the desk where the run stands, so that it can refuse what makes no sense.
+    fn publish(&self) {
+        let mut desk = self.desk.borrow_mut();
+        desk.state = self.state;
+        desk.next = self.next_index();
+        desk.undoable = self.bench.rows.len() > 1;
+        desk.progress = None;
+    }
+
+    pub(super) fn record(&self, event: Event) -> Result<()> {
+        self.desk.borrow_mut().record(event)
+    }
+
+    pub(super) fn folder(&self) -> RunFolder {
+        self.desk.borrow().folder()
+    }
+
+    pub(super) fn pulse(&self, what: impl Into<String>, done: usize, total: usize) {
+        self.desk.borrow_mut().pulse(what, done, total);
+    }
+
+    /// Whether the work under way is to be left, asked between two batches.
+    pub(super) fn leaves(&self) -> bool {
+        self.desk.borrow_mut().leaves()
+    }
+}

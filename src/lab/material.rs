@@ -1,0 +1,120 @@
+//! What a recipe names, opened: the pretrained network, its data, and how an image becomes its input.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::Device;
+
+use crate::backbone::{self, Config, Layer, Weights};
+use crate::data::{self, Dataset, Transform};
+use crate::recipe::Recipe;
+use crate::train::{self, Head};
+use crate::{Error, Result, files};
+
+/// Everything that a run is made of and never changes.
+pub struct Material {
+    /// timm's config.
+    pub config: Config,
+    /// The pretrained weights, without the classifier.
+    pub weights: Weights,
+    /// SHA-256 of the weights file.
+    pub weights_sha256: String,
+    /// The pretrained classifier, frozen throughout.
+    pub foundation_head: Head,
+    /// What the backbone was pretrained on.
+    pub foundation: Arc<Dataset>,
+    /// Data of each task of the sequence.
+    pub tasks: Vec<Arc<Dataset>>,
+    /// Image to input.
+    pub transform: Arc<Transform>,
+}
+
+impl Material {
+    /// Opens what `recipe` names.
+    pub fn open(recipe: &Recipe, device: &Device) -> Result<Self> {
+        let (config, mut weights, weights_sha256) = open_backbone(&recipe.backbone.source, device)?;
+        let foundation_head = Head::pretrained(&config, &weights)?;
+        weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
+        let foundation = data::open(&recipe.foundation.data)?;
+        let tasks = recipe
+            .tasks
+            .iter()
+            .map(|task| data::open(&task.data))
+            .collect::<Result<Vec<_>>>()?;
+        let classes = foundation_head.classes();
+        if classes != foundation.classes.len() {
+            return Err(Error::input(format!(
+                "backbone.source {} was pretrained on {classes} classes but foundation.data {} has {}",
+                recipe.backbone.source,
+                recipe.foundation.data,
+                foundation.classes.len()
+            )));
+        }
+        for task in &recipe.tasks {
+            if task.id == foundation.id {
+                return Err(Error::input(format!(
+                    "task id {:?} is the name of the foundation's column; give the task another id",
+                    task.id
+                )));
+            }
+            let known = |g: &String| foundation.classes.iter().any(|c| &c.group == g);
+            if let Some(group) = task.context.iter().find(|g| !known(g)) {
+                return Err(Error::input(format!(
+                    "context {group:?} of task {:?} is no group of {}",
+                    task.id, recipe.foundation.data
+                )));
+            }
+        }
+        let transform = Arc::new(Transform::new(&train::transform_spec(&config))?);
+        Ok(Self {
+            config,
+            weights,
+            weights_sha256,
+            foundation_head,
+            foundation,
+            tasks,
+            transform,
+        })
+    }
+
+    /// Modules that an adapter can be put on.
+    pub fn layers(&self) -> Result<Vec<Layer>> {
+        backbone::layers(&self.config)
+    }
+
+    /// Parameters of the backbone without its classifier (BatchNorm's running statistics are none).
+    pub fn parameters(&self) -> Result<usize> {
+        backbone::parameters(&self.config)
+    }
+}
+
+/// The config alone, without reading the weights where that can be avoided.
+pub fn open_config(source: &str) -> Result<Config> {
+    match source.split_once(':') {
+        Some(("bundled", name)) => backbone::bundled_config(name),
+        Some(("path", folder)) => {
+            Config::from_json(&files::read(&Path::new(folder).join("config.json"))?)
+        }
+        _ => Err(unknown_source(source)),
+    }
+}
+
+/// A backbone from its source, with the SHA-256 of its weights file.
+fn open_backbone(source: &str, device: &Device) -> Result<(Config, Weights, String)> {
+    match source.split_once(':') {
+        Some(("bundled", name)) => backbone::bundled(name, device),
+        Some(("path", folder)) => {
+            let folder = Path::new(folder);
+            let (config, weights) = backbone::load(folder, device)?;
+            let sha256 = files::sha256(&files::read(&folder.join("model.safetensors"))?);
+            Ok((config, weights, sha256))
+        }
+        _ => Err(unknown_source(source)),
+    }
+}
+
+fn unknown_source(source: &str) -> Error {
+    Error::input(format!(
+        "backbone.source {source:?} is not understood: write bundled:NAME or path:DIR"
+    ))
+}

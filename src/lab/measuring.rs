@@ -1,0 +1,157 @@
+//! Measuring a row of the matrix, and the live measurement of an adapter that is not merged yet.
+
+use super::desk::Recorder;
+use super::machine::Lab;
+use super::{Event, State};
+use crate::Result;
+use crate::data::Images;
+use crate::folder::RunFolder;
+use crate::measure::{self, Contextual, Counts};
+use crate::random::Key;
+use crate::train::TaskTrainer;
+
+/// The fixed images that a training is watched on.
+pub struct WatchSets {
+    foundation: (Images, usize),
+    task: (Images, usize),
+}
+
+impl<R: Recorder> Lab<R> {
+    /// Measures what row `index` still lacks, then completes it.
+    pub(super) fn measure(&mut self, index: usize) -> Result<()> {
+        if self.bench.rows.is_empty() {
+            self.bench.rows.push(super::bench::LearnedRow::default());
+        }
+        for column in self.bench.columns(index) {
+            if !self.bench.rows[index].predictions.contains_key(&column) {
+                self.measure_column(index, &column)?;
+            }
+        }
+        let contextual = self.contextual(index)?;
+        self.record(Event::Measured { index, contextual })?;
+        self.state = State::Measured(index);
+        Ok(())
+    }
+
+    fn measure_column(&mut self, index: usize, column: &str) -> Result<()> {
+        let begun = std::time::Instant::now();
+        let data = std::sync::Arc::clone(self.bench.dataset(column)?);
+        let what = self.describe(index, column);
+        let predictions = self.predict(&data.test, column, &what)?;
+        let classes = data.classes.len();
+        let labels = &data.test.labels;
+        let counts = measure::counts(&predictions, labels, classes);
+        let before = (index > 0).then(|| self.bench.row_before(index).predictions.get(column));
+        let (new_errors, new_hits) = match before.flatten() {
+            Some(before) => measure::changes(before, &predictions, labels, classes),
+            None => (vec![0; classes], vec![0; classes]),
+        };
+        let merged = self.bench.rows[index].training;
+        let merged = merged.map(|n| (n, self.bench.recipe.tasks[index - 1].id.as_str()));
+        let file = RunFolder::predictions(merged, column);
+        let sha256 = self.folder().write_predictions(&file, &predictions)?;
+        self.record(Event::Evaluated {
+            index,
+            test_set: column.to_owned(),
+            wrong: measure::wrong_answers(&predictions, labels, classes),
+            counts,
+            new_errors,
+            new_hits,
+            file,
+            sha256,
+            seconds: begun.elapsed().as_secs_f64(),
+        })?;
+        let row = &mut self.bench.rows[index];
+        row.predictions.insert(column.to_owned(), predictions);
+        Ok(())
+    }
+
+    fn describe(&self, index: usize, column: &str) -> String {
+        match index.checked_sub(1).map(|i| &self.bench.recipe.tasks[i].id) {
+            Some(task) => format!("measuring {column} after {task}"),
+            None => format!("measuring {column} before the first task"),
+        }
+    }
+
+    fn predict(&self, images: &Images, column: &str, what: &str) -> Result<Vec<u32>> {
+        measure::predict(
+            &self.bench.backbone,
+            self.bench.stored.get(column),
+            self.bench.head(column)?,
+            images,
+            self.bench.transform(),
+            self.bench.recipe.measure.batch_size,
+            &|| self.leaves(),
+            &mut |done| self.pulse(what, done, images.len()),
+        )
+    }
+
+    /// Compares what the merge of row `index` cost the classes in context and the rest.
+    fn contextual(&self, index: usize) -> Result<Option<Contextual>> {
+        if index == 0 {
+            return Ok(None);
+        }
+        let about = &self.bench.rows[index].about;
+        let column = self.bench.foundation_id();
+        let data = self.bench.dataset(&column)?;
+        let classes = data.classes.len();
+        let counts = |predictions: &[u32]| measure::counts(predictions, &data.test.labels, classes);
+        let before = counts(&self.bench.row_before(index).predictions[&column]);
+        let after = counts(&self.bench.rows[index].predictions[&column]);
+        let groups: Vec<String> = data.classes.iter().map(|c| c.group.clone()).collect();
+        let key = Key::new(self.bench.recipe.seed)
+            .named("permutation")
+            .named(&self.bench.recipe.tasks[index - 1].id)
+            .index(index as u64);
+        let permutations = self.bench.recipe.measure.permutations;
+        Ok(Some(measure::contextual(
+            &before,
+            &after,
+            &groups,
+            &about.classes,
+            &about.similarity,
+            permutations,
+            key,
+        )))
+    }
+
+    /// The images that the training of row `index` is watched on.
+    pub(super) fn watch_sets(&self, index: usize) -> Result<WatchSets> {
+        let set = |column: &str| -> Result<(Images, usize)> {
+            Ok((
+                self.bench.watch_set(column)?,
+                self.bench.dataset(column)?.classes.len(),
+            ))
+        };
+        Ok(WatchSets {
+            foundation: set(&self.bench.foundation_id())?,
+            task: set(&self.bench.recipe.tasks[index - 1].id)?,
+        })
+    }
+
+    /// Measures the adapter in training on `sets`; provisional.
+    pub(super) fn watch(
+        &self,
+        trainer: &TaskTrainer,
+        sets: &WatchSets,
+    ) -> Result<(Counts, Counts)> {
+        let deltas = self.bench.deltas(trainer.adapter()?.as_ref())?;
+        let count = |(images, classes): &(Images, usize), head| -> Result<Counts> {
+            let predictions = measure::predict(
+                &self.bench.backbone,
+                deltas.as_ref(),
+                head,
+                images,
+                self.bench.transform(),
+                self.bench.recipe.measure.batch_size,
+                &|| self.leaves(),
+                &mut |_| {},
+            )?;
+            Ok(measure::counts(&predictions, &images.labels, *classes))
+        };
+        Ok((
+            count(&sets.foundation, &self.bench.material.foundation_head)?,
+            count(&sets.task, &trainer.head()?)?,
+        ))
+    }
+}

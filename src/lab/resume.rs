@@ -1,0 +1,144 @@
+//! A lab that goes on where an earlier one stopped, from what that one stored.
+
+use std::sync::Arc;
+
+use super::State;
+use super::bench::{About, Bench, LearnedRow, TrainedTask};
+use super::desk::Recorder;
+use super::machine::{Lab, Reopened};
+use crate::Result;
+use crate::folder::RunFolder;
+use crate::lora::{Adapter, peft};
+use crate::train::Head;
+
+/// Where a run stands, as its journal tells it. Paths are within the run's folder.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Rows on the present path, the last one perhaps incomplete.
+    pub rows: Vec<StoredRow>,
+    /// A training that was not merged or discarded.
+    pub open: Option<OpenTraining>,
+    /// Trainings begun so far.
+    pub trainings: u32,
+    /// Every task is measured or skipped, and that was journaled.
+    pub finished: bool,
+}
+
+/// A row of the matrix, as it was stored.
+#[derive(Clone, Debug, Default)]
+pub struct StoredRow {
+    /// The training that led to it.
+    pub training: Option<u32>,
+    /// The task was left out.
+    pub skipped: bool,
+    /// All test sets are measured.
+    pub complete: bool,
+    /// Folder of the adapter; empty with rank 0.
+    pub adapter: String,
+    /// File of the head.
+    pub head: String,
+    /// Test set, predictions file and its SHA-256.
+    pub predictions: Vec<(String, String, String)>,
+    /// Similarity of the foundation's classes to the task.
+    pub similarity: Vec<f32>,
+    /// Foundation classes in context.
+    pub context: Vec<usize>,
+}
+
+/// A training that was not merged or discarded.
+#[derive(Clone, Debug, Default)]
+pub struct OpenTraining {
+    /// Its number.
+    pub training: u32,
+    /// Row that it leads to.
+    pub index: usize,
+    /// Folder of the adapter, once trained.
+    pub adapter: String,
+    /// File of the head, once trained.
+    pub head: String,
+    /// File of the last checkpoint and its SHA-256.
+    pub checkpoint: Option<(String, String)>,
+    /// Similarity of the foundation's classes to the task; empty if not computed yet.
+    pub similarity: Vec<f32>,
+    /// Foundation classes in context.
+    pub context: Vec<usize>,
+}
+
+impl<R: Recorder> Lab<R> {
+    /// Puts the lab where the run stands. The weights are the bits they were.
+    pub fn restore(&mut self, standing: &Standing) -> Result<()> {
+        let folder = self.folder();
+        self.trainings = standing.trainings;
+        for (index, row) in standing.rows.iter().enumerate() {
+            self.restore_row(&folder, index, row)?;
+        }
+        self.state = match standing.rows.last() {
+            None => State::Idle,
+            Some(_) if standing.finished => State::Finished,
+            Some(row) if row.complete => State::Measured(standing.rows.len() - 1),
+            Some(_) => State::Measuring(standing.rows.len() - 1),
+        };
+        let Some(open) = &standing.open else {
+            return Ok(());
+        };
+        let about = About {
+            similarity: open.similarity.clone(),
+            classes: open.context.clone(),
+        };
+        if open.head.is_empty() {
+            self.state = State::Training(open.index);
+            let checkpoint = match &open.checkpoint {
+                Some((file, sha256)) => Some((file.clone(), folder.read(file, sha256)?)),
+                None => None,
+            };
+            self.reopened = Some(Reopened {
+                checkpoint,
+                about: (!open.similarity.is_empty()).then_some(about),
+            });
+        } else {
+            self.state = State::Trained(open.index);
+            self.trained = Some(TrainedTask {
+                training: open.training,
+                adapter: load_adapter(&folder, &open.adapter, &self.bench)?,
+                head: Head::load(&folder.path(&open.head)?, &self.bench.device)?,
+                about,
+            });
+        }
+        Ok(())
+    }
+
+    fn restore_row(&mut self, folder: &RunFolder, index: usize, row: &StoredRow) -> Result<()> {
+        match row.training {
+            Some(training) => {
+                let task = TrainedTask {
+                    training,
+                    adapter: load_adapter(folder, &row.adapter, &self.bench)?,
+                    head: Head::load(&folder.path(&row.head)?, &self.bench.device)?,
+                    about: About {
+                        similarity: row.similarity.clone(),
+                        classes: row.context.clone(),
+                    },
+                };
+                self.bench.push(index, task)?;
+            }
+            None => self.bench.rows.push(LearnedRow {
+                skipped: row.skipped,
+                ..LearnedRow::default()
+            }),
+        }
+        for (column, file, sha256) in &row.predictions {
+            let predictions = folder.read_predictions(file, sha256)?;
+            let row = &mut self.bench.rows[index];
+            row.predictions.insert(column.clone(), predictions);
+        }
+        Ok(())
+    }
+}
+
+fn load_adapter(folder: &RunFolder, name: &str, bench: &Bench) -> Result<Option<Arc<Adapter>>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let adapter = peft::load(&folder.path(name)?, &bench.device)?;
+    Ok(Some(Arc::new(adapter)))
+}

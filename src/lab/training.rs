@@ -1,0 +1,237 @@
+//! The training of one task.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::bench::{About, TrainedTask};
+use super::desk::{Interrupt, Recorder};
+use super::machine::Lab;
+use super::{Event, State};
+use crate::data::TrainBatches;
+use crate::folder::RunFolder;
+use crate::lora::Adapter;
+use crate::lora::peft::{self, PeftMeta};
+use crate::train::TaskTrainer;
+use crate::{Error, Result};
+
+impl<R: Recorder> Lab<R> {
+    /// Trains the task of row `index`, from its beginning or from where it was interrupted.
+    pub(super) fn train(&mut self, index: usize) -> Result<()> {
+        let reopened = self.reopened.take();
+        self.last_checkpoint = reopened
+            .as_ref()
+            .and_then(|r| Some(r.checkpoint.as_ref()?.0.clone()));
+        if reopened.is_none() {
+            self.trainings += 1;
+        }
+        let training = self.trainings;
+        let task = self.bench.recipe.tasks[index - 1].clone();
+        let train = self.bench.recipe.train.clone();
+        self.pulse(format!("preparing {}", task.id), 0, 0);
+        let data = Arc::clone(&self.bench.material.tasks[index - 1]);
+        let key = self.bench.training_key(index);
+        let batches = Arc::new(TrainBatches::new(
+            Arc::clone(&data),
+            Arc::clone(self.bench.transform()),
+            train.augment.clone(),
+            train.batch_size,
+            key.named("batches"),
+        ));
+        let steps_per_epoch = batches.steps_per_epoch();
+        let steps = self.bench.recipe.budget(index - 1).steps(steps_per_epoch);
+        let mut trainer = TaskTrainer::new(
+            Arc::clone(&self.bench.backbone),
+            &self.bench.recipe.lora,
+            &train,
+            data.classes.len(),
+            steps,
+            key,
+        )?;
+        match reopened.as_ref() {
+            None => self.record(Event::TaskStarted {
+                index,
+                step_id: task.id.clone(),
+                training,
+                steps,
+                steps_per_epoch,
+                batch_size: train.batch_size,
+                trainable: trainer.trainable(),
+            })?,
+            Some(reopened) => {
+                if let Some((_, checkpoint)) = &reopened.checkpoint {
+                    trainer.restore(checkpoint)?;
+                }
+                self.record(Event::Resumed {
+                    training: Some(training),
+                    from_step: trainer.steps_done(),
+                })?;
+            }
+        }
+        let about = match reopened.and_then(|r| r.about) {
+            Some(about) => about,
+            None => self.look_at_context(index, training)?,
+        };
+        let begun = Instant::now();
+        self.take_steps(index, training, &mut trainer, &batches, steps)?;
+        self.keep(
+            index,
+            training,
+            &trainer,
+            about,
+            begun.elapsed().as_secs_f64(),
+        )
+    }
+
+    /// Computes and journals which foundation classes the task of row `index` is about.
+    fn look_at_context(&mut self, index: usize, training: u32) -> Result<About> {
+        let id = &self.bench.recipe.tasks[index - 1].id;
+        self.pulse(
+            format!("comparing {id} with the foundation's classes"),
+            0,
+            0,
+        );
+        let desk = &self.desk;
+        let similarity = self
+            .bench
+            .similarity(index, &|| desk.borrow_mut().leaves())?;
+        let classes = self.bench.context(index, &similarity)?;
+        self.record(Event::Context {
+            training,
+            similarity: similarity.clone(),
+            classes: classes.clone(),
+        })?;
+        Ok(About {
+            similarity,
+            classes,
+        })
+    }
+
+    /// Takes the steps that are left.
+    fn take_steps(
+        &mut self,
+        index: usize,
+        training: u32,
+        trainer: &mut TaskTrainer,
+        batches: &Arc<TrainBatches>,
+        steps: usize,
+    ) -> Result<()> {
+        let train = self.bench.recipe.train.clone();
+        let id = self.bench.recipe.tasks[index - 1].id.clone();
+        let watch_sets = (train.watch_every > 0)
+            .then(|| self.watch_sets(index))
+            .transpose()?;
+        let mut prefetch = batches.prefetch(trainer.steps_done(), steps);
+        self.pulse(
+            format!("training {id}: the first step"),
+            trainer.steps_done(),
+            steps,
+        );
+        while trainer.steps_done() < steps {
+            self.desk.borrow_mut().progress = Some((training, trainer.steps_done()));
+            if self.leaves() {
+                if self.desk.borrow().interrupt() == Some(Interrupt::Stop) {
+                    self.checkpoint(training, &id, trainer)?;
+                }
+                return Err(Error::Cancelled);
+            }
+            let begun = Instant::now();
+            let Some(batch) = prefetch.next() else {
+                return Err(Error::internal("the loader ended before the training"));
+            };
+            let batch = batch?;
+            let report = trainer.step(&batch)?;
+            self.record(Event::Step {
+                training,
+                step: report.step,
+                loss: report.loss,
+                lr: report.lr,
+                correct: report.correct,
+                images: batch.labels.len(),
+                seconds: begun.elapsed().as_secs_f64(),
+            })?;
+            self.pulse(format!("training {id}"), report.step, steps);
+            if report.step < steps && report.step % train.checkpoint_every == 0 {
+                self.checkpoint(training, &id, trainer)?;
+            }
+            let due = train.watch_every > 0 && report.step % train.watch_every == 0;
+            if let Some(sets) = watch_sets.as_ref().filter(|_| due) {
+                self.pulse(format!("watching {id}"), report.step, steps);
+                match self.watch(trainer, sets) {
+                    Ok((foundation, task)) => self.record(Event::Watched {
+                        training,
+                        step: report.step,
+                        foundation,
+                        task,
+                    })?,
+                    // Left between two of its batches: the loop's next look decides what to do.
+                    Err(Error::Cancelled) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what a resume needs; the file of a training replaces its earlier one.
+    fn checkpoint(&mut self, training: u32, id: &str, trainer: &TaskTrainer) -> Result<()> {
+        let folder = self.folder();
+        let step = trainer.steps_done();
+        let file = RunFolder::checkpoint(training, id, step);
+        let sha256 = folder.write(&file, &trainer.checkpoint()?)?;
+        self.record(Event::Checkpoint {
+            training,
+            step,
+            file: file.clone(),
+            sha256,
+        })?;
+        // The journal names the new one now; nothing needs the one before.
+        match self.last_checkpoint.replace(file.clone()) {
+            Some(old) if old != file => folder.remove(&old),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores the adapter and the head of a training that took all its steps.
+    fn keep(
+        &mut self,
+        index: usize,
+        training: u32,
+        trainer: &TaskTrainer,
+        about: About,
+        seconds: f64,
+    ) -> Result<()> {
+        let id = self.bench.recipe.tasks[index - 1].id.clone();
+        let folder = self.folder();
+        let adapter: Option<Arc<Adapter>> = trainer.adapter()?.map(Arc::new);
+        let mut adapter_folder = String::new();
+        if let Some(adapter) = &adapter {
+            adapter_folder = RunFolder::adapter(training, &id);
+            peft::save(
+                &folder.path(&adapter_folder)?,
+                adapter,
+                &PeftMeta::default(),
+            )?;
+        }
+        let head_file = RunFolder::head(training, &id);
+        let head = trainer.head()?;
+        head.save(&folder.path(&head_file)?)?;
+        self.record(Event::Trained {
+            index,
+            training,
+            adapter: adapter_folder,
+            head: head_file,
+            seconds,
+        })?;
+        if let Some(checkpoint) = self.last_checkpoint.take() {
+            folder.remove(&checkpoint)?;
+        }
+        self.trained = Some(TrainedTask {
+            training,
+            adapter,
+            head,
+            about,
+        });
+        self.state = State::Trained(index);
+        Ok(())
+    }
+}

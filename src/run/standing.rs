@@ -1,0 +1,47 @@
+//! From what a journal says to where a lab has to go on.
+
+use super::view::{RunView, Training};
+use crate::lab::{OpenTraining, Standing, StoredRow};
+
+/// Where the run of `view` stands. A row without all its measurements is measured on; a training that was
+/// not merged or discarded is gone on with.
+pub fn standing(view: &RunView) -> Standing {
+    Standing {
+        rows: view
+            .rows
+            .iter()
+            .map(|row| {
+                let training = row.training.and_then(|n| view.training(n));
+                let text = |f: fn(&Training) -> &String| training.map(f).cloned();
+                StoredRow {
+                    training: row.training,
+                    skipped: row.skipped,
+                    complete: row.complete,
+                    adapter: text(|t| &t.adapter).unwrap_or_default(),
+                    head: text(|t| &t.head).unwrap_or_default(),
+                    predictions: row
+                        .evaluations
+                        .iter()
+                        .map(|(id, e)| (id.clone(), e.file.clone(), e.sha256.clone()))
+                        .collect(),
+                    similarity: training.map(|t| t.similarity.clone()).unwrap_or_default(),
+                    context: training.map(|t| t.context.clone()).unwrap_or_default(),
+                }
+            })
+            .collect(),
+        open: view.open_training().map(|t| OpenTraining {
+            training: t.number,
+            index: t.index,
+            adapter: t.adapter.clone(),
+            head: t.head.clone(),
+            checkpoint: t
+                .checkpoint
+                .as_ref()
+                .map(|c| (c.file.clone(), c.sha256.clone())),
+            similarity: t.similarity.clone(),
+            context: t.context.clone(),
+        }),
+        trainings: view.trainings.iter().map(|t| t.number).max().unwrap_or(0),
+        finished: view.state == crate::lab::State::Finished,
+    }
+}

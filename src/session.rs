@@ -1,0 +1,267 @@
+//! A run with its lab at work: the journal between the lab's thread and whoever looks on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::folder::RunFolder;
+use crate::lab::{Bench, Command, Desk, Event, Lab, Pulse, Record, Recorder, State, open_device};
+use crate::recipe::Recipe;
+use crate::run::{Fingerprint, Journal, Manifest, RunView, standing};
+use crate::{Error, Result, export};
+
+/// candle walks the graph recursively when it goes backward.
+const LAB_STACK: usize = 16 << 20;
+
+/// What a session tells.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// Something happened; it is in the journal.
+    Record(Box<Record>),
+    /// What is being done at this moment.
+    Pulse(Pulse),
+    /// The lab's thread is gone.
+    Ended,
+}
+
+/// How a run is worked on.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `auto`, `cpu` or `cuda:N`.
+    pub device: String,
+    /// Whether step and merge happen by themselves.
+    pub automatic: bool,
+    /// End the lab when the sequence is finished, instead of waiting for an undo.
+    pub leave_when_finished: bool,
+}
+
+/// A run with its lab at work.
+pub struct Session {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// Records from before this session, oldest first.
+    pub past: Vec<Record>,
+    /// What happens now.
+    pub updates: UnboundedReceiver<Update>,
+    commands: Sender<Command>,
+    thread: Option<JoinHandle<Option<Error>>>,
+}
+
+/// What `Session::reopen` does with work that was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reopen {
+    /// Go on at once.
+    GoOn,
+    /// Stand still until the user says so.
+    Hold,
+}
+
+impl Session {
+    /// Begins a run in `folder`, or in `runs/PRESET-sSEED-N` without one. Nothing is written before the
+    /// recipe, the device, the backbone and the data were found to be sound.
+    pub fn create(recipe: Recipe, folder: Option<&Path>, options: &Options) -> Result<Self> {
+        recipe.validate()?;
+        if let Some(folder) = folder {
+            RunFolder::check_free(folder)?;
+        }
+        let (device, device_name) = open_device(&options.device)?;
+        let bench = Bench::new(recipe, device)?;
+        let folder = match folder {
+            Some(folder) => RunFolder::create(folder)?,
+            None => {
+                RunFolder::create_default(Path::new("runs"), &bench.recipe.name, bench.recipe.seed)?
+            }
+        };
+        let fingerprint = |(source, sha256)| Fingerprint { source, sha256 };
+        let recipe = bench.recipe.clone();
+        let weights = fingerprint((
+            recipe.backbone.source.clone(),
+            bench.material.weights_sha256.clone(),
+        ));
+        let data = bench.fingerprints().into_iter().map(fingerprint).collect();
+        let hash = recipe.hash()?;
+        Manifest::new(recipe, hash, &device_name, weights, data).write(&folder.manifest_path())?;
+        let journal = Journal::create(&folder.journal_path())?;
+        Self::start(
+            folder,
+            journal,
+            Vec::new(),
+            options,
+            Work::Begin(device_name),
+            bench,
+        )
+    }
+
+    /// Takes up a run that was stopped, killed or finished. Refused while another process works on it.
+    pub fn reopen(folder: &Path, options: &Options, how: Reopen) -> Result<Self> {
+        let folder = RunFolder::open(folder)?;
+        let (journal, reading) = Journal::open(&folder.journal_path())?;
+        let past = reading.records;
+        let view = RunView::replay(&past);
+        let Some(started) = &view.started else {
+            return Err(Error::input(format!(
+                "{} holds no begun run: its journal is empty; start it again with `pentimento run`",
+                folder.root().display()
+            )));
+        };
+        let (device, _) = open_device(&options.device)?;
+        let bench = Bench::new(started.recipe.clone(), device)?;
+        if bench.material.weights_sha256 != started.backbone.weights_sha256 {
+            return Err(Error::input(format!(
+                "the weights of {} are not those that {} was begun with; a run goes on with its own weights only",
+                started.recipe.backbone.source,
+                folder.root().display()
+            )));
+        }
+        let options = Options {
+            automatic: view.automatic,
+            ..options.clone()
+        };
+        Self::start(
+            folder,
+            journal,
+            past,
+            &options,
+            Work::GoOn(view, how),
+            bench,
+        )
+    }
+
+    fn start(
+        folder: RunFolder,
+        journal: Journal,
+        past: Vec<Record>,
+        options: &Options,
+        work: Work,
+        bench: Bench,
+    ) -> Result<Self> {
+        let (commands, inbox) = channel();
+        let (outbox, updates) = unbounded_channel();
+        let path = folder.root().to_path_buf();
+        let notebook = Notebook {
+            view: match &work {
+                Work::Begin(_) => RunView::default(),
+                Work::GoOn(view, _) => view.clone(),
+            },
+            folder,
+            journal,
+            outbox: outbox.clone(),
+        };
+        let desk = Desk::new(inbox, notebook, options.automatic);
+        let mut lab = Lab::new(bench, desk, options.leave_when_finished);
+        let thread = std::thread::Builder::new()
+            .name("lab".into())
+            .stack_size(LAB_STACK)
+            .spawn(move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| work.carry_out(&mut lab)));
+                let failure = match ended {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error),
+                    Err(panic) => Some(Error::internal(panic_text(panic.as_ref()))),
+                };
+                if let Some(error) = &failure {
+                    lab.fail(error);
+                }
+                // Whoever looked on may be gone already.
+                let _ = outbox.send(Update::Ended);
+                failure
+            })
+            .map_err(Error::io("the lab's thread"))?;
+        Ok(Self {
+            folder: path,
+            past,
+            updates,
+            commands,
+            thread: Some(thread),
+        })
+    }
+
+    /// Asks the lab for something. A lab that has ended hears nothing, which its `Ended` said.
+    pub fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+
+    /// Waits until the lab's thread has ended; the error that ended it, if one did.
+    pub fn join(mut self) -> Option<Error> {
+        self.thread
+            .take()?
+            .join()
+            .unwrap_or_else(|panic| Some(Error::internal(panic_text(panic.as_ref()))))
+    }
+}
+
+/// What the lab's thread begins with.
+enum Work {
+    Begin(String),
+    GoOn(RunView, Reopen),
+}
+
+impl Work {
+    fn carry_out(self, lab: &mut Lab<Notebook>) -> Result<()> {
+        match self {
+            Self::Begin(device) => lab.announce(device)?,
+            Self::GoOn(view, how) => {
+                lab.restore(&standing(&view))?;
+                if view.state != State::Finished {
+                    match how {
+                        Reopen::GoOn => lab.go_on()?,
+                        Reopen::Hold => lab.hold()?,
+                    }
+                }
+            }
+        }
+        lab.run().map(|_| ())
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the lab panicked: {}", text.unwrap_or("without a message"))
+}
+
+/// Keeps the journal, the fold over it, and those who look on up to date, in this order.
+struct Notebook {
+    folder: RunFolder,
+    journal: Journal,
+    view: RunView,
+    outbox: UnboundedSender<Update>,
+}
+
+impl Recorder for Notebook {
+    fn record(&mut self, event: Event) -> Result<()> {
+        let finished = event == Event::Finished;
+        let record = self.journal.append(event)?;
+        self.view.apply(&record);
+        if finished {
+            export::write(&self.view, &self.folder.export_path())?;
+        }
+        let _ = self.outbox.send(Update::Record(Box::new(record)));
+        Ok(())
+    }
+
+    fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    fn snapshot(&mut self) -> Result<String> {
+        let after = self.view.last_complete().ok_or_else(|| {
+            Error::input("nothing is measured yet, so there is nothing to export")
+        })?;
+        let training = after.training.and_then(|n| self.view.training(n));
+        let folder = self
+            .folder
+            .new_snapshot(training.map(|t| t.step_id.as_str()))?;
+        export::write(&self.view, &folder)?;
+        Ok(folder.display().to_string())
+    }
+
+    fn pulse(&mut self, pulse: Pulse) {
+        let _ = self.outbox.send(Update::Pulse(pulse));
+    }
+}
