@@ -76,7 +76,7 @@ impl ConvNorm {
     fn fold(&self) -> Result<Folded> {
         let gain = (&self.gamma / (&self.var + EPS)?.sqrt()?)?;
         Ok(Folded {
-            weight: self.weight.broadcast_mul(&gain.reshape(((), 1, 1, 1))?)?,
+            weight: ops::scale_rows(&self.weight, &gain)?,
             bias: (&self.beta - (&self.mean * &gain)?)?,
             gain,
         })
@@ -103,7 +103,7 @@ impl ConvNorm {
         if let Some(running) = pass.running {
             let y = ops::conv2d(x, &self.weight, None, &self.spec)?;
             let y = match delta {
-                Some(delta) => (y + delta)?,
+                Some(delta) => ops::add(&y, &delta)?,
                 None => y,
             };
             let count = y.elem_count() / y.dim(1)?.max(1);

@@ -250,7 +250,7 @@ impl Affine {
     fn linear(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
         let y = ops::linear(x, &self.weight, self.bias.as_ref())?;
         Ok(match pass.delta(layer, x)? {
-            Some(delta) => (y + delta)?,
+            Some(delta) => ops::add(&y, &delta)?,
             None => y,
         })
     }
@@ -297,19 +297,11 @@ impl Block {
         };
         let h = self.qkv.linear(&self.norm1.norm(x)?, qkv, pass)?;
         let h = self.proj.linear(&ops::attention(&h, heads)?, proj, pass)?;
-        let x = add(x, h, self.scale1.as_ref())?;
+        let x = ops::add_scaled(x, &h, self.scale1.as_ref())?;
         let h = self.fc1.linear(&self.norm2.norm(&x)?, fc1, pass)?;
         let h = self.fc2.linear(&ops::gelu(&h)?, fc2, pass)?;
-        add(&x, h, self.scale2.as_ref())
+        ops::add_scaled(&x, &h, self.scale2.as_ref())
     }
-}
-
-/// The residual sum, the branch scaled by LayerScale's gamma.
-fn add(x: &Tensor, branch: Tensor, scale: Option<&Tensor>) -> Result<Tensor> {
-    Ok(match scale {
-        Some(scale) => (x + branch.broadcast_mul(scale)?)?,
-        None => (x + branch)?,
-    })
 }
 
 pub(super) struct Vit {
@@ -351,7 +343,7 @@ impl Vit {
         let weight = self.patch.weight.flatten_from(1)?;
         let y = ops::linear(&patches, &weight, self.patch.bias.as_ref())?;
         Ok(match pass.delta(layer, x)? {
-            Some(delta) => (y + delta.flatten_from(2)?.transpose(1, 2)?)?,
+            Some(delta) => ops::add(&y, &delta.flatten_from(2)?.transpose(1, 2)?)?,
             None => y,
         })
     }
@@ -360,12 +352,8 @@ impl Vit {
         let Some((first, layers)) = layers.split_first() else {
             return Err(Error::internal("a VisionTransformer without layers"));
         };
-        let mut x = self.embed(x, first, pass)?;
-        if let Some(token) = &self.class_token {
-            let token = token.broadcast_as((x.dim(0)?, 1, self.spec.dim))?;
-            x = Tensor::cat(&[&token, &x], 1)?;
-        }
-        x = x.broadcast_add(&self.pos_embed)?;
+        let patches = self.embed(x, first, pass)?;
+        let mut x = ops::embed(&patches, &self.pos_embed, self.class_token.as_ref())?;
         for (block, layers) in self.blocks.iter().zip(layers.chunks(4)) {
             x = block.forward(&x, self.spec.heads, layers, pass)?;
         }

@@ -26,11 +26,34 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
 
 /// A 2-d cross-correlation, as [`super::conv2d`].
 pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, spec: &Conv2dSpec) -> Result<Tensor> {
-    let y = x.conv2d(w, spec.padding, spec.stride, spec.dilation, spec.groups)?;
+    let (x, padding) = aligned(x, w, spec)?;
+    let y = x.conv2d(w, padding, spec.stride, spec.dilation, spec.groups)?;
     Ok(match b {
         Some(b) => y.broadcast_add(&b.reshape((1, (), 1, 1))?)?,
         None => y,
     })
+}
+
+/// The images padded or cut so that the windows of a strided convolution end exactly at their borders, and the
+/// padding left to do: candle's backward pass goes wrong where the two axes have remainders that differ.
+pub(super) fn aligned(x: &Tensor, w: &Tensor, spec: &Conv2dSpec) -> Result<(Tensor, usize)> {
+    if spec.stride == 1 {
+        return Ok((x.clone(), spec.padding));
+    }
+    let (_, _, kh, kw) = w.dims4()?;
+    let mut x = x.clone();
+    for (axis, k) in [(2, kh), (3, kw)] {
+        let padded = x.dim(axis)? + 2 * spec.padding;
+        let reach = spec.dilation * (k - 1) + 1;
+        let windows = padded.saturating_sub(reach) / spec.stride;
+        let needed = windows * spec.stride + reach;
+        x = x.pad_with_zeros(axis, spec.padding, spec.padding)?.narrow(
+            axis,
+            0,
+            needed.min(padded),
+        )?;
+    }
+    Ok((x.contiguous()?, 0))
 }
 
 /// Layer normalisation of the last axis, as [`super::layer_norm`].
@@ -247,4 +270,31 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor, label_smoothing: f64) -> 
 /// Mean over height and width, as [`super::global_avg_pool2d`].
 pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
     Ok(x.flatten_from(2)?.mean(2)?)
+}
+
+/// `x + gamma·branch`, as [`super::add_scaled`].
+pub fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) -> Result<Tensor> {
+    Ok(match gamma {
+        Some(gamma) => (x + branch.broadcast_mul(gamma)?)?,
+        None => (x + branch)?,
+    })
+}
+
+/// The first axis times a gain, as [`super::scale_rows`].
+pub fn scale_rows(x: &Tensor, gain: &Tensor) -> Result<Tensor> {
+    let mut shape = vec![1; x.dims().len()];
+    if let Some(first) = shape.first_mut() {
+        *first = gain.elem_count();
+    }
+    Ok(x.broadcast_mul(&gain.reshape(shape)?)?)
+}
+
+/// Class token, patches and positions, as [`super::embed`].
+pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Result<Tensor> {
+    let (batch, _, dim) = patches.dims3()?;
+    let x = match token {
+        Some(token) => Tensor::cat(&[&token.broadcast_as((batch, 1, dim))?, patches], 1)?,
+        None => patches.clone(),
+    };
+    Ok(x.broadcast_add(positions)?)
 }

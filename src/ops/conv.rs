@@ -517,23 +517,14 @@ pub(super) fn conv2d_elsewhere(
     if !frozen {
         return composed::conv2d_after(x, w, b, spec, after);
     }
-    let sizes = Sizes::new(x, w, *spec)?;
-    let y = composed::conv2d(&x.detach(), w, b, spec)?;
+    // Strided windows end at the borders, so the transposed convolution gives exactly the input's size.
+    let (x, padding) = composed::aligned(x, w, spec)?;
+    let spec = Conv2dSpec { padding, ..*spec };
+    let y = composed::conv2d(&x.detach(), w, b, &spec)?;
     let (w, shape) = (w.clone(), y.shape().clone());
-    let y = node("conv2d", &[x], Output::Tensor(y), shape, move |_, g| {
-        let Conv2dSpec {
-            stride,
-            padding,
-            dilation,
-            ..
-        } = sizes.spec;
-        let reach = (sizes.oh - 1) * stride + dilation * (sizes.kh - 1) + 1;
-        let extra = sizes.h + 2 * padding - reach;
-        let dx = g.conv_transpose2d(&w, padding, extra, stride, dilation)?;
-        // The transposed convolution pads both axes alike; a wider image has columns that no window reached.
-        let missing = sizes.w.saturating_sub(dx.dim(3)?);
-        let dx = dx.pad_with_zeros(3, 0, missing)?.narrow(3, 0, sizes.w)?;
-        Ok(vec![Some(dx.contiguous()?)])
+    let y = node("conv2d", &[&x], Output::Tensor(y), shape, move |_, g| {
+        let dx = g.conv_transpose2d(&w, padding, 0, spec.stride, spec.dilation)?;
+        Ok(vec![Some(dx)])
     })?;
     composed::after(&y, after)
 }

@@ -22,6 +22,7 @@ mod math;
 mod node;
 mod norm;
 mod pool;
+mod residual;
 #[cfg(test)]
 mod tests;
 
@@ -232,6 +233,40 @@ pub fn batch_norm(
         batch_norm::batch_norm(x, w, b, eps, residual, relu)
     } else {
         composed::batch_norm(x, w, b, eps, residual, relu)
+    }
+}
+
+/// The sum of two tensors of one shape.
+pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    add_scaled(x, y, None)
+}
+
+/// `x + gamma·branch`, a residual sum with LayerScale (Touvron et al., arXiv 2103.17239): `x` and `branch`
+/// `[…, dim]`, `gamma` `[dim]`.
+pub fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) -> Result<Tensor> {
+    if fused(&[x, branch]) {
+        residual::add_scaled(x, branch, gamma)
+    } else {
+        composed::add_scaled(x, branch, gamma)
+    }
+}
+
+/// Each row (the first axis) of `x` `[rows, …]` times its element of `gain` `[rows]`.
+pub fn scale_rows(x: &Tensor, gain: &Tensor) -> Result<Tensor> {
+    if fused(&[x, gain]) {
+        residual::scale_rows(x, gain)
+    } else {
+        composed::scale_rows(x, gain)
+    }
+}
+
+/// A ViT's tokens: the class token `[1, 1, dim]` if there is one, then the patches `[batch, patches, dim]`, plus the
+/// positions `[1, tokens, dim]` → `[batch, tokens, dim]`.
+pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Result<Tensor> {
+    if fused(&[patches, positions]) {
+        residual::embed(patches, positions, token)
+    } else {
+        composed::embed(patches, positions, token)
     }
 }
 

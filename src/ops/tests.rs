@@ -199,6 +199,42 @@ fn conv2d_agrees() {
     }
 }
 
+/// What other devices run, on the CPU: a frozen weight is a node there too, and has no gradient.
+#[test]
+fn frozen_weights_elsewhere_agree() {
+    let x = [var(&[3, 7, 33], 1)];
+    let (w, b) = (var(&[20, 33], 2).detach(), var(&[20], 3).detach());
+    let elsewhere: Op = &|t| linear::linear_elsewhere(t[0], &w, Some(&b));
+    compare("linear", &x, elsewhere, &|t| linear(t[0], &w, Some(&b)));
+    finite("linear", &x, elsewhere);
+    for (x, w, stride, padding) in [
+        ([3, 4, 9, 12], [6, 4, 3, 3], 2, 1),
+        ([3, 4, 9, 12], [6, 4, 3, 3], 1, 1),
+        ([3, 4, 8, 7], [6, 4, 1, 1], 2, 0),
+        ([3, 4, 12, 9], [6, 4, 7, 7], 2, 3),
+    ] {
+        let spec = Conv2dSpec {
+            stride,
+            padding,
+            ..Conv2dSpec::default()
+        };
+        let (x, w, b) = ([var(&x, 1)], var(&w, 2).detach(), var(&[w[0]], 3).detach());
+        let relu = After {
+            relu: true,
+            ..After::default()
+        };
+        let elsewhere: Op = &|t| conv::conv2d_elsewhere(t[0], &w, Some(&b), &spec, &relu);
+        // Not `compare`: the composed ReLU has gradients of its own.
+        let fused = conv2d_after(&x[0], &w, Some(&b), &spec, &relu).unwrap();
+        let other = elsewhere(&[&x[0]]).unwrap();
+        assert!(difference(&fused, &other) < 2e-6);
+        let grads = [fused, other].map(|y| probe(&y).backward().unwrap());
+        let [a, b] = grads.each_ref().map(|g| g.get(&x[0]).unwrap());
+        assert!(difference(a, b) < 2e-5);
+        assert!(grads[1].get(&w).is_none());
+    }
+}
+
 #[test]
 fn what_follows_a_convolution_agrees() {
     let spec = Conv2dSpec::default();
@@ -368,6 +404,36 @@ fn cross_entropy_agrees() {
     }
     let beyond = Tensor::new(&[20u32; 9], &Device::Cpu).unwrap();
     assert!(cross_entropy(&x[0], &beyond, 0.0).is_err());
+}
+
+#[test]
+fn sums_and_scalings_agree() {
+    let x = [5, 70, 33];
+    let vars = [var(&x, 1), var(&x, 2), var(&[33], 3)];
+    compare(
+        "add_scaled",
+        &vars,
+        &|t| add_scaled(t[0], t[1], Some(t[2])),
+        &|t| composed::add_scaled(t[0], t[1], Some(t[2])),
+    );
+    compare("add", &vars[..2], &|t| add(t[0], t[1]), &|t| {
+        composed::add_scaled(t[0], t[1], None)
+    });
+    let vars = [var(&[7, 3, 2, 2], 1), var(&[7], 2)];
+    compare("scale_rows", &vars, &|t| scale_rows(t[0], t[1]), &|t| {
+        composed::scale_rows(t[0], t[1])
+    });
+    let vars = [var(&[70, 4, 6], 1), var(&[1, 5, 6], 2), var(&[1, 1, 6], 3)];
+    compare("embed", &vars, &|t| embed(t[0], t[1], Some(t[2])), &|t| {
+        composed::embed(t[0], t[1], Some(t[2]))
+    });
+    let vars = [var(&[3, 4, 6], 1), var(&[1, 4, 6], 2)];
+    compare(
+        "embed without token",
+        &vars,
+        &|t| embed(t[0], t[1], None),
+        &|t| composed::embed(t[0], t[1], None),
+    );
 }
 
 /// The same bits whatever the number of threads, for sizes that are cut into several pieces.

@@ -1,5 +1,7 @@
 //! Results of PyTorch, timm and PEFT, from `tests/fixtures` (see its README), against ours.
 
+mod backbone;
 mod common;
 mod full;
 mod lora;
+mod ops;

@@ -1,0 +1,47 @@
+//! Whole backbones in evaluation, loaded from timm's folders.
+
+use candle_core::Device;
+use pentimento::backbone::{self, Backbone, Pass};
+use pentimento::ops;
+
+use crate::common::{Fixture, assert_close, model, path};
+
+#[test]
+fn features_and_logits_are_timms() {
+    for name in [
+        "vit",
+        "vit_layerscale_avg",
+        "vit_plain3",
+        "resnet26d",
+        "resnet18",
+        "resnet50",
+    ] {
+        let (config, weights) = model(name);
+        let io = Fixture::read(&format!("models/{name}/io.safetensors"));
+        let model = Backbone::new(&config, &weights).unwrap();
+        let features = model.features(io.get("input"), &Pass::eval()).unwrap();
+        assert_close(&format!("{name}: features"), &features, io.get("features"));
+        let head = |what: &str| &weights[&format!("{}.{what}", config.classifier())];
+        let logits = ops::linear(&features, head("weight"), Some(head("bias"))).unwrap();
+        assert_close(&format!("{name}: logits"), &logits, io.get("logits"));
+    }
+}
+
+/// A folder that we write is the one that we read, and equal weights give equal bytes.
+#[test]
+fn a_saved_backbone_loads_again() {
+    let from = path("models/resnet26d");
+    let (config, weights) = backbone::load(&from, &Device::Cpu).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    backbone::save(dir.path(), &config, &weights).unwrap();
+    let (config2, weights2) = backbone::load(dir.path(), &Device::Cpu).unwrap();
+    assert_eq!(config, config2);
+    assert_eq!(
+        backbone::to_safetensors(&weights).unwrap(),
+        backbone::to_safetensors(&weights2).unwrap()
+    );
+    let json = |folder: &std::path::Path| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap()
+    };
+    assert_eq!(json(&from), json(dir.path()));
+}
