@@ -170,6 +170,7 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::backbone::{Config, initialise};
+    use crate::data::TransformSpec;
     use crate::random::Key;
     use candle_core::Device;
     use std::cell::Cell;
@@ -249,6 +250,66 @@ mod tests {
             Ok(())
         });
         assert!(result.unwrap_err().to_string().contains("damaged"));
+    }
+
+    /// Through the transform and a head: a nearest-prototype head finds the prototypes' own classes.
+    #[test]
+    fn images_are_answered_one_by_one_as_together() {
+        // 14 pictures of three kinds: dark, bright, and striped.
+        let sample = |i: usize, y: usize, x: usize| -> u8 {
+            let noise = Key::new(4).index(i as u64).below((y * 32 + x) as u64, 20) as u8;
+            noise + [0, 200, if x % 4 < 2 { 200 } else { 0 }][i % 3]
+        };
+        let images = Images {
+            size: [1, 32, 32],
+            pixels: (0..14 * 1024)
+                .map(|p| sample(p / 1024, p / 32 % 32, p % 32))
+                .collect(),
+            labels: (0..14).map(|i| i % 3).collect(),
+        };
+        let transform = Transform::new(&TransformSpec {
+            size: [1, 32, 32],
+            mean: vec![0.5],
+            std: vec![0.5],
+            interpolation: "bicubic".into(),
+            crop_pct: 1.0,
+            crop_mode: "center".into(),
+        })
+        .unwrap();
+        let backbone = backbone();
+        let go = || false;
+        let prototypes = prototypes(&backbone, &images, 3, &transform, 4, &go).unwrap();
+        let flat: Vec<f32> = prototypes.concat();
+        let bias = |p: &Vec<f32>| -0.5 * p.iter().map(|x| x * x).sum::<f32>();
+        let bias: Vec<f32> = prototypes.iter().map(bias).collect();
+        let head = Head {
+            weight: Tensor::from_vec(flat, (3, 24), &Device::Cpu).unwrap(),
+            bias: Tensor::from_vec(bias, 3, &Device::Cpu).unwrap(),
+        };
+        let answers = |batch_size| {
+            let mut done = Vec::new();
+            let mut progress = |n| done.push(n);
+            let answers = predict(
+                &backbone,
+                None,
+                &head,
+                &images,
+                &transform,
+                batch_size,
+                &go,
+                &mut progress,
+            );
+            (answers.unwrap(), done)
+        };
+        let (together, done) = answers(4);
+        assert_eq!(together, images.labels);
+        assert_eq!(done, [4, 8, 12, 14]);
+        assert_eq!(answers(1).0, together);
+        assert!(
+            similarity(&prototypes, &prototypes)
+                .iter()
+                .all(|s| (s - 1.0).abs() < 1e-6)
+        );
     }
 
     #[test]
