@@ -91,6 +91,13 @@ impl RunFolder {
         Err(Error::internal("no number is left for a run's folder"))
     }
 
+    /// The path that [`RunFolder::create_default`] would claim at this moment, for those who show it before.
+    pub fn next_default(base: &Path, preset: &str, seed: u64) -> PathBuf {
+        let path = |n: u64| base.join(format!("{}-s{seed}-{n}", file_name(preset)));
+        let free = (1..).map(path).find(|path| !path.exists());
+        free.unwrap_or_else(|| path(1))
+    }
+
     /// Opens the folder of an existing run.
     ///
     /// # Errors
