@@ -32,6 +32,8 @@ pub mod export;
 
 pub mod session;
 
+pub mod ui;
+
 pub mod cli;
 pub mod headless;
 

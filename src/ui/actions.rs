@@ -1,0 +1,183 @@
+//! What a user can do. One table of it decides what a key does, fills the footer and the help screen, and prints
+//! the README's.
+
+use crate::lab::Command;
+
+pub use super::keys::Key;
+pub use super::situation::{Layer, Situation};
+pub use super::table::{TABLE, markdown};
+
+/// The screens, in the order of their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Screen {
+    /// What to run.
+    SetUp,
+    /// Loss, accuracy, progress.
+    Train,
+    /// The accuracy matrix and the forgettings.
+    Matrix,
+    /// Which classes of the foundation were lost.
+    Forgetting,
+    /// What the lab said.
+    Log,
+}
+
+impl Screen {
+    /// All of them; the number on the keyboard is the position plus one.
+    pub const ALL: [Self; 5] = [
+        Self::SetUp,
+        Self::Train,
+        Self::Matrix,
+        Self::Forgetting,
+        Self::Log,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SetUp => "Set-up",
+            Self::Train => "Train",
+            Self::Matrix => "Matrix",
+            Self::Forgetting => "Forgetting",
+            Self::Log => "Log",
+        }
+    }
+
+    /// The screen `by` further, around the end.
+    pub fn further(self, by: usize) -> Self {
+        let at = Self::ALL.iter().position(|&s| s == self).unwrap_or(0);
+        Self::ALL[(at + by) % Self::ALL.len()]
+    }
+}
+
+/// Something a user does. What it means beyond this list depends on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Goes to a screen.
+    Go(Screen),
+    /// Goes to the next screen.
+    NextScreen,
+    /// Goes to the screen before.
+    PreviousScreen,
+    /// Opens or closes the help.
+    Help,
+    /// Leaves the program; asks while the lab works.
+    Quit,
+    /// Asks something of the lab.
+    Lab(Command),
+    /// Writes the export and shows its path.
+    Export,
+    /// Starts the run that is set up.
+    Start,
+    /// Moves the cursor.
+    Up,
+    /// Moves the cursor.
+    Down,
+    /// Moves the cursor, or lowers the value under it.
+    Left,
+    /// Moves the cursor, or raises the value under it.
+    Right,
+    /// Moves by a page.
+    PageUp,
+    /// Moves by a page.
+    PageDown,
+    /// Goes to the beginning.
+    Home,
+    /// Goes to the end.
+    End,
+    /// Turns the field under the cursor on or off.
+    Toggle,
+    /// Moves the task under the cursor up.
+    Earlier,
+    /// Moves the task under the cursor down.
+    Later,
+    /// Types a value.
+    Edit,
+    /// Shows the next figure: accuracy, then the three forgettings.
+    NextFigure,
+    /// Chooses the merge before.
+    PreviousMerge,
+    /// Chooses the merge after.
+    NextMerge,
+    /// Compares with the state before the merge, or with the start.
+    Baseline,
+    /// Sorts the list of classes by their loss, or not.
+    Sort,
+    /// Shows one task or the whole run.
+    Span,
+    /// Draws curves with other characters.
+    Marker,
+    /// Hides less important lines.
+    Filter,
+    /// Says yes to a question, or takes what was typed.
+    Confirm,
+    /// Says no, or leaves what was typed.
+    Cancel,
+}
+
+/// Where a row of the table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// On every screen, no question open.
+    Anywhere,
+    /// On every screen but set-up.
+    Run,
+    /// On one screen.
+    On(Screen),
+    /// While the help is open.
+    Help,
+    /// While a question is open.
+    Question,
+    /// While a value is typed.
+    Typing,
+}
+
+impl Scope {
+    /// How the README names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anywhere => "everywhere",
+            Self::Run => "all but Set-up",
+            Self::On(screen) => screen.name(),
+            Self::Help => "this help",
+            Self::Question => "a question",
+            Self::Typing => "typing",
+        }
+    }
+}
+
+/// A row of the table: keys that belong together, and what each does.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// Where it holds.
+    pub scope: Scope,
+    /// Keys and what each does; a key's first appearance names it in the footer.
+    pub keys: &'static [(Key, Action)],
+    /// A word or two for the footer.
+    pub name: &'static str,
+    /// One sentence for the help.
+    pub help: &'static str,
+    /// Whether the footer leaves it out.
+    pub quiet: bool,
+}
+
+impl Binding {
+    /// Keys for the footer: the first of each action.
+    pub fn short_keys(&self) -> String {
+        let mut seen: Vec<Action> = Vec::new();
+        let mut label = String::new();
+        for (key, action) in self.keys {
+            if !seen.contains(action) {
+                seen.push(*action);
+                label.push_str(&key.label());
+            }
+        }
+        label
+    }
+
+    /// All its keys.
+    pub fn all_keys(&self) -> String {
+        let labels: Vec<String> = self.keys.iter().map(|(key, _)| key.label()).collect();
+        labels.join(" ")
+    }
+}

@@ -1,0 +1,391 @@
+//! The program without its screen: keys and records in, effects out. Tests drive it as it is.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::actions::{Action, Key, Layer, Screen, Situation, TABLE};
+use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
+use super::open_run::OpenRun;
+use super::question::Question;
+use super::setup::{Environment, Request, SetUp};
+use super::theme::{Ink, Theme};
+use crate::lab::{Command, Event, Level, Pulse, Record, State};
+use crate::run::RunView;
+
+/// How long a message stays; one of a failure until a key is pressed.
+const TOAST: Duration = Duration::from_secs(8);
+/// Lines that a page key moves.
+pub(super) const PAGE: isize = 10;
+
+/// What the program has to do for its user.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Begin a run; answered by [`App::on_started`] or [`App::on_problem`].
+    Start(Request),
+    /// Pass a command on to the lab.
+    Send(Command),
+    /// Write the export of [`App::view`] into its folder; answered by [`App::on_exported`] or
+    /// [`App::on_problem`].
+    Export,
+    /// Stop the lab, wait until it has ended, then leave.
+    Quit,
+    /// Leave without waiting any longer.
+    Abandon,
+}
+
+/// A message that goes away.
+#[derive(Clone, Debug)]
+pub struct Toast {
+    /// One sentence.
+    pub text: String,
+    /// Its colour.
+    pub ink: Ink,
+    until: Duration,
+}
+
+/// Everything that the screen is a function of.
+pub struct App {
+    /// The screen shown.
+    pub screen: Screen,
+    /// Colours and markers.
+    pub theme: Theme,
+    /// The set-up form.
+    pub set_up: SetUp,
+    /// The run, if there is one.
+    pub run: Option<OpenRun>,
+    /// Where the user looks on the train screen.
+    pub train: TrainLook,
+    /// Where the user looks on the matrix screen.
+    pub matrix: MatrixLook,
+    /// Where the user looks on the forgetting screen.
+    pub forgetting: ForgettingLook,
+    /// Where the user looks on the log screen.
+    pub log: LogLook,
+    /// First line of the help that is shown, while it is open.
+    pub help: Option<usize>,
+    /// The open question.
+    pub question: Option<Question>,
+    /// The message at the bottom.
+    pub toast: Option<Toast>,
+    /// Whether the program is waiting for the lab to end.
+    pub leaving: bool,
+    /// What is being prepared (a run that starts, an export), until it is there.
+    pub busy: Option<&'static str>,
+    /// Time since the program began.
+    pub now: Duration,
+    /// Size of the terminal as of the last frame: cursors in grids move by what is drawn.
+    pub size: (u16, u16),
+    dirty: bool,
+}
+
+impl App {
+    /// The program on its set-up screen.
+    pub fn new(environment: Environment, theme: Theme) -> Self {
+        Self {
+            screen: Screen::SetUp,
+            theme,
+            set_up: SetUp::new(environment),
+            run: None,
+            train: TrainLook::default(),
+            matrix: MatrixLook::default(),
+            forgetting: ForgettingLook::default(),
+            log: LogLook::default(),
+            help: None,
+            question: None,
+            toast: None,
+            leaving: false,
+            busy: None,
+            now: Duration::ZERO,
+            size: (80, 24),
+            dirty: true,
+        }
+    }
+
+    /// Shows a run: its past records first, then what [`Self::on_record`] brings if a lab is at work on it.
+    pub fn show_run(&mut self, folder: &Path, past: &[Record], lab: bool) {
+        let mut run = OpenRun::new(folder.to_path_buf(), lab);
+        past.iter().for_each(|record| run.apply(record));
+        self.run = Some(run);
+        self.train = TrainLook::default();
+        self.matrix = MatrixLook::default();
+        self.forgetting = ForgettingLook::default();
+        self.log = LogLook::default();
+        self.screen = match past.is_empty() || lab {
+            true => Screen::Train,
+            false => Screen::Matrix,
+        };
+        self.dirty = true;
+    }
+
+    /// The fold that an export is written from.
+    pub fn view(&self) -> Option<&RunView> {
+        self.run.as_ref().map(|run| &run.view)
+    }
+
+    /// A run has begun in `folder`.
+    pub fn on_started(&mut self, folder: &Path) {
+        self.busy = None;
+        self.toast = None;
+        self.show_run(folder, &[], true);
+    }
+
+    /// An export was written.
+    pub fn on_exported(&mut self, folder: &Path) {
+        self.busy = None;
+        self.say(Ink::Accent, format!("exported to {}", folder.display()));
+    }
+
+    /// Something that an effect asked for went wrong.
+    pub fn on_problem(&mut self, problem: impl std::fmt::Display) {
+        self.busy = None;
+        self.say(Ink::Bad, problem.to_string());
+    }
+
+    /// Something happened in the run.
+    pub fn on_record(&mut self, record: &Record) {
+        let Some(run) = &mut self.run else {
+            return;
+        };
+        run.apply(record);
+        self.dirty = true;
+        match &record.event {
+            Event::Note { level, message } => {
+                let ink = match level {
+                    Level::Info => Ink::Accent,
+                    Level::Warning => Ink::Warning,
+                    Level::Error => Ink::Bad,
+                };
+                self.say(ink, message.clone());
+            }
+            Event::Failed { message } => self.say(Ink::Bad, message.clone()),
+            _ => {}
+        }
+    }
+
+    /// The lab says what it is doing.
+    pub fn on_pulse(&mut self, pulse: Pulse) {
+        if let Some(run) = &mut self.run {
+            let since = match &run.pulse {
+                Some((before, since)) if before.what == pulse.what => *since,
+                _ => self.now,
+            };
+            run.pulse = Some((pulse, since));
+            self.dirty = true;
+        }
+    }
+
+    /// The lab's thread has ended.
+    pub fn on_ended(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.lab = false;
+            run.pulse = None;
+        }
+        self.dirty = true;
+    }
+
+    /// Time passes.
+    pub fn on_tick(&mut self, now: Duration) {
+        let expired = self.toast.as_ref().is_some_and(|t| t.until <= now);
+        if expired {
+            self.toast = None;
+        }
+        // Only what a clock is shown for needs a frame a second.
+        let clock = self.run.as_ref().is_some_and(OpenRun::works) || self.busy.is_some();
+        if expired || (clock && now.as_secs() != self.now.as_secs()) {
+            self.dirty = true;
+        }
+        self.now = now;
+    }
+
+    /// The terminal has another size.
+    pub fn on_resize(&mut self, width: u16, height: u16) {
+        self.size = (width, height);
+        self.dirty = true;
+    }
+
+    /// Whether a frame is due.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Whether a frame was due; it is not any more.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// What decides which keys hold.
+    pub fn situation(&self) -> Situation {
+        let layer = match () {
+            () if self.question.is_some() => Layer::Question,
+            () if self.help.is_some() => Layer::Help,
+            () if self.set_up.typing().is_some() => Layer::Typing,
+            () => Layer::Screen,
+        };
+        let view = self.view();
+        Situation {
+            layer,
+            screen: self.screen,
+            run: view.is_some(),
+            lab: self.run.as_ref().is_some_and(|run| run.lab),
+            state: view.map_or(State::Idle, |v| v.state),
+            paused: view.is_some_and(|v| v.paused),
+            automatic: view.is_some_and(|v| v.automatic),
+            next: view.and_then(RunView::next_index),
+            undoable: view.is_some_and(|v| v.rows.len() > 1),
+        }
+    }
+
+    /// A key was pressed.
+    pub fn on_key(&mut self, key: Key) -> Vec<Effect> {
+        self.dirty = true;
+        if self.toast.as_ref().is_some_and(|t| t.ink == Ink::Bad) {
+            self.toast = None;
+        }
+        let situation = self.situation();
+        if key == Key::Interrupt {
+            return self.interrupt();
+        }
+        if situation.layer == Layer::Typing {
+            match key {
+                Key::Char(c) => self.set_up.type_character(c),
+                Key::Backspace => self.set_up.erase(),
+                _ => {}
+            }
+        }
+        match situation.action(key) {
+            Some(action) => self.on_action(action),
+            None => Vec::new(),
+        }
+    }
+
+    /// Control and C leaves from everywhere: asked twice it means it.
+    fn interrupt(&mut self) -> Vec<Effect> {
+        match self.question {
+            Some(Question::Quit) => self.on_action(Action::Confirm),
+            _ => {
+                self.question = None;
+                self.quit()
+            }
+        }
+    }
+
+    /// The user does something.
+    pub fn on_action(&mut self, action: Action) -> Vec<Effect> {
+        self.dirty = true;
+        if let Some(question) = self.question.take() {
+            return match action {
+                Action::Confirm => self.answered(question),
+                Action::Cancel => Vec::new(),
+                _ => {
+                    self.question = Some(question);
+                    Vec::new()
+                }
+            };
+        }
+        if let Some(line) = self.help {
+            self.help = scrolled(line, action);
+            return Vec::new();
+        }
+        if let Some(refusal) = self.situation().refuses(action) {
+            self.say(Ink::Warning, refusal);
+            return Vec::new();
+        }
+        match action {
+            Action::Go(screen) => self.screen = screen,
+            Action::NextScreen => self.screen = self.screen.further(1),
+            Action::PreviousScreen => self.screen = self.screen.further(Screen::ALL.len() - 1),
+            Action::Help => self.help = Some(0),
+            Action::Quit => return self.quit(),
+            Action::Lab(Command::Discard) => self.question = Some(Question::Discard),
+            Action::Lab(Command::Undo) => self.question = Some(Question::Undo),
+            Action::Lab(command) => return vec![Effect::Send(command)],
+            Action::Export => {
+                self.busy = Some("exporting");
+                return vec![Effect::Export];
+            }
+            Action::Start => return self.start(),
+            Action::Marker => self.theme.marker = self.theme.marker.next(),
+            _ => self.on_screen(action),
+        }
+        Vec::new()
+    }
+
+    fn answered(&mut self, question: Question) -> Vec<Effect> {
+        match question {
+            Question::Quit => {
+                self.leaving = true;
+                vec![Effect::Quit]
+            }
+            Question::Discard => vec![Effect::Send(Command::Discard)],
+            Question::Undo => vec![Effect::Send(Command::Undo)],
+            Question::Leave(request) => self.begin(request),
+        }
+    }
+
+    fn quit(&mut self) -> Vec<Effect> {
+        if self.leaving {
+            return vec![Effect::Abandon];
+        }
+        if self.run.as_ref().is_some_and(OpenRun::works) {
+            self.question = Some(Question::Quit);
+            return Vec::new();
+        }
+        self.leaving = true;
+        vec![Effect::Quit]
+    }
+
+    fn start(&mut self) -> Vec<Effect> {
+        if self.busy.is_some() {
+            return Vec::new();
+        }
+        let request = match self.set_up.request() {
+            Ok(request) => request,
+            Err(problem) => {
+                self.say(Ink::Bad, problem.to_string());
+                return Vec::new();
+            }
+        };
+        let unfinished =
+            |run: &OpenRun| run.lab && !matches!(run.view.state, State::Finished | State::Failed);
+        if self.run.as_ref().is_some_and(unfinished) {
+            self.question = Some(Question::Leave(request));
+            return Vec::new();
+        }
+        self.begin(request)
+    }
+
+    fn begin(&mut self, request: Request) -> Vec<Effect> {
+        self.busy = Some("starting: reading the backbone and the data");
+        vec![Effect::Start(request)]
+    }
+
+    /// Shows a message for a while.
+    pub fn say(&mut self, ink: Ink, text: String) {
+        let until = match ink {
+            Ink::Bad => Duration::MAX,
+            _ => self.now + TOAST,
+        };
+        self.toast = Some(Toast { text, ink, until });
+        self.dirty = true;
+    }
+
+    /// The path of the run, for those who end the program.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.run.as_ref().map(|run| run.folder.clone())
+    }
+}
+
+/// The help's first line after an action, `None` once it is closed.
+fn scrolled(line: usize, action: Action) -> Option<usize> {
+    let to = |by: isize| line.saturating_add_signed(by).min(TABLE.len());
+    match action {
+        Action::Up => Some(to(-1)),
+        Action::Down => Some(to(1)),
+        Action::PageUp => Some(to(-PAGE)),
+        Action::PageDown => Some(to(PAGE)),
+        Action::Home => Some(0),
+        Action::End => Some(TABLE.len()),
+        Action::Cancel | Action::Help => None,
+        _ => Some(line),
+    }
+}

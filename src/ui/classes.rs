@@ -1,0 +1,128 @@
+//! What each class of the foundation lost by a merge: the model behind the forgetting screen.
+
+use super::look::Merge;
+use super::open_run::OpenRun;
+use super::text::clean;
+use crate::lab::TestSet;
+use crate::measure::{Contextual, Counts};
+use crate::run::view::{Evaluation, Training};
+
+/// Accuracies of one class; NaN where it was not measured.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassAccuracy {
+    /// In row 0.
+    pub start: f64,
+    /// In the row before the merge.
+    pub before: f64,
+    /// After the merge.
+    pub after: f64,
+    /// Right and total after it.
+    pub count: (u32, u32),
+}
+
+impl ClassAccuracy {
+    /// What was lost, by the merge or since the start.
+    pub fn loss(&self, since_start: bool) -> f64 {
+        let from = if since_start { self.start } else { self.before };
+        from - self.after
+    }
+}
+
+/// All classes of the foundation, around one merge.
+pub struct Losses<'a> {
+    /// The foundation.
+    pub foundation: &'a TestSet,
+    /// Id of the merged task.
+    pub task: &'a str,
+    /// By class.
+    pub classes: Vec<ClassAccuracy>,
+    /// The measurement after it, if it is more than provisional.
+    pub evaluation: Option<&'a Evaluation>,
+    /// The training that led to it.
+    pub training: Option<&'a Training>,
+    /// Whether the touched classes lost more.
+    pub contextual: Option<&'a Contextual>,
+}
+
+impl<'a> Losses<'a> {
+    /// What `merge` cost.
+    pub fn of(run: &'a OpenRun, merge: Merge) -> Option<Self> {
+        let foundation = run.foundation()?;
+        let rows = &run.view.rows;
+        let measured = |row: &'a crate::run::view::Row| row.evaluations.get(&foundation.id);
+        let (row, training) = match merge {
+            Merge::Row(index) => {
+                let row = rows.get(index)?;
+                (Some(row), row.training.and_then(|n| run.view.training(n)))
+            }
+            Merge::WouldBe => (None, run.view.open_training()),
+        };
+        let index = row.map_or(rows.len(), |r| r.index);
+        let before = rows.get(..index)?.iter().rev().find_map(measured)?;
+        let start = rows.first().and_then(measured)?;
+        let after = match row {
+            Some(row) => &measured(row)?.counts,
+            None => &training?.watched.last()?.foundation,
+        };
+        let classes = (0..foundation.classes.len())
+            .map(|class| ClassAccuracy {
+                start: accuracy(&start.counts, class),
+                before: accuracy(&before.counts, class),
+                after: accuracy(after, class),
+                count: (at(&after.correct, class), at(&after.total, class)),
+            })
+            .collect();
+        Some(Self {
+            foundation,
+            task: training.map_or("", |t| t.step_id.as_str()),
+            classes,
+            evaluation: row.and_then(measured),
+            training,
+            contextual: row.and_then(|r| r.contextual.as_ref()),
+        })
+    }
+
+    /// Whether it is of a part of the test images, by the adapter in training.
+    pub fn provisional(&self) -> bool {
+        self.evaluation.is_none()
+    }
+
+    /// Whether the class is one that the task was about.
+    pub fn in_context(&self, class: usize) -> bool {
+        self.training.is_some_and(|t| t.context.contains(&class))
+    }
+}
+
+fn at(counts: &[u32], class: usize) -> u32 {
+    counts.get(class).copied().unwrap_or(0)
+}
+
+fn accuracy(counts: &Counts, class: usize) -> f64 {
+    f64::from(at(&counts.correct, class)) / f64::from(at(&counts.total, class))
+}
+
+/// Classes by group, in order of first appearance; groups without a name have an empty one.
+pub fn groups(foundation: &TestSet) -> Vec<(&str, Vec<usize>)> {
+    let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
+    for (class, c) in foundation.classes.iter().enumerate() {
+        match groups.iter_mut().find(|(name, _)| *name == c.group) {
+            Some((_, classes)) => classes.push(class),
+            None => groups.push((&c.group, vec![class])),
+        }
+    }
+    groups
+}
+
+/// Whether every class is a character, so that the grid can show the characters themselves.
+pub fn are_glyphs(foundation: &TestSet) -> bool {
+    let one = |name: &str| clean(name).chars().filter(|c| *c != '◌').count() == 1;
+    !foundation.classes.is_empty() && foundation.classes.iter().all(|c| one(&c.name))
+}
+
+/// Mean of what is a number.
+pub fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values
+        .filter(|v| v.is_finite())
+        .fold((0.0, 0.0), |(sum, count), v| (sum + v, count + 1.0));
+    sum / count
+}

@@ -1,0 +1,245 @@
+//! The loop between keys, the lab, signals and the screen.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream};
+use futures::StreamExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::spawn_blocking;
+
+use super::actions::Key;
+use super::app::{App, Effect};
+use super::setup::Request;
+use super::terminal::Screen;
+use crate::lab::Command;
+use crate::session::{Options, Session, Update};
+use crate::{Error, Result, export};
+
+/// Between two frames at least.
+const FRAME: Duration = Duration::from_millis(50);
+/// Between two looks at the clock.
+const CLOCK: Duration = Duration::from_millis(500);
+/// How long a lab may take to stop once a signal ends the program.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its user left.
+    Left,
+    /// A signal ended it; the process ends with 128 + its number.
+    Signal(u8),
+}
+
+/// What was done on another thread, so that the screen stood never still.
+enum Answer {
+    Started(Box<Result<Session>>),
+    Exported(Result<PathBuf>),
+}
+
+/// Shows `app` until its user leaves or a signal ends it; with `session`, a lab is at work on the run shown. The
+/// terminal is given back on every way out, errors and panics included.
+pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
+    let mut screen = Screen::take()?;
+    let mut signals = Signals::listen()?;
+    let mut keys = EventStream::new();
+    let mut clock = tokio::time::interval(CLOCK);
+    let (answer_to, mut answers) = unbounded_channel();
+    let mut desk = Desk {
+        session,
+        starting: false,
+        answer_to,
+        left: false,
+    };
+    let begin = Instant::now();
+    let mut last_frame: Option<Instant> = None;
+    let mut caught: Option<(u8, Instant)> = None;
+    let mut terminal_gone = false;
+    while !desk.left {
+        let frame_at = last_frame.map_or(begin, |last| last + FRAME);
+        let mut number = None;
+        tokio::select! {
+            event = keys.next(), if !terminal_gone => match event {
+                Some(Ok(Event::Key(key))) => {
+                    if let Some(key) = Key::from_event(key) {
+                        for effect in app.on_key(key) {
+                            desk.carry_out(effect, app);
+                        }
+                    }
+                }
+                Some(Ok(Event::Resize(width, height))) => app.on_resize(width, height),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => terminal_gone = true,
+            },
+            update = desk.update() => desk.on_update(update, app),
+            Some(answer) = answers.recv() => desk.on_answer(answer, app),
+            caught = signals.next() => number = Some(caught),
+            _ = clock.tick() => {}
+            () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && !terminal_gone => {
+                terminal_gone = screen.draw(app).is_err();
+                app.take_dirty();
+                last_frame = Some(Instant::now());
+            }
+        }
+        app.on_tick(begin.elapsed());
+        if terminal_gone && caught.is_none() {
+            number = number.or(Some(HANGUP));
+        }
+        match (number, caught) {
+            (Some(number), None) => {
+                caught = Some((number, Instant::now()));
+                app.leaving = true;
+                desk.leave();
+            }
+            // A second signal does not wait for the lab.
+            (Some(_), Some(_)) => break,
+            (None, Some((_, since))) if since.elapsed() > GRACE => break,
+            (None, _) => {}
+        }
+    }
+    Ok(caught.map_or(Ending::Left, |(number, _)| Ending::Signal(number)))
+}
+
+/// SIGHUP's number.
+const HANGUP: u8 = 1;
+
+/// What the loop holds besides the screen.
+struct Desk {
+    session: Option<Session>,
+    starting: bool,
+    answer_to: UnboundedSender<Answer>,
+    left: bool,
+}
+
+impl Desk {
+    /// The lab's next word; never one where no lab is at work.
+    async fn update(&mut self) -> Option<Update> {
+        match &mut self.session {
+            Some(session) => session.updates.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn on_update(&mut self, update: Option<Update>, app: &mut App) {
+        match update {
+            Some(Update::Record(record)) => app.on_record(&record),
+            Some(Update::Pulse(pulse)) => app.on_pulse(pulse),
+            Some(Update::Ended) | None => {
+                let failure = self.session.take().and_then(Session::join);
+                app.on_ended();
+                if let Some(failure) = failure {
+                    app.on_problem(failure);
+                }
+                self.left = app.leaving;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, app: &mut App) {
+        match effect {
+            Effect::Send(command) => {
+                if let Some(session) = &self.session {
+                    session.send(command);
+                }
+            }
+            Effect::Start(request) => self.start(request),
+            Effect::Export => self.export(app),
+            Effect::Quit => self.leave(),
+            Effect::Abandon => self.left = true,
+        }
+    }
+
+    /// Asks the lab to stop; its end is the program's. Without one, this is the end.
+    fn leave(&mut self) {
+        match &self.session {
+            Some(session) => session.send(Command::Stop),
+            // Whoever is being started is stopped when it is there.
+            None => self.left = !self.starting,
+        }
+    }
+
+    fn start(&mut self, request: Request) {
+        let before = self.session.take();
+        let answer_to = self.answer_to.clone();
+        self.starting = true;
+        spawn_blocking(move || {
+            if let Some(before) = before {
+                before.send(Command::Stop);
+                // How the run that is left ended stands in its journal.
+                let _ = before.join();
+            }
+            let options = Options {
+                device: request.device,
+                automatic: request.automatic,
+                leave_when_finished: false,
+            };
+            let session = Session::create(*request.recipe, request.folder.as_deref(), &options);
+            // The receiver is gone only when the program is.
+            let _ = answer_to.send(Answer::Started(Box::new(session)));
+        });
+    }
+
+    fn export(&mut self, app: &App) {
+        let (Some(view), Some(folder)) = (app.view().cloned(), app.folder()) else {
+            return;
+        };
+        let answer_to = self.answer_to.clone();
+        spawn_blocking(move || {
+            let folder = folder.join("export");
+            let written = export::write(&view, &folder).map(|_| folder);
+            let _ = answer_to.send(Answer::Exported(written));
+        });
+    }
+
+    fn on_answer(&mut self, answer: Answer, app: &mut App) {
+        match answer {
+            Answer::Started(started) => {
+                self.starting = false;
+                match *started {
+                    Ok(session) => {
+                        app.on_started(&session.folder);
+                        self.session = Some(session);
+                        if app.leaving {
+                            self.leave();
+                        }
+                    }
+                    Err(problem) => {
+                        app.on_problem(problem);
+                        self.left = app.leaving;
+                    }
+                }
+            }
+            Answer::Exported(Ok(folder)) => app.on_exported(&folder),
+            Answer::Exported(Err(problem)) => app.on_problem(problem),
+        }
+    }
+}
+
+/// The signals that end a program.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).map_err(Error::io("signals"));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+            _ = self.hangup.recv() => HANGUP,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Where the user looks: cursors and choices of each screen. Nothing of it is part of a run.
+
+use super::open_run::OpenRun;
+use crate::lab::Level;
+use crate::measure::Forgetting;
+
+/// The train screen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrainLook {
+    /// Position of the training looked at; `None` follows the newest.
+    pub training: Option<usize>,
+    /// Whether curves are of the whole run.
+    pub whole: bool,
+}
+
+/// What the matrix shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Figure {
+    /// Accuracy.
+    #[default]
+    Accuracy,
+    /// Forgetting, by one of its definitions.
+    Forgetting(Forgetting),
+}
+
+impl Figure {
+    /// The next one.
+    pub fn next(self) -> Self {
+        let all = Forgetting::ALL;
+        match self {
+            Self::Accuracy => Self::Forgetting(all[0]),
+            Self::Forgetting(kind) => {
+                let at = all.iter().position(|k| *k == kind).unwrap_or(all.len());
+                all.get(at + 1)
+                    .map_or(Self::Accuracy, |k| Self::Forgetting(*k))
+            }
+        }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> String {
+        match self {
+            Self::Accuracy => "accuracy".into(),
+            Self::Forgetting(kind) => format!("forgetting {}", kind.name()),
+        }
+    }
+
+    /// What it is, with R[i][j] the accuracy of column j after row i.
+    pub fn definition(self) -> String {
+        match self {
+            Self::Accuracy => "R[i][j]: percent right of the test images".into(),
+            Self::Forgetting(kind) => kind.definition().into(),
+        }
+    }
+}
+
+/// The matrix screen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MatrixLook {
+    /// The figure shown.
+    pub figure: Figure,
+    /// The cursor's row; `None` follows the newest.
+    pub row: Option<usize>,
+    /// The cursor's column.
+    pub column: usize,
+}
+
+impl MatrixLook {
+    /// Moves the cursor within what is there.
+    pub fn go(&mut self, run: &OpenRun, down: isize, right: isize) {
+        let rows = run.view.rows.len();
+        let columns = run.view.started.as_ref().map_or(0, |s| s.test_sets.len());
+        if down != 0 {
+            let row = self.row.unwrap_or(rows.saturating_sub(1));
+            let to = row.saturating_add_signed(down).min(rows.saturating_sub(1));
+            self.row = (to + 1 < rows).then_some(to);
+        }
+        let to = self.column.saturating_add_signed(right);
+        self.column = to.min(columns.saturating_sub(1));
+    }
+}
+
+/// A merge whose cost is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// The one that led to this row.
+    Row(usize),
+    /// The one that would be, by the training under way.
+    WouldBe,
+}
+
+/// The forgetting screen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForgettingLook {
+    /// The merge; `None` follows the newest.
+    pub merge: Option<Merge>,
+    /// The class under the cursor.
+    pub class: usize,
+    /// Compares with row 0 instead of the row before.
+    pub since_start: bool,
+    /// Lists classes by what they lost.
+    pub sorted: bool,
+}
+
+impl ForgettingLook {
+    /// Merges that can be chosen, oldest first.
+    pub fn merges(run: &OpenRun) -> Vec<Merge> {
+        let foundation = run.foundation().map_or("", |f| f.id.as_str());
+        let rows = run.view.rows.iter().skip(1);
+        let mut merges: Vec<Merge> = rows
+            .filter(|r| !r.skipped && r.evaluations.contains_key(foundation))
+            .map(|r| Merge::Row(r.index))
+            .collect();
+        let open = run.view.open_training();
+        if open.is_some_and(|t| !t.watched.is_empty()) {
+            merges.push(Merge::WouldBe);
+        }
+        merges
+    }
+
+    /// The merge looked at.
+    pub fn chosen(&self, run: &OpenRun) -> Option<Merge> {
+        let merges = Self::merges(run);
+        let wanted = self.merge.filter(|m| merges.contains(m));
+        wanted.or_else(|| merges.last().copied())
+    }
+
+    /// Goes to the merge before or after.
+    pub fn turn(&mut self, run: &OpenRun, by: isize) {
+        let merges = Self::merges(run);
+        let now = self.chosen(run);
+        let at = merges.iter().position(|m| Some(*m) == now).unwrap_or(0);
+        let to = at.saturating_add_signed(by);
+        // The last one is followed.
+        self.merge = merges.get(to).copied().filter(|_| to + 1 < merges.len());
+    }
+}
+
+/// The log screen.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLook {
+    /// Lines between the newest and the last one shown; 0 follows.
+    pub back: usize,
+    /// The least level shown.
+    pub least: Level,
+}
+
+impl Default for LogLook {
+    fn default() -> Self {
+        Self {
+            back: 0,
+            least: Level::Info,
+        }
+    }
+}
+
+impl LogLook {
+    /// Whether lines of this level are shown.
+    pub fn shows(&self, level: Level) -> bool {
+        rank(level) >= rank(self.least)
+    }
+
+    /// Hides more, and then nothing again.
+    pub fn filter(&mut self) {
+        self.back = 0;
+        self.least = match self.least {
+            Level::Info => Level::Warning,
+            Level::Warning => Level::Error,
+            Level::Error => Level::Info,
+        };
+    }
+
+    /// Scrolls back (positive) or forward within the lines that are shown.
+    pub fn scroll(&mut self, run: &OpenRun, back: isize) {
+        let lines = run.view.log.iter().filter(|l| self.shows(l.level)).count();
+        let to = self.back.saturating_add_signed(back);
+        self.back = to.min(lines.saturating_sub(1));
+    }
+}
+
+fn rank(level: Level) -> u8 {
+    match level {
+        Level::Info => 0,
+        Level::Warning => 1,
+        Level::Error => 2,
+    }
+}

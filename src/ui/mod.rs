@@ -1,0 +1,30 @@
+//! The terminal: a function of a run's view, of what the lab says it is doing, and of where the user looks.
+//! Nothing here is true of a run that is not in its journal.
+
+pub mod actions;
+pub mod app;
+pub mod classes;
+mod curves;
+mod environment;
+mod event_loop;
+mod form;
+mod keys;
+pub mod look;
+mod on_screen;
+pub mod open_run;
+mod pen;
+mod plot;
+pub mod question;
+pub mod setup;
+mod situation;
+mod table;
+mod terminal;
+pub mod text;
+pub mod theme;
+pub mod views;
+
+pub use app::{App, Effect};
+pub use event_loop::{Ending, run};
+pub use setup::{Environment, Request};
+pub use terminal::require as require_terminal;
+pub use theme::Theme;

@@ -1,0 +1,202 @@
+//! Which rows of the table hold at a moment, and why the others do not.
+
+use super::actions::{Action, Binding, Scope, Screen};
+use super::keys::Key;
+use super::table::TABLE;
+use crate::lab::{Command, State};
+
+/// What lies over the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layer {
+    /// Nothing.
+    #[default]
+    Screen,
+    /// The help.
+    Help,
+    /// A question.
+    Question,
+    /// A value being typed.
+    Typing,
+}
+
+/// What decides which rows of the table hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation {
+    /// What lies over the screen.
+    pub layer: Layer,
+    /// The screen.
+    pub screen: Screen,
+    /// Whether there is a run to look at.
+    pub run: bool,
+    /// Whether a lab is at work on it.
+    pub lab: bool,
+    /// Where the run stands.
+    pub state: State,
+    /// Whether it stands still.
+    pub paused: bool,
+    /// Whether step and merge happen by themselves.
+    pub automatic: bool,
+    /// Row of the next task.
+    pub next: Option<usize>,
+    /// Whether a merge can be taken back.
+    pub undoable: bool,
+}
+
+impl Situation {
+    /// Whether keys of this scope are listened to.
+    pub fn hears(&self, scope: Scope) -> bool {
+        match (self.layer, scope) {
+            (Layer::Help, Scope::Help)
+            | (Layer::Question, Scope::Question)
+            | (Layer::Typing, Scope::Typing)
+            | (Layer::Screen, Scope::Anywhere) => true,
+            (Layer::Screen, Scope::Run) => self.screen != Screen::SetUp,
+            (Layer::Screen, Scope::On(screen)) => self.screen == screen,
+            _ => false,
+        }
+    }
+
+    /// Why an action makes no sense now, in one sentence; `None` where it does.
+    pub fn refuses(&self, action: Action) -> Option<String> {
+        match action {
+            Action::Lab(_) | Action::Export if !self.run => {
+                Some("nothing runs yet: start a run on the set-up screen".into())
+            }
+            Action::Export if matches!(self.state, State::Idle) => {
+                Some("nothing is measured yet that could be exported".into())
+            }
+            Action::Lab(_) if !self.lab => Some(
+                "no lab is at work on this run: `pentimento resume` with its folder goes on".into(),
+            ),
+            Action::Lab(Command::Automatic(on)) if on == self.automatic => Some(
+                if on {
+                    "step and merge happen by themselves already"
+                } else {
+                    "each step and merge waits for a key already"
+                }
+                .into(),
+            ),
+            Action::Lab(command) => {
+                self.state
+                    .refuses(command, self.paused, self.next, self.undoable)
+            }
+            _ => None,
+        }
+    }
+
+    /// What a key does: the first row that hears it and makes sense, else the first that hears it.
+    pub fn action(&self, key: Key) -> Option<Action> {
+        let heard = || {
+            TABLE
+                .iter()
+                .filter(|binding| self.hears(binding.scope))
+                .flat_map(|binding| binding.keys)
+                .filter(|(bound, _)| *bound == key)
+                .map(|(_, action)| *action)
+        };
+        heard()
+            .find(|action| self.refuses(*action).is_none())
+            .or_else(|| heard().next())
+    }
+
+    /// Rows for the footer, in order: heard, sensible, not quiet.
+    pub fn footer(&self) -> impl Iterator<Item = &'static Binding> {
+        let situation = *self;
+        TABLE.iter().filter(move |binding| {
+            let sensible = |(_, action): &(Key, Action)| situation.refuses(*action).is_none();
+            !binding.quiet && situation.hears(binding.scope) && binding.keys.iter().any(sensible)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn situation(screen: Screen, state: State) -> Situation {
+        Situation {
+            layer: Layer::Screen,
+            screen,
+            run: true,
+            lab: true,
+            state,
+            paused: false,
+            automatic: false,
+            next: Some(2),
+            undoable: true,
+        }
+    }
+
+    /// Two rows may share a key only where never both make sense.
+    #[test]
+    fn a_key_means_one_thing_at_a_time() {
+        let states = [
+            State::Idle,
+            State::Training(1),
+            State::Trained(1),
+            State::Measured(1),
+            State::Finished,
+        ];
+        for screen in Screen::ALL {
+            for (state, paused) in states.into_iter().flat_map(|s| [(s, false), (s, true)]) {
+                for layer in [Layer::Screen, Layer::Help, Layer::Question, Layer::Typing] {
+                    let now = Situation {
+                        layer,
+                        paused,
+                        ..situation(screen, state)
+                    };
+                    let mut keys: Vec<Key> = Vec::new();
+                    for binding in TABLE.iter().filter(|b| now.hears(b.scope)) {
+                        for (key, action) in binding.keys {
+                            if now.refuses(*action).is_none() {
+                                assert!(!keys.contains(key), "{key:?} in {now:?}");
+                                keys.push(*key);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_key_pauses_and_goes_on() {
+        let mut now = situation(Screen::Train, State::Training(1));
+        let p = Key::Char('p');
+        assert_eq!(now.action(p), Some(Action::Lab(Command::Pause)));
+        now.paused = true;
+        assert_eq!(now.action(p), Some(Action::Lab(Command::Resume)));
+    }
+
+    #[test]
+    fn the_footer_shows_what_makes_sense() {
+        let names = |s: &Situation| s.footer().map(|b| b.name).collect::<Vec<_>>();
+        let trained = names(&situation(Screen::Train, State::Trained(1)));
+        assert!(trained.starts_with(&["merge", "discard"]), "{trained:?}");
+        let measured = names(&situation(Screen::Train, State::Measured(1)));
+        assert!(
+            measured.starts_with(&["step", "undo", "skip"]),
+            "{measured:?}"
+        );
+        let set_up = names(&situation(Screen::SetUp, State::Idle));
+        assert!(!set_up.contains(&"step"));
+    }
+
+    #[test]
+    fn a_run_without_a_lab_says_how_to_go_on() {
+        let now = Situation {
+            lab: false,
+            ..situation(Screen::Train, State::Measured(1))
+        };
+        let refusal = now.refuses(Action::Lab(Command::Step)).unwrap();
+        assert!(refusal.contains("pentimento resume"));
+        assert_eq!(now.refuses(Action::Export), None);
+    }
+
+    #[test]
+    fn the_footer_names_one_key_an_action() {
+        let field = TABLE.iter().find(|b| b.name == "field").unwrap();
+        assert_eq!(field.short_keys(), "↑↓");
+        assert_eq!(field.all_keys(), "↑ ↓ k j");
+    }
+}

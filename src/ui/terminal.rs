@@ -1,0 +1,133 @@
+//! The terminal: taken once, given back exactly once on every way out.
+
+use std::io::{IsTerminal, Write, stdin, stdout};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::Show;
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{execute, queue};
+use ratatui::backend::CrosstermBackend;
+
+use super::app::App;
+use super::views;
+use crate::{Error, Result};
+
+/// Whether the terminal is ours at this moment.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// What threads other than the screen's said when they panicked, to be printed once the terminal is back.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Refuses where there is no terminal to draw on or to read keys from.
+pub fn require() -> Result<()> {
+    let missing = match (stdin().is_terminal(), stdout().is_terminal()) {
+        (true, true) if std::env::var("TERM").is_ok_and(|t| t == "dumb") => {
+            "this terminal (TERM=dumb) cannot move its cursor"
+        }
+        (true, true) => return Ok(()),
+        (_, false) => "standard output is no terminal",
+        (false, _) => "standard input is no terminal",
+    };
+    Err(Error::input(format!(
+        "the bench needs a terminal, and {missing}: `pentimento run demo --out RUN` does the same without one"
+    )))
+}
+
+/// Collects what a frame writes and hands it to standard output in one piece, between the marks of a
+/// synchronized update: terminals that know them show the frame at once. What was not flushed is forgotten, so
+/// that half a frame never follows the terminal's return.
+#[derive(Default)]
+struct Frames {
+    bytes: Vec<u8>,
+}
+
+impl Write for Frames {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.bytes.is_empty() || !TAKEN.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut frame = Vec::with_capacity(self.bytes.len() + 16);
+        queue!(frame, BeginSynchronizedUpdate)?;
+        frame.append(&mut self.bytes);
+        queue!(frame, EndSynchronizedUpdate)?;
+        let mut out = stdout().lock();
+        out.write_all(&frame)?;
+        out.flush()
+    }
+}
+
+/// The terminal in raw mode on its alternate screen; dropped, it is as it was.
+pub struct Screen {
+    terminal: ratatui::Terminal<CrosstermBackend<Frames>>,
+}
+
+impl Screen {
+    /// Takes the terminal. A panic in this thread gives it back before its message is printed; other threads'
+    /// panics keep their message until the terminal is back, since the screen goes on.
+    pub fn take() -> Result<Self> {
+        let failed = Error::io("the terminal");
+        install_panic_hook();
+        TAKEN.store(true, Ordering::SeqCst);
+        enable_raw_mode()
+            .and_then(|()| execute!(stdout(), EnterAlternateScreen))
+            .and_then(|()| ratatui::Terminal::new(CrosstermBackend::new(Frames::default())))
+            .map(|terminal| Self { terminal })
+            .map_err(|error| {
+                give_back();
+                failed(error)
+            })
+    }
+
+    /// Draws what has changed; nothing is cleared but after a change of size, so that tmux before 3.5, which
+    /// drops the marks of synchronized updates, does not flicker either.
+    pub fn draw(&mut self, app: &mut App) -> Result<()> {
+        let drawn = self.terminal.draw(|frame| {
+            let area = frame.area();
+            app.size = (area.width, area.height);
+            views::draw(app, frame.buffer_mut());
+        });
+        drawn.map(|_| ()).map_err(Error::io("the terminal"))
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Gives the terminal back if it is ours: the first caller does it, whoever comes later finds it done.
+fn give_back() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // The terminal may be gone (SIGHUP): then there is nothing to restore and no one to tell.
+    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+    let _ = stdout().flush();
+    let panics = PANICS.lock().map(|mut p| std::mem::take(&mut *p));
+    for message in panics.unwrap_or_default() {
+        eprintln!("{message}");
+    }
+}
+
+fn install_panic_hook() {
+    let screen = std::thread::current().id();
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == screen || !TAKEN.load(Ordering::SeqCst) {
+            give_back();
+            before(info);
+        } else if let Ok(mut panics) = PANICS.lock() {
+            panics.push(info.to_string());
+        }
+    }));
+}

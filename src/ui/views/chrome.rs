@@ -1,0 +1,208 @@
+//! What every screen has: header, footer, messages, questions.
+
+use super::super::actions::{Action, Screen, TABLE};
+use super::super::app::App;
+use super::super::pen::Pen;
+use super::super::question::Question;
+use super::super::text::{fit, fit_end, width, wrap};
+use super::super::theme::Ink;
+
+/// Two lines: what runs, where and how far; and the screens.
+pub fn header(app: &App, pen: &mut Pen) {
+    let (columns, theme) = (pen.width(), &app.theme);
+    let mut left = pen.part(1, 0, columns.saturating_sub(2), 1);
+    match &app.run {
+        None => {
+            let x = left.text(0, 0, "pentimento", theme.bold(Ink::Accent));
+            left.text(x + 2, 0, "nothing runs yet", theme.ink(Ink::Faint));
+        }
+        Some(run) => {
+            let started = run.view.started.as_ref();
+            let name = started.map_or("pentimento", |s| s.recipe.name.as_str());
+            let device = started.map_or("", |s| s.device.as_str());
+            let ink = match () {
+                () if run.view.failure.is_some() => Ink::Bad,
+                () if run.view.paused || run.view.stopped => Ink::Warning,
+                () => Ink::Plain,
+            };
+            let x = left.fitted(0, 0, 24, name, theme.bold(Ink::Accent));
+            let status = if app.leaving {
+                "stopping: a checkpoint is written".to_owned()
+            } else {
+                run.status()
+            };
+            let x = left.text(x + 2, 0, &status, theme.ink(ink)) + 2;
+            let room = usize::from(left.width().saturating_sub(x));
+            let place = format!("{device}  {}", run.folder.display());
+            if room > 8 {
+                let end = left.width();
+                left.right(end, 0, &fit_end(&place, room), theme.ink(Ink::Faint));
+            }
+        }
+    }
+    let mut x = 1;
+    for (i, screen) in Screen::ALL.iter().enumerate() {
+        let (number, name) = match *screen == app.screen {
+            true => (theme.bold(Ink::Accent), theme.bold(Ink::Accent)),
+            false => (theme.ink(Ink::Faint), theme.ink(Ink::Faint)),
+        };
+        let open = if *screen == app.screen { "▸" } else { " " };
+        x = pen.pieces(
+            x,
+            1,
+            &[
+                (open, number),
+                (&format!("{} ", i + 1), number),
+                (screen.name(), name),
+            ],
+        );
+        x += 2;
+    }
+}
+
+/// The keys that make sense, as many as there is room for; help and quit always.
+pub fn footer(app: &App, pen: &mut Pen) {
+    let theme = &app.theme;
+    let rows: Vec<(String, &str)> = app
+        .situation()
+        .footer()
+        .map(|b| (b.short_keys(), b.name))
+        .collect();
+    let columns = usize::from(pen.width()).saturating_sub(2);
+    let needed = |(keys, name): &(String, &str)| width(keys) + 1 + width(name) + 2;
+    let last = rows.len().saturating_sub(2);
+    let (optional, always) = rows.split_at(last);
+    let mut room = columns.saturating_sub(always.iter().map(needed).sum());
+    let mut shown: Vec<&(String, &str)> = Vec::new();
+    for row in optional {
+        // Not the first that fits: an order with holes would hide which key was dropped.
+        match room.checked_sub(needed(row)) {
+            Some(left) => room = left,
+            None => break,
+        }
+        shown.push(row);
+    }
+    let mut x = 1;
+    for (keys, name) in shown.into_iter().chain(always) {
+        let pieces = [
+            (keys.as_str(), theme.ink(Ink::Accent)),
+            (" ", theme.ink(Ink::Plain)),
+            (name, theme.ink(Ink::Faint)),
+        ];
+        x = pen.pieces(x, 0, &pieces) + 2;
+    }
+}
+
+/// A message, or what is being prepared, over the last lines.
+pub fn toast(app: &App, pen: &mut Pen) {
+    let theme = &app.theme;
+    let (text, ink) = match (&app.busy, &app.toast) {
+        (Some(busy), _) => (format!("{busy} …"), Ink::Accent),
+        (None, Some(toast)) => (toast.text.clone(), toast.ink),
+        (None, None) => return,
+    };
+    let columns = usize::from(pen.width()).saturating_sub(2);
+    let mut lines = wrap(&text, columns);
+    lines.truncate(3);
+    let (rows, columns) = (lines.len() as u16, pen.width());
+    let top = pen.height().saturating_sub(rows);
+    let mut pen = pen.part(0, top, columns, rows);
+    pen.clear();
+    for (y, line) in lines.iter().enumerate() {
+        pen.text(1, y as u16, line, theme.ink(ink));
+    }
+}
+
+/// A question in the middle, in a box, since it stops everything else.
+pub fn question(question: &Question, app: &App, pen: &mut Pen) {
+    let theme = &app.theme;
+    let (title, text) = question.text();
+    let columns = pen.width().saturating_sub(4).min(60);
+    let lines = wrap(text, usize::from(columns.saturating_sub(4)));
+    let rows = (lines.len() as u16 + 5).min(pen.height());
+    let (x, y) = ((pen.width() - columns) / 2, (pen.height() - rows) / 2);
+    let mut pen = pen.part(x, y, columns, rows);
+    pen.clear();
+    frame(&mut pen, app);
+    pen.text(2, 1, title, theme.bold(Ink::Plain));
+    for (i, line) in lines.iter().enumerate() {
+        pen.text(2, 2 + i as u16, line, theme.ink(Ink::Plain));
+    }
+    let y = rows.saturating_sub(2);
+    let x = pen.text(2, y, &key_of(Action::Confirm), theme.bold(Ink::Accent));
+    let x = pen.text(x + 1, y, "yes", theme.ink(Ink::Plain));
+    let x = pen.text(x + 3, y, &key_of(Action::Cancel), theme.bold(Ink::Accent));
+    pen.text(x + 1, y, "no", theme.ink(Ink::Plain));
+}
+
+fn frame(pen: &mut Pen, app: &App) {
+    let style = app.theme.ink(Ink::Accent);
+    let (columns, rows) = (pen.width(), pen.height());
+    let inner = "─".repeat(usize::from(columns.saturating_sub(2)));
+    pen.text(0, 0, &format!("╭{inner}╮"), style);
+    pen.text(0, rows.saturating_sub(1), &format!("╰{inner}╯"), style);
+    for y in 1..rows.saturating_sub(1) {
+        pen.text(0, y, "│", style);
+        pen.text(columns.saturating_sub(1), y, "│", style);
+    }
+}
+
+/// What a screen of a run shows while there is no run.
+pub fn nothing_yet(app: &App, pen: &mut Pen) {
+    let text =
+        "nothing runs yet: choose a preset on the set-up screen (1) and start it there with Enter";
+    for (y, line) in wrap(text, usize::from(pen.width())).iter().enumerate() {
+        pen.text(0, y as u16, line, app.theme.ink(Ink::Faint));
+    }
+}
+
+/// The first key of an action.
+pub fn key_of(action: Action) -> String {
+    let mut keys = TABLE.iter().flat_map(|b| b.keys);
+    let found = keys.find(|(_, a)| *a == action);
+    found.map_or(String::new(), |(key, _)| key.label())
+}
+
+/// `label` and `value` one after the other, for lines of figures; returns the column after them.
+pub fn figure(pen: &mut Pen, app: &App, at: (u16, u16), label: &str, value: &str) -> u16 {
+    let theme = &app.theme;
+    let x = pen.text(at.0, at.1, label, theme.ink(Ink::Faint));
+    pen.text(x + 1, at.1, value, theme.ink(Ink::Plain)) + 3
+}
+
+/// As [`figure`], on the next line where it would not fit on this one.
+pub struct Figures {
+    at: (u16, u16),
+}
+
+impl Figures {
+    /// Begins a block of figures on line `y`.
+    pub fn at(y: u16) -> Self {
+        Self { at: (0, y) }
+    }
+
+    /// Adds one; moves to the next line first if it does not fit.
+    pub fn add(&mut self, pen: &mut Pen, app: &App, label: &str, value: &str) {
+        let needed = (width(label) + 1 + width(value)) as u16;
+        if self.at.0 > 0 && self.at.0 + needed > pen.width() {
+            self.at = (0, self.at.1 + 1);
+        }
+        self.at.0 = figure(
+            pen,
+            app,
+            self.at,
+            label,
+            &fit(value, usize::from(pen.width())),
+        );
+    }
+
+    /// Goes to the next line.
+    pub fn next_line(&mut self) {
+        self.at = (0, self.at.1 + 1);
+    }
+
+    /// The line after the last one.
+    pub fn end(&self) -> u16 {
+        self.at.1 + u16::from(self.at.0 > 0)
+    }
+}
