@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// A terminal lab bench for forgetting in continual learning with merged LoRA.
+/// A terminal lab bench for forgetting: train LoRA task after task, merge each, see what is lost.
 ///
 /// Without a command: the bench, on its set-up screen.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Examples:
-  pentimento                                             the bench
-  pentimento run demo --out R --seed 1                   a run without a screen
-  pentimento run demo --set lora.rank=1 --out R1         the same with another rank
-  pentimento open R                                      the screens over a run
-  pentimento export R                                    matrix.csv, per_class.csv, metrics.json, summary.md
+#[command(name = "pentimento", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  pentimento                                        the bench
+  pentimento run demo --out R --seed 1              a run without a screen
+  pentimento run demo --set lora.rank=1 --out R1    the same with another rank
+  pentimento open R                                 the screens over a run
+  pentimento resume R                               go on where a run was interrupted
+  pentimento export R                               its matrix, classes, metrics and summary
 
-Exit codes: 0 done, 1 a failure of this program, 2 a mistake in what it was given,
-130 or 143 ended by a signal (the run can be resumed).")]
+Exit codes: 0 done; 1 a failure of this program; 2 a mistake in what it was given; 130 or 143 ended by \
+a signal, and the run can be resumed.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -29,8 +31,20 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a preset from its first task to its last, with log lines instead of screens
+    #[command(after_help = "\
+Examples:
+  pentimento run demo
+  pentimento run demo-resnet --out R --seed 3 --device cpu
+  pentimento run demo --set lora.rank=4 --set train.epochs=2 --set task.3.context=lower
+  pentimento run demo --set 'train.steps=[300, 300, 300, 600, 600]'
+  pentimento run my.toml --log json > events.jsonl
+
+Any key of a preset can be set; list entries go by their number from 0. A value is read as TOML, and \
+as a string if it is none. `pentimento presets demo` explains every key. The run's export/ is written \
+at its end.")]
     Run(RunArgs),
     /// Open the screens over an existing run
+    #[command(after_help = "Example:\n  pentimento open runs/demo-s0-1")]
     Open {
         /// The run's folder
         run: PathBuf,
@@ -38,16 +52,25 @@ pub enum Command {
         device: DeviceArgs,
     },
     /// Go on with an interrupted run, with log lines
+    #[command(after_help = "\
+Example:
+  pentimento resume runs/demo-s0-1
+
+The run goes on from its last checkpoint, with the recipe that it was started with.")]
     Resume {
         /// The run's folder
         run: PathBuf,
         #[command(flatten)]
         device: DeviceArgs,
-        /// How what happens is written
+        /// How what happens is written; with json, standard output is exactly the journal's lines
         #[arg(long, value_enum, default_value_t = Log::Plain)]
         log: Log,
     },
     /// Write matrix.csv, per_class.csv, metrics.json and summary.md of a run
+    #[command(after_help = "\
+Examples:
+  pentimento export runs/demo-s0-1
+  pentimento export runs/demo-s0-1 --out figures")]
     Export {
         /// The run's folder
         run: PathBuf,
@@ -56,6 +79,11 @@ pub enum Command {
         out: Option<PathBuf>,
     },
     /// Train a backbone from scratch and store it in timm's hub layout
+    #[command(after_help = "\
+Examples:
+  pentimento pretrain glyph-vit --out vit
+  pentimento pretrain presets/glyph-resnet.toml --out resnet --set train.epochs=2
+  pentimento run demo --set backbone.source=path:vit")]
     Pretrain {
         /// A pretraining preset's name or TOML file
         #[arg(value_name = "PRESET|FILE.toml")]
@@ -64,19 +92,30 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// Root of all randomness, instead of the preset's
-        #[arg(long)]
+        #[arg(long, value_name = "N", value_parser = seed())]
         seed: Option<u64>,
         #[command(flatten)]
         device: DeviceArgs,
-        /// Change a key of the preset, for example train.epochs=2
+        /// Change a key of the preset, such as train.epochs=2; may be given again
         #[arg(long = "set", value_name = "KEY=VALUE")]
         overrides: Vec<String>,
     },
-    /// List the presets
-    Presets,
+    /// List the presets, or print one
+    #[command(after_help = "\
+Examples:
+  pentimento presets
+  pentimento presets demo              every key that there is, explained
+  pentimento presets demo > my.toml    a start for one of your own")]
+    Presets {
+        /// The preset to print, as TOML
+        name: Option<String>,
+    },
     /// Tell what this binary and this machine can do
     Doctor,
     /// Print a completion script
+    #[command(after_help = "\
+Example:
+  pentimento completions bash > ~/.local/share/bash-completion/completions/pentimento")]
     Completions {
         /// For this shell
         shell: Shell,
@@ -86,19 +125,19 @@ pub enum Command {
 /// `pentimento run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// A preset's name or TOML file
+    /// A preset's name (`pentimento presets` lists them) or a TOML file
     #[arg(value_name = "PRESET|FILE.toml")]
     pub recipe: String,
     /// An absent or empty folder; without it runs/PRESET-sSEED-N
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
     /// Root of all randomness, instead of the preset's
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = seed())]
     pub seed: Option<u64>,
-    /// Where to compute
+    /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Change a key of the preset, for example lora.rank=4; may be given again
+    /// Change a key of the preset, such as lora.rank=4; may be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// How what happens is written; with json, standard output is exactly the journal's lines
@@ -110,7 +149,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
     /// auto, cpu or cuda:N; auto is the first GPU if this binary can use one
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", value_parser = device)]
     pub device: String,
 }
 
@@ -123,10 +162,29 @@ pub enum Log {
     Json,
 }
 
+/// TOML, in which a run keeps its seed, has no larger whole numbers.
+fn seed() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=i64::MAX as u64)
+}
+
+fn device(text: &str) -> Result<String, String> {
+    let numbered = |n: &str| !n.is_empty() && n.len() <= 3 && n.bytes().all(|b| b.is_ascii_digit());
+    match text {
+        "auto" | "cpu" => Ok(text.into()),
+        _ if text.strip_prefix("cuda:").is_some_and(numbered) => Ok(text.into()),
+        "cuda" => Err("name the GPU by its number, as in cuda:0".into()),
+        _ => Err("a device is auto, cpu or cuda:N".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    fn parse(arguments: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("pentimento").chain(arguments.split_whitespace()))
+    }
 
     #[test]
     fn the_definition_is_consistent() {
@@ -134,23 +192,47 @@ mod tests {
     }
 
     #[test]
+    fn no_command_is_the_bench() {
+        assert!(parse("").unwrap().command.is_none());
+    }
+
+    #[test]
     fn a_run_takes_any_number_of_overrides() {
-        let cli = Cli::parse_from([
-            "pentimento",
-            "run",
-            "demo",
-            "--set",
-            "lora.rank=4",
-            "--set",
-            "train.lr=1e-3",
-        ]);
+        let cli = parse("run demo --set lora.rank=4 --set train.lr=1e-3").unwrap();
         let Some(Command::Run(args)) = cli.command else {
             panic!("{cli:?}");
         };
         assert_eq!(args.overrides, ["lora.rank=4", "train.lr=1e-3"]);
-        assert_eq!(
-            (args.device.device.as_str(), args.log),
-            ("auto", Log::Plain)
-        );
+        assert_eq!((args.device.device.as_str(), args.log), ("auto", Log::Plain));
+        assert_eq!((args.seed, args.out), (None, None));
+    }
+
+    #[test]
+    fn devices_are_auto_cpu_and_numbered_gpus() {
+        for good in ["auto", "cpu", "cuda:0", "cuda:12"] {
+            assert_eq!(device(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "gpu", "cuda:", "cuda:x", "CPU", "cuda:-1"] {
+            assert_eq!(device(bad), Err("a device is auto, cpu or cuda:N".into()));
+        }
+        assert!(device("cuda").unwrap_err().contains("cuda:0"));
+    }
+
+    #[test]
+    fn seeds_are_what_a_manifest_can_hold() {
+        assert!(parse("run demo --seed 9223372036854775807").is_ok());
+        for bad in ["9223372036854775808", "-1", "x"] {
+            assert_eq!(parse(&format!("run demo --seed={bad}")).unwrap_err().exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_line_of_help() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{argument:?}");
+            }
+        }
     }
 }

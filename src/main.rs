@@ -11,7 +11,7 @@ use pentimento::cli::{Cli, Command, Log, RunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format};
 use pentimento::lab::{self, open_device};
-use pentimento::recipe::{PretrainRecipe, Recipe, presets, pretrain_presets};
+use pentimento::recipe::{PretrainRecipe, Recipe, preset, presets, pretrain_presets};
 use pentimento::run::{RunView, journal};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::{Error, export};
@@ -54,7 +54,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             device,
             overrides,
         }) => pretrain(&recipe, &out, &with_seed(overrides, seed), &device.device),
-        Some(Command::Presets) => list_presets(),
+        Some(Command::Presets { name: None }) => list_presets(),
+        Some(Command::Presets { name: Some(name) }) => print_preset(&name),
         Some(Command::Doctor) => doctor(),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(
@@ -197,6 +198,11 @@ fn list_presets() -> anyhow::Result<ExitCode> {
         let recipe = PretrainRecipe::load(preset.name, &[])?;
         writeln!(out, "{:14} {}", preset.name, recipe.description)?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_preset(name: &str) -> anyhow::Result<ExitCode> {
+    write!(std::io::stdout(), "{}", preset(name)?.text)?;
     Ok(ExitCode::SUCCESS)
 }
 

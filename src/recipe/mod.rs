@@ -21,7 +21,7 @@ use document::Document;
 #[cfg(test)]
 mod tests;
 
-pub use presets::{Preset, presets, pretrain_presets};
+pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};
 pub use source::{BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource};
 

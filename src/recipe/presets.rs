@@ -41,6 +41,28 @@ pub fn pretrain_presets() -> &'static [Preset] {
     PRETRAIN_PRESETS
 }
 
+/// The preset of this name, of either kind.
+///
+/// # Errors
+/// [`Error::Input`] that lists all names.
+pub fn preset(name: &str) -> Result<Preset> {
+    let all = || PRESETS.iter().chain(PRETRAIN_PRESETS);
+    all().find(|p| p.name == name).copied().ok_or_else(|| {
+        let names: Vec<_> = all().map(|p| p.name).collect();
+        Error::input(format!(
+            "no preset is called {}{} (presets: {})",
+            name.escape_debug(),
+            meant(name, &names),
+            names.join(", ")
+        ))
+    })
+}
+
+fn meant(name: &str, names: &[&str]) -> String {
+    nearest(name, names.iter().copied())
+        .map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
 /// What kind of preset a command reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -81,8 +103,7 @@ pub(super) fn find(kind: Kind, preset_or_path: &str) -> Result<(String, String)>
         return Err(Error::input(format!("{shown} is {hint}")));
     }
     let names: Vec<_> = kind.own().iter().map(|p| p.name).collect();
-    let meant = nearest(preset_or_path, names.iter().copied())
-        .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    let meant = meant(preset_or_path, &names);
     Err(Error::input(format!(
         "no preset and no file is called {shown}{meant} (presets: {})",
         names.join(", ")
@@ -199,6 +220,9 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(want), "{name}: {error}");
         }
+        assert_eq!(preset("glyph-vit").unwrap(), PRETRAIN_PRESETS[0]);
+        let error = preset("glyph-vti").unwrap_err().to_string();
+        assert!(error.contains("did you mean `glyph-vit`? (presets: demo,"));
         let error = PretrainRecipe::load("demo", &[]).unwrap_err().to_string();
         assert!(
             error.contains("is an experiment: use `pentimento run`"),
