@@ -9,7 +9,12 @@ use clap_complete::Shell;
 ///
 /// Without a command: the bench, on its set-up screen.
 #[derive(Debug, Parser)]
-#[command(name = "pentimento", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "pentimento",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "\
 Examples:
   pentimento                                        the bench
@@ -203,7 +208,10 @@ mod tests {
             panic!("{cli:?}");
         };
         assert_eq!(args.overrides, ["lora.rank=4", "train.lr=1e-3"]);
-        assert_eq!((args.device.device.as_str(), args.log), ("auto", Log::Plain));
+        assert_eq!(
+            (args.device.device.as_str(), args.log),
+            ("auto", Log::Plain)
+        );
         assert_eq!((args.seed, args.out), (None, None));
     }
 
@@ -222,7 +230,12 @@ mod tests {
     fn seeds_are_what_a_manifest_can_hold() {
         assert!(parse("run demo --seed 9223372036854775807").is_ok());
         for bad in ["9223372036854775808", "-1", "x"] {
-            assert_eq!(parse(&format!("run demo --seed={bad}")).unwrap_err().exit_code(), 2);
+            assert_eq!(
+                parse(&format!("run demo --seed={bad}"))
+                    .unwrap_err()
+                    .exit_code(),
+                2
+            );
         }
     }
 
