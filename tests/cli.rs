@@ -1,0 +1,271 @@
+//! The command line from outside: exit codes, and the sentence for each mistake.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+/// The program in an empty folder of its own, away from any terminal.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn pentimento(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("pentimento").unwrap();
+        command.current_dir(self.path()).args(arguments);
+        command
+    }
+
+    /// A mistake: exit 2, nothing on standard output, one sentence on standard error, no files left.
+    fn refuses(&self, arguments: &[&str], sentence: &str) {
+        let before = fs::read_dir(self.path()).unwrap().count();
+        self.pentimento(arguments)
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(contains(sentence).and(contains("panicked").not()));
+        assert_eq!(
+            fs::read_dir(self.path()).unwrap().count(),
+            before,
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let place = Place::new();
+    for arguments in [&["--help"][..], &["-h"], &["help"]] {
+        place
+            .pentimento(arguments)
+            .assert()
+            .code(0)
+            .stdout(contains("Usage: pentimento").and(contains("pentimento run demo --out R")))
+            .stderr("");
+    }
+    for command in [
+        "run",
+        "open",
+        "resume",
+        "export",
+        "pretrain",
+        "presets",
+        "doctor",
+        "completions",
+    ] {
+        let usage = format!("Usage: pentimento {command}");
+        place
+            .pentimento(&[command, "--help"])
+            .assert()
+            .code(0)
+            .stdout(contains(usage));
+    }
+    let version = format!("pentimento {}\n", env!("CARGO_PKG_VERSION"));
+    place
+        .pentimento(&["--version"])
+        .assert()
+        .code(0)
+        .stdout(version);
+}
+
+#[test]
+fn presets_are_listed_and_printed() {
+    let place = Place::new();
+    let mut listed = place.pentimento(&["presets"]).assert().code(0).stderr("");
+    for preset in [
+        "demo",
+        "demo-resnet",
+        "demo-scripts",
+        "glyph-vit",
+        "glyph-resnet",
+    ] {
+        listed = listed.stdout(contains(preset));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("presets/{preset}.toml"));
+        let text = fs::read_to_string(file).unwrap();
+        place
+            .pentimento(&["presets", preset])
+            .assert()
+            .code(0)
+            .stdout(text);
+    }
+    place.refuses(
+        &["presets", "deom"],
+        "no preset is called deom; did you mean `demo`?",
+    );
+}
+
+#[test]
+fn completions_are_for_the_shell_that_is_named() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = contains("pentimento").and(contains("pretrain"));
+        place
+            .pentimento(&["completions", shell])
+            .assert()
+            .code(0)
+            .stdout(script);
+    }
+    place.refuses(&["completions", "dos"], "invalid value 'dos'");
+}
+
+#[test]
+fn arguments_that_do_not_exist_are_refused() {
+    let place = Place::new();
+    place.refuses(&["rnu"], "unrecognized subcommand 'rnu'");
+    place.refuses(&["run"], "<PRESET|FILE.toml>");
+    place.refuses(
+        &["run", "demo", "--rank", "4"],
+        "unexpected argument '--rank'",
+    );
+    place.refuses(
+        &["run", "demo", "--device", "gpu"],
+        "a device is auto, cpu or cuda:N",
+    );
+    place.refuses(&["run", "demo", "--seed", "one"], "invalid value 'one'");
+    place.refuses(&["run", "demo", "--log", "xml"], "invalid value 'xml'");
+}
+
+#[test]
+fn presets_that_do_not_exist_are_refused_with_the_nearest() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("folder")).unwrap();
+    place.refuses(
+        &["run", "demos"],
+        "no preset and no file is called demos; did you mean `demo`? (presets: demo, demo-resnet, demo-scripts)",
+    );
+    place.refuses(
+        &["run", "folder"],
+        "folder is a folder: give a preset's name or a TOML file",
+    );
+    place.refuses(
+        &["run", "glyph-vit"],
+        "glyph-vit is a pretraining: use `pentimento pretrain`",
+    );
+    place.refuses(
+        &["pretrain", "demo", "--out", "weights"],
+        "demo is an experiment: use `pentimento run`",
+    );
+}
+
+#[test]
+fn a_file_with_a_mistake_is_refused_with_its_line() {
+    let place = Place::new();
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/demo-scripts.toml");
+    let demo = fs::read_to_string(demo).unwrap();
+    let line = |of: &str| 1 + demo.lines().position(|l| l == of).unwrap();
+    for (from, to, sentence) in [
+        (
+            "rank = 16",
+            "rnak = 16",
+            "unknown key `lora.rnak`; did you mean `lora.rank`?",
+        ),
+        (
+            "rank = 16",
+            "rank = 1.5",
+            "`lora.rank` must be a whole number of at least 0, not 1.5",
+        ),
+        ("rank = 16", "rank = ", "this is not TOML"),
+        (
+            "batch_size = 32",
+            "batch_size = 0",
+            "`train.batch_size` must be 1 to 65536, not 0",
+        ),
+    ] {
+        fs::write(place.path().join("my.toml"), demo.replace(from, to)).unwrap();
+        place.refuses(
+            &["run", "my.toml"],
+            &format!("my.toml, line {}: {sentence}", line(from)),
+        );
+    }
+    fs::write(place.path().join("my.toml"), [0xff]).unwrap();
+    place.refuses(&["run", "my.toml"], "my.toml is not UTF-8 text");
+}
+
+#[test]
+fn overrides_with_a_mistake_are_refused_with_their_key() {
+    let place = Place::new();
+    for (set, sentence) in [
+        (
+            "lora.rnak=4",
+            "--set lora.rnak=4: unknown key `lora.rnak`; did you mean `lora.rank`?",
+        ),
+        ("lora.rank", "--set lora.rank: wants KEY=VALUE"),
+        (
+            "lora.rank=four",
+            "--set lora.rank: `lora.rank` must be a whole number",
+        ),
+        (
+            "lora.mode=full",
+            "must be one of \"merge\", \"drop\", not \"full\"",
+        ),
+        (
+            "train.lr=-1",
+            "--set train.lr: `train.lr` must be a positive number, not -1",
+        ),
+        ("task.7.id=x", "`task` is a list of 5"),
+        ("task.1.id=parity", "is the name that an earlier task has"),
+        (
+            "task.0.data=folder:x",
+            "this version reads data from `bundled:NAME` only",
+        ),
+        ("task.0.context=digit", "\"digit\""),
+        (
+            "backbone.source=hub:timm/x",
+            "reads backbones from `bundled:NAME` and `path:DIR` only",
+        ),
+    ] {
+        place.refuses(&["run", "demo", "--out", "R", "--set", set], sentence);
+    }
+    place.refuses(
+        &[
+            "pretrain",
+            "glyph-vit",
+            "--out",
+            "W",
+            "--set",
+            "train.epochs=0",
+        ],
+        "--set train.epochs: `train.epochs` must be 1 to",
+    );
+}
+
+#[test]
+fn a_folder_that_holds_something_is_not_run_over() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("R")).unwrap();
+    fs::write(place.path().join("R/manifest.json"), "{}").unwrap();
+    place.refuses(&["run", "demo", "--out", "R"], "resume");
+    assert_eq!(
+        fs::read_to_string(place.path().join("R/manifest.json")).unwrap(),
+        "{}"
+    );
+}
+
+#[test]
+fn runs_that_do_not_exist_are_refused() {
+    let place = Place::new();
+    for command in ["resume", "export"] {
+        place.refuses(&[command, "nowhere"], "nowhere");
+    }
+}
+
+#[test]
+fn doctor_tells_the_version_and_the_bundled_backbones() {
+    let told = contains(env!("CARGO_PKG_VERSION"))
+        .and(contains("glyph-vit"))
+        .and(contains("glyph-resnet"));
+    Place::new()
+        .pentimento(&["doctor"])
+        .assert()
+        .code(0)
+        .stdout(told);
+}
