@@ -1,0 +1,184 @@
+//! A run that is cut off goes on, and ends as if it had not been.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command as Program;
+use common::{Driver, assert_same, automatic, manual, outcome, run, short};
+use pentimento::lab::{Command, Event, State};
+use pentimento::session::{Reopen, Session};
+
+fn go_on(folder: &Path) -> pentimento::run::RunView {
+    let mut lab = Driver::new(Session::reopen(folder, &automatic(), Reopen::GoOn).unwrap());
+    while lab.next().is_some() {}
+    assert!(lab.session.join().is_none());
+    lab.view
+}
+
+/// Copies a run as a power cut would leave it: the journal ends after `lines` lines and half of the next.
+fn cut(run: &Path, to: &Path, lines: usize) {
+    for (name, bytes) in common::files(run) {
+        let target = to.join(&name);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
+    let journal = fs::read_to_string(run.join("journal.jsonl")).unwrap();
+    let mut kept: String = journal
+        .lines()
+        .take(lines)
+        .map(|l| format!("{l}\n"))
+        .collect();
+    if let Some(next) = journal.lines().nth(lines) {
+        kept.push_str(&next[..next.len() / 2]);
+    }
+    fs::write(to.join("journal.jsonl"), kept).unwrap();
+    let _ = fs::remove_dir_all(to.join("export"));
+}
+
+#[test]
+fn a_run_cut_off_anywhere_ends_with_the_straight_runs_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let straight = dir.path().join("straight");
+    // Checkpoints stay only while they are needed, so the cuts below fall back to a task's beginning.
+    run(short(&["train.steps=3"]), &straight);
+    let kinds: Vec<String> = fs::read_to_string(straight.join("journal.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|l| {
+            let value: serde_json::Value = serde_json::from_str(l).unwrap();
+            value["kind"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    // After the row of a task was begun, after a training, in the middle of one, and at the very end.
+    let after = |kind: &str, nth: usize| {
+        kinds
+            .iter()
+            .enumerate()
+            .filter(|(_, k)| *k == kind)
+            .nth(nth)
+            .map(|(i, _)| i + 1)
+            .unwrap()
+    };
+    for (name, lines) in [
+        ("merged", after("Merged", 0)),
+        ("trained", after("Trained", 1)),
+        ("finished", kinds.len()),
+    ] {
+        let folder = dir.path().join(name);
+        cut(&straight, &folder, lines);
+        let view = go_on(&folder);
+        assert_eq!(view.state, State::Finished, "{name}");
+        assert_same(&outcome(&straight), &outcome(&folder));
+    }
+}
+
+#[test]
+fn a_stop_inside_a_training_goes_on_from_its_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let straight = dir.path().join("straight");
+    run(short(&["train.steps=6"]), &straight);
+    let folder = dir.path().join("stopped");
+    let recipe = short(&["train.steps=6"]);
+    let mut lab = Driver::new(Session::create(recipe, Some(&folder), &automatic()).unwrap());
+    lab.until(|e| {
+        matches!(
+            e,
+            Event::Step {
+                training: 2,
+                step: 3,
+                ..
+            }
+        )
+    });
+    let view = lab.stop();
+    assert!(view.stopped);
+    assert!(!folder.join("export").exists());
+    let checkpoint = view.trainings[1].checkpoint.clone().unwrap();
+    assert!(checkpoint.step >= 3, "{checkpoint:?}");
+    let view = go_on(&folder);
+    let steps: Vec<usize> = view.trainings[1].points.iter().map(|p| p.step).collect();
+    assert_eq!(steps, [1, 2, 3, 4, 5, 6]);
+    assert_same(&outcome(&straight), &outcome(&folder));
+    // Nothing is left of what was only needed to go on.
+    assert_eq!(fs::read_dir(folder.join("checkpoints")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    let mut lab = Driver::new(Session::create(short(&[]), Some(&folder), &manual()).unwrap());
+    lab.measured(0);
+    lab.send(Command::Step);
+    lab.until(|e| matches!(e, Event::Step { step: 2, .. }));
+    let second = Session::reopen(&folder, &manual(), Reopen::Hold)
+        .err()
+        .unwrap();
+    assert_eq!(second.exit_code(), 2);
+    lab.stop();
+    let mut lab = Driver::new(Session::reopen(&folder, &manual(), Reopen::Hold).unwrap());
+    lab.until(|e| matches!(e, Event::Paused));
+    lab.send(Command::Resume);
+    lab.trained();
+    lab.stop();
+}
+
+#[test]
+fn a_signal_stops_a_run_with_its_exit_code_and_resume_finishes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = dir.path().join("short.toml");
+    fs::write(&recipe, common::SHORT).unwrap();
+    let folder = dir.path().join("run");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pentimento"))
+        .args([
+            "run",
+            recipe.to_str().unwrap(),
+            "--set",
+            "train.steps=400",
+            "--out",
+        ])
+        .arg(&folder)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let journal = folder.join("journal.jsonl");
+    let stepped = || fs::read_to_string(&journal).is_ok_and(|t| t.contains(r#""kind":"Step""#));
+    for _ in 0..60_000 {
+        if stepped() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status()
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    let text = fs::read_to_string(&journal).unwrap();
+    assert!(text.contains(r#""kind":"Stopped""#) && text.contains(r#""kind":"Checkpoint""#));
+}
+
+#[test]
+fn folders_that_are_no_run_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for arguments in [
+        vec!["resume", "no-such-folder"],
+        vec!["export", "."],
+        vec!["resume", "."],
+    ] {
+        let assert = Program::new(env!("CARGO_BIN_EXE_pentimento"))
+            .args(&arguments)
+            .current_dir(dir.path())
+            .assert()
+            .code(2);
+        let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert!(
+            stderr.contains("folder") || stderr.contains("holds no run"),
+            "{stderr}"
+        );
+    }
+}
