@@ -14,7 +14,7 @@ use pentimento::lab::{self, open_device};
 use pentimento::recipe::{PretrainRecipe, Recipe, preset, presets, pretrain_presets};
 use pentimento::run::{RunView, journal};
 use pentimento::session::{Options, Reopen, Session};
-use pentimento::{Error, export};
+use pentimento::{Error, export, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
 /// the kernel, and page faults were a fifth of the time.
@@ -83,12 +83,49 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("the runtime of signals and the screen does not start")
 }
 
+/// The set-up screen, and whatever runs its user starts from there.
 fn bench() -> anyhow::Result<ExitCode> {
-    todo!()
+    ui::require_terminal()?;
+    let mut app = app()?;
+    show(&mut app, None)
 }
 
-fn open(_run: &Path, _device: &str) -> anyhow::Result<ExitCode> {
-    todo!()
+/// The screens over an existing run: with control of it, unless another process is at work on it.
+fn open(run: &Path, device: &str) -> anyhow::Result<ExitCode> {
+    ui::require_terminal()?;
+    let options = Options {
+        device: device.to_owned(),
+        automatic: false,
+        leave_when_finished: false,
+    };
+    let mut app = app()?;
+    let in_use = journal::is_in_use(&RunFolder::open(run)?.journal_path())?;
+    let session = if in_use {
+        Session::look_on(run)?
+    } else {
+        Session::reopen(run, &options, Reopen::Hold)?
+    };
+    app.show_run(&session.folder, &session.past, !in_use);
+    show(&mut app, Some(session))
+}
+
+fn app() -> anyhow::Result<ui::App> {
+    let environment = ui::Environment::of_this_program(Path::new("runs"))?;
+    Ok(ui::App::new(
+        environment,
+        ui::Theme::from_environment(|name| std::env::var(name).ok()),
+    ))
+}
+
+fn show(app: &mut ui::App, session: Option<Session>) -> anyhow::Result<ExitCode> {
+    let ending = runtime()?.block_on(ui::run(app, session))?;
+    if let Some(folder) = app.folder() {
+        eprintln!("pentimento: the run is in {}", folder.display());
+    }
+    Ok(match ending {
+        ui::Ending::Left => ExitCode::SUCCESS,
+        ui::Ending::Signal(number) => ExitCode::from(128 + number),
+    })
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {

@@ -10,11 +10,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::folder::RunFolder;
 use crate::lab::{Bench, Command, Desk, Event, Lab, Pulse, Record, Recorder, State, open_device};
 use crate::recipe::Recipe;
-use crate::run::{Fingerprint, Journal, Manifest, RunView, standing};
+use crate::run::{Fingerprint, Journal, Manifest, RunView, journal, standing};
 use crate::{Error, Result, export};
 
 /// candle walks the graph recursively when it goes backward.
 const LAB_STACK: usize = 16 << 20;
+
+/// Between two looks at a journal that another process writes.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// What a session tells.
 #[derive(Clone, Debug)]
@@ -128,6 +131,51 @@ impl Session {
             Work::GoOn(view, how),
             bench,
         )
+    }
+
+    /// Looks on while another process works on a run: its records as the journal gets them, without control.
+    pub fn look_on(folder: &Path) -> Result<Self> {
+        let folder = RunFolder::open(folder)?;
+        let path = folder.journal_path();
+        let past = journal::read(&path)?.records;
+        let (commands, inbox) = channel();
+        let (outbox, updates) = unbounded_channel();
+        let mut seen = past.len();
+        let thread = std::thread::Builder::new()
+            .name("onlooker".into())
+            .spawn(move || {
+                let mut failure = None;
+                let mut size = 0;
+                // Commands are not heard, except the one that ends this.
+                while !inbox.try_iter().any(|c| c == Command::Stop) {
+                    let now = std::fs::metadata(&path).map_or(0, |m| m.len());
+                    if std::mem::replace(&mut size, now) != now {
+                        match journal::read(&path) {
+                            Ok(reading) => {
+                                for record in reading.records.into_iter().skip(seen) {
+                                    seen += 1;
+                                    let _ = outbox.send(Update::Record(Box::new(record)));
+                                }
+                            }
+                            Err(error) => {
+                                failure = Some(error);
+                                break;
+                            }
+                        }
+                    }
+                    std::thread::sleep(LOOK);
+                }
+                let _ = outbox.send(Update::Ended);
+                failure
+            })
+            .map_err(Error::io("the onlooker's thread"))?;
+        Ok(Self {
+            folder: folder.root().to_path_buf(),
+            past,
+            updates,
+            commands,
+            thread: Some(thread),
+        })
     }
 
     fn start(

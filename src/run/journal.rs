@@ -156,6 +156,12 @@ pub fn read(path: &Path) -> Result<Reading> {
     parse(path, &files::read(path)?)
 }
 
+/// Whether a lab, of this process or another, is at work on the run of this journal.
+pub fn is_in_use(path: &Path) -> Result<bool> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 fn is_life_cycle(event: &Event) -> bool {
     !matches!(
         event,
