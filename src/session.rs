@@ -128,7 +128,7 @@ impl Session {
             journal,
             past,
             &options,
-            Work::GoOn(view, how),
+            Work::GoOn(Box::new(view), how),
             bench,
         )
     }
@@ -192,7 +192,7 @@ impl Session {
         let notebook = Notebook {
             view: match &work {
                 Work::Begin(_) => RunView::default(),
-                Work::GoOn(view, _) => view.clone(),
+                Work::GoOn(view, _) => (**view).clone(),
             },
             folder,
             journal,
@@ -244,7 +244,7 @@ impl Session {
 /// What the lab's thread begins with.
 enum Work {
     Begin(String),
-    GoOn(RunView, Reopen),
+    GoOn(Box<RunView>, Reopen),
 }
 
 impl Work {

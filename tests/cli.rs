@@ -269,3 +269,11 @@ fn doctor_tells_the_version_and_the_bundled_backbones() {
         .code(0)
         .stdout(told);
 }
+
+#[test]
+fn without_a_terminal_the_bench_points_to_run() {
+    let place = Place::new();
+    place.refuses(&[], "pentimento run");
+    fs::create_dir(place.path().join("R")).unwrap();
+    place.refuses(&["open", "R"], "pentimento run");
+}

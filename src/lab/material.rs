@@ -35,6 +35,7 @@ impl Material {
         let (config, mut weights, weights_sha256) = open_backbone(&recipe.backbone.source, device)?;
         let foundation_head = Head::pretrained(&config, &weights)?;
         weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
+        data::check(recipe)?;
         let foundation = data::open(&recipe.foundation.data)?;
         let tasks = recipe
             .tasks
@@ -49,21 +50,6 @@ impl Material {
                 recipe.foundation.data,
                 foundation.classes.len()
             )));
-        }
-        for task in &recipe.tasks {
-            if task.id == foundation.id {
-                return Err(Error::input(format!(
-                    "task id {:?} is the name of the foundation's column; give the task another id",
-                    task.id
-                )));
-            }
-            let known = |g: &String| foundation.classes.iter().any(|c| &c.group == g);
-            if let Some(group) = task.context.iter().find(|g| !known(g)) {
-                return Err(Error::input(format!(
-                    "context {group:?} of task {:?} is no group of {}",
-                    task.id, recipe.foundation.data
-                )));
-            }
         }
         let transform = Arc::new(Transform::new(&train::transform_spec(&config))?);
         Ok(Self {
