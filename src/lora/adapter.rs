@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::delta::LowRankDelta;
 use super::targets;
-use crate::backbone::{Delta, Deltas, Layer, LayerKind, Pass, Weights};
-use crate::ops::{self, Conv2dSpec};
+use crate::backbone::{Delta, Deltas, Layer, Weights};
 use crate::random::Key;
 use crate::recipe::LoraRecipe;
 use crate::{Error, Result};
@@ -194,105 +194,10 @@ fn shapes(layer: &Layer, rank: usize) -> [Vec<usize>; 2] {
     [a, b]
 }
 
-/// `s·B(A(dropout(x)))`.
-struct LowRankDelta {
-    pair: LowRank,
-    scale: f64,
-    dropout: f64,
-}
-
-impl Delta for LowRankDelta {
-    fn forward(&self, layer: &Layer, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let dropped;
-        let x = match pass.dropout {
-            Some(key) if self.dropout > 0.0 => {
-                dropped = ops::dropout(x, self.dropout as f32, key.named(&layer.name))?;
-                &dropped
-            }
-            _ => x,
-        };
-        let LowRank { a, b } = &self.pair;
-        // The scale is put on the r channels in between, the smallest tensor there is.
-        match layer.kind {
-            LayerKind::Linear { .. } => {
-                let z = ops::linear(x, a, None)?.affine(self.scale, 0.0)?;
-                ops::linear(&z, b, None)
-            }
-            LayerKind::Conv2d {
-                stride, padding, ..
-            } => {
-                let spec = Conv2dSpec {
-                    stride,
-                    padding,
-                    ..Conv2dSpec::default()
-                };
-                let z = ops::conv2d(x, a, None, &spec)?.affine(self.scale, 0.0)?;
-                ops::conv2d(&z, b, None, &Conv2dSpec::default())
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lora::testing;
-    use crate::recipe::Mode;
-
-    fn recipe(rank: usize, dropout: f64) -> LoraRecipe {
-        LoraRecipe {
-            mode: Mode::Merge,
-            rank,
-            alpha: None,
-            dropout,
-            targets: ".*".into(),
-        }
-    }
-
-    fn layers() -> Vec<Layer> {
-        vec![
-            testing::linear("fc", 24, 40),
-            testing::conv("conv", 3, 10, 3, 2, 1),
-        ]
-    }
-
-    fn values(t: &Tensor) -> Vec<f32> {
-        t.flatten_all().unwrap().to_vec1().unwrap()
-    }
-
-    fn randn(shape: &[usize], key: Key) -> Tensor {
-        let n: usize = shape.iter().product();
-        let v: Vec<f32> = (0..n as u64).map(|i| key.normal(i)).collect();
-        Tensor::from_vec(v, shape, &Device::Cpu).unwrap()
-    }
-
-    /// With B no longer zero.
-    fn adapter(rank: usize, dropout: f64) -> Adapter {
-        let mut adapter =
-            Adapter::initialise(&layers(), &recipe(rank, dropout), Key::new(4), &Device::Cpu)
-                .unwrap();
-        for (name, pair) in &mut adapter.modules {
-            pair.b = randn(pair.b.dims(), Key::new(5).named(name));
-        }
-        adapter
-    }
-
-    fn inputs(name: &str) -> Tensor {
-        let shape: &[usize] = if name == "fc" {
-            &[2, 5, 24]
-        } else {
-            &[2, 3, 9, 9]
-        };
-        randn(shape, Key::new(6).named(name))
-    }
-
-    fn base(layer: &Layer, weight: &Tensor, x: &Tensor) -> Tensor {
-        match layer.conv_spec() {
-            None => ops::linear(x, weight, None),
-            Some(spec) => ops::conv2d(x, weight, None, &spec),
-        }
-        .unwrap()
-    }
+    use crate::lora::testing::{pair_adapter as adapter, pair_layers as layers, recipe, values};
 
     #[test]
     fn initial_values_are_pefts() {
@@ -329,71 +234,6 @@ mod tests {
         assert!(
             Adapter::initialise(&layers(), &recipe(0, 0.0), Key::new(1), &Device::Cpu).is_err()
         );
-    }
-
-    #[test]
-    fn the_delta_is_what_merging_adds() {
-        let adapter = adapter(3, 0.5);
-        let deltas = adapter.deltas(&layers()).unwrap();
-        for layer in layers() {
-            let x = inputs(&layer.name);
-            let weight = randn(&layer.weight_shape(), Key::new(9));
-            let delta = deltas[&layer.name]
-                .forward(&layer, &x, &Pass::eval())
-                .unwrap();
-            let beside = (base(&layer, &weight, &x) + delta).unwrap();
-            let mut weights = Weights::from([(layer.weight_name(), weight)]);
-            let only = Adapter {
-                modules: BTreeMap::from([(
-                    layer.name.clone(),
-                    adapter.modules[&layer.name].clone(),
-                )]),
-                ..adapter.clone()
-            };
-            only.merge_into(&mut weights, &layers(), 1.0).unwrap();
-            let merged = base(&layer, &weights[&layer.weight_name()], &x);
-            assert_eq!(merged.dims(), beside.dims());
-            for (m, b) in values(&merged).iter().zip(values(&beside)) {
-                assert!((m - b).abs() < 1e-4, "{}: {m} {b}", layer.name);
-            }
-        }
-    }
-
-    #[test]
-    fn dropout_is_keyed_and_right_on_average() {
-        let adapter = adapter(4, 0.25);
-        let deltas = adapter.deltas(&layers()).unwrap();
-        for layer in layers() {
-            let x = inputs(&layer.name);
-            let at = |key: Option<Key>| {
-                let pass = Pass {
-                    dropout: key,
-                    ..Pass::eval()
-                };
-                values(&deltas[&layer.name].forward(&layer, &x, &pass).unwrap())
-            };
-            let key = |step| Some(Key::new(3).index(step));
-            assert_eq!(at(key(0)), at(key(0)));
-            assert_ne!(at(key(0)), at(key(1)));
-            assert_ne!(at(key(0)), at(None));
-            // The delta is linear in its input, so the mean over masks is the one without dropout.
-            let n = 400;
-            let plain = at(None);
-            let mut mean = vec![0.0; plain.len()];
-            for step in 0..n {
-                for (m, v) in mean.iter_mut().zip(at(key(step))) {
-                    *m += v / n as f32;
-                }
-            }
-            let rms = |v: &[f32]| (v.iter().map(|x| x * x).sum::<f32>() / v.len() as f32).sqrt();
-            let off: Vec<f32> = mean.iter().zip(&plain).map(|(m, p)| m - p).collect();
-            // One mask is off by √(p/(1−p)) = 0.58 of the whole, n of them by a √n-th of that.
-            assert!(
-                rms(&off) < 0.06 * rms(&plain),
-                "{}",
-                rms(&off) / rms(&plain)
-            );
-        }
     }
 
     #[test]

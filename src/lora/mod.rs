@@ -5,6 +5,7 @@
 //! with s = alpha/rank. Merged, the weight becomes `W + s·BA`.
 
 mod adapter;
+mod delta;
 mod norm;
 pub mod peft;
 mod stack;

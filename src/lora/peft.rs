@@ -195,15 +195,12 @@ mod tests {
     use super::*;
     use crate::lora::{select, testing};
     use crate::random::Key;
-    use crate::recipe::{LoraRecipe, Mode};
+    use crate::recipe::LoraRecipe;
 
     fn adapter(alpha: Option<f64>) -> Adapter {
         let lora = LoraRecipe {
-            mode: Mode::Merge,
-            rank: 3,
             alpha,
-            dropout: 0.1,
-            targets: String::new(),
+            ..testing::recipe(3, 0.1)
         };
         let layers = select(&testing::vit_layers(), r"patch_embed\.proj|.*\.qkv").unwrap();
         let mut adapter = Adapter::initialise(&layers, &lora, Key::new(1), &Device::Cpu).unwrap();

@@ -150,12 +150,11 @@ mod tests {
     use super::*;
     use crate::lora::{select, testing};
     use crate::random::Key;
-    use crate::recipe::{LoraRecipe, Mode};
+    use crate::recipe::LoraRecipe;
 
+    /// Weights of a likely size.
     fn randn(shape: &[usize], key: Key) -> Tensor {
-        let n: usize = shape.iter().product();
-        let v: Vec<f32> = (0..n as u64).map(|i| 0.3 * key.normal(i)).collect();
-        Tensor::from_vec(v, shape, &Device::Cpu).unwrap()
+        testing::randn(shape, key).affine(0.3, 0.0).unwrap()
     }
 
     fn layers() -> Vec<Layer> {
@@ -177,11 +176,8 @@ mod tests {
 
     fn adapter(rank: usize, targets: &str, seed: u64) -> Arc<Adapter> {
         let recipe = LoraRecipe {
-            mode: Mode::Merge,
-            rank,
             alpha: Some(1.7 * rank as f64),
-            dropout: 0.0,
-            targets: targets.into(),
+            ..testing::recipe(rank, 0.0)
         };
         let chosen = select(&layers(), targets).unwrap();
         let mut adapter =

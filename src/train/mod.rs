@@ -3,6 +3,7 @@
 mod adamw;
 mod full;
 mod head;
+mod inplace;
 mod pretrain;
 mod schedule;
 mod task;

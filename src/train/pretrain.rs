@@ -146,3 +146,119 @@ fn config(recipe: &PretrainRecipe, dataset: &Dataset) -> Result<Config> {
     }
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::{Backbone, to_safetensors};
+    use crate::data::{Class, Images};
+    use crate::recipe::{Augment, FoundationRecipe, PretrainTrain};
+    use crate::train::{Head, testing};
+
+    /// Bright bars at a height that is the class.
+    fn dataset(classes: usize) -> Arc<Dataset> {
+        let images = |n: usize| Images {
+            size: [1, 32, 32],
+            pixels: (0..n * 1024)
+                .map(|i| {
+                    if i % 1024 / 32 / 5 == i / 1024 % classes {
+                        255
+                    } else {
+                        0
+                    }
+                })
+                .collect(),
+            labels: (0..n).map(|i| (i % classes) as u32).collect(),
+        };
+        let class = |i: usize| Class {
+            name: i.to_string(),
+            group: String::new(),
+        };
+        Arc::new(Dataset {
+            id: "bars".into(),
+            classes: (0..classes).map(class).collect(),
+            train: images(23),
+            test: images(5),
+        })
+    }
+
+    fn recipe(json: &str, lr: f64) -> PretrainRecipe {
+        PretrainRecipe {
+            name: "small".into(),
+            description: String::new(),
+            seed: 3,
+            backbone: serde_json::from_str(json).unwrap(),
+            foundation: FoundationRecipe {
+                data: "bundled:bars".into(),
+            },
+            train: PretrainTrain {
+                epochs: 6,
+                batch_size: 6,
+                lr,
+                weight_decay: 0.05,
+                warmup: 0.1,
+                label_smoothing: 0.05,
+                augment: Augment::default(),
+            },
+        }
+    }
+
+    fn run(json: &str) -> (Vec<PretrainReport>, Config, Weights) {
+        let mut reports = Vec::new();
+        let (config, weights) = pretrain(
+            &recipe(json, 3e-3),
+            &dataset(testing::CLASSES),
+            &Device::Cpu,
+            &|| false,
+            &mut |r| reports.push(*r),
+        )
+        .unwrap();
+        (reports, config, weights)
+    }
+
+    #[test]
+    fn it_learns_reports_and_comes_again_bit_for_bit() {
+        for json in [testing::VIT, testing::RESNET] {
+            let (reports, config, weights) = run(json);
+            // 23 images in batches of 6: four steps an epoch, the last one smaller.
+            let steps: Vec<_> = reports.iter().map(|r| (r.step, r.epoch)).collect();
+            let expected: Vec<_> = (1..=24).map(|s| (s, (s - 1) / 4 + 1)).collect();
+            assert_eq!(steps, expected);
+            let epochs: Vec<_> = reports.iter().filter(|r| r.epoch_ends).collect();
+            assert_eq!(epochs.len(), 6);
+            assert!(epochs[5].loss < epochs[0].loss, "{epochs:?}");
+            assert!(epochs[5].accuracy > epochs[0].accuracy, "{epochs:?}");
+            assert!(reports[0].lr < reports[2].lr && reports[23].lr < reports[2].lr);
+            Backbone::new(&config, &weights).unwrap();
+            assert_eq!(Head::pretrained(&config, &weights).unwrap().classes(), 5);
+            let again = run(json).2;
+            assert!(to_safetensors(&weights).unwrap() == to_safetensors(&again).unwrap());
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_and_cancel_is_obeyed() {
+        let ignore = &mut |_: &PretrainReport| {};
+        let mut refused = |recipe, data: &Arc<Dataset>| {
+            let result = pretrain(&recipe, data, &Device::Cpu, &|| false, ignore);
+            result.err().unwrap().to_string()
+        };
+        let good = dataset(testing::CLASSES);
+        let text = refused(recipe(testing::VIT, 1e-3), &dataset(4));
+        assert!(text.contains("num_classes is 5, but bars has 4"), "{text}");
+        let text = refused(recipe(r#"{"architecture": "vgg11"}"#, 1e-3), &good);
+        assert!(text.contains("vgg11"), "{text}");
+        let text = refused(recipe(testing::VIT, 1e38), &good);
+        assert!(text.contains("no longer finite at step"), "{text}");
+        let recipe = recipe(testing::VIT, 1e-3);
+        let mut steps = 0;
+        let asked = std::cell::Cell::new(0);
+        let cancel = || {
+            asked.set(asked.get() + 1);
+            asked.get() > 3
+        };
+        let result = pretrain(&recipe, &good, &Device::Cpu, &cancel, &mut |_| steps += 1);
+        assert!(matches!(result, Err(Error::Cancelled)));
+        assert_eq!(steps, 3);
+    }
+}
