@@ -6,9 +6,10 @@
 
 pub mod error;
 pub mod files;
+pub mod random;
+
 pub mod float;
 pub mod folder;
-pub mod random;
 
 pub mod recipe;
 
