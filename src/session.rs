@@ -119,6 +119,10 @@ impl Session {
                 folder.root().display()
             )));
         }
+        if view.state == State::Finished {
+            // A crash may have come between the last event and the export.
+            export::write(&view, &folder.export_path())?;
+        }
         let options = Options {
             automatic: view.automatic,
             ..options.clone()
