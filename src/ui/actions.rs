@@ -65,6 +65,8 @@ pub enum Action {
     Quit,
     /// Asks something of the lab.
     Lab(Command),
+    /// Puts a lab to work on a run that was only looked at.
+    TakeUp,
     /// Writes the export and shows its path.
     Export,
     /// Starts the run that is set up.

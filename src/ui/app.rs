@@ -22,6 +22,8 @@ pub(super) const PAGE: isize = 10;
 pub enum Effect {
     /// Begin a run; answered by [`App::on_started`] or [`App::on_problem`].
     Start(Request),
+    /// Put a lab to work on the run shown; answered by [`App::on_taken_up`] or [`App::on_problem`].
+    TakeUp,
     /// Pass a command on to the lab.
     Send(Command),
     /// Write the export of [`App::view`] into its folder; answered by [`App::on_exported`] or
@@ -127,6 +129,14 @@ impl App {
         self.busy = None;
         self.toast = None;
         self.show_run(folder, &[], true);
+    }
+
+    /// A lab is at work on the run shown; `past` is all of its journal.
+    pub fn on_taken_up(&mut self, folder: &Path, past: &[Record]) {
+        self.busy = None;
+        let screen = self.screen;
+        self.show_run(folder, past, true);
+        self.screen = screen;
     }
 
     /// An export was written.
@@ -299,6 +309,10 @@ impl App {
             Action::Lab(Command::Discard) => self.question = Some(Question::Discard),
             Action::Lab(Command::Undo) => self.question = Some(Question::Undo),
             Action::Lab(command) => return vec![Effect::Send(command)],
+            Action::TakeUp if self.busy.is_none() => {
+                self.busy = Some("reading the backbone, the data and the run's adapters");
+                return vec![Effect::TakeUp];
+            }
             Action::Export => {
                 self.busy = Some("exporting");
                 return vec![Effect::Export];

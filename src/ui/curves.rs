@@ -128,7 +128,8 @@ fn at_steps(x: f64, training: &Training, values: Vec<f64>) -> Vec<(f64, f64)> {
     steps.zip(values).collect()
 }
 
-/// From 0 to what nearly all raw values and the whole smoothed curve need: one wild batch must not flatten the rest.
+/// From 0 to what nearly all raw values and the smoothed curve need: one wild batch, or what it leaves in the
+/// smoothed curve, must not flatten the rest.
 fn loss_scale(parts: &[(f64, &Training)]) -> (f64, f64) {
     let mut raw: Vec<f64> = parts
         .iter()
@@ -136,12 +137,11 @@ fn loss_scale(parts: &[(f64, &Training)]) -> (f64, f64) {
         .filter(|l| l.is_finite())
         .collect();
     raw.sort_by(f64::total_cmp);
-    let most = raw.get(raw.len() * 98 / 100).or(raw.last()).copied();
+    let most = raw.get(raw.len() * 98 / 100).or(raw.last());
+    let most = most.copied().unwrap_or(1.0);
     let smooth = parts.iter().flat_map(|(_, t)| smooth_loss(t));
-    let top = smooth
-        .filter(|l| l.is_finite())
-        .fold(most.unwrap_or(1.0), f64::max);
-    (0.0, 1.05 * top.max(0.1))
+    let top = smooth.filter(|l| l.is_finite()).fold(most, f64::max);
+    (0.0, 1.05 * top.min(3.0 * most).max(0.1))
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
         losses[150] = 80.0;
         losses[160] = f32::NAN;
         let scale = loss_scale(&[(0.0, &training(&losses))]);
-        assert!(scale.1 < 6.0, "{scale:?}");
+        assert!(scale.1 < 2.0, "{scale:?}");
     }
 
     #[test]

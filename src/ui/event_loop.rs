@@ -14,7 +14,7 @@ use super::app::{App, Effect};
 use super::setup::Request;
 use super::terminal::Screen;
 use crate::lab::Command;
-use crate::session::{Options, Session, Update};
+use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
 /// Between two frames at least.
@@ -36,19 +36,21 @@ pub enum Ending {
 /// What was done on another thread, so that the screen stood never still.
 enum Answer {
     Started(Box<Result<Session>>),
+    TakenUp(Box<Result<Session>>),
     Exported(Result<PathBuf>),
 }
 
-/// Shows `app` until its user leaves or a signal ends it; with `session`, a lab is at work on the run shown. The
+/// Shows `app` until its user leaves or a signal ends it; a run that is taken up is taken up on `device`. The
 /// terminal is given back on every way out, errors and panics included.
-pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
+pub async fn run(app: &mut App, device: &str) -> Result<Ending> {
     let mut screen = Screen::take()?;
     let mut signals = Signals::listen()?;
     let mut keys = EventStream::new();
     let mut clock = tokio::time::interval(CLOCK);
     let (answer_to, mut answers) = unbounded_channel();
     let mut desk = Desk {
-        session,
+        session: None,
+        device: device.to_owned(),
         starting: false,
         answer_to,
         left: false,
@@ -108,6 +110,7 @@ const HANGUP: u8 = 1;
 /// What the loop holds besides the screen.
 struct Desk {
     session: Option<Session>,
+    device: String,
     starting: bool,
     answer_to: UnboundedSender<Answer>,
     left: bool,
@@ -145,6 +148,7 @@ impl Desk {
                 }
             }
             Effect::Start(request) => self.start(request),
+            Effect::TakeUp => self.take_up(app),
             Effect::Export => self.export(app),
             Effect::Quit => self.leave(),
             Effect::Abandon => self.left = true,
@@ -181,6 +185,23 @@ impl Desk {
         });
     }
 
+    fn take_up(&mut self, app: &App) {
+        let Some(folder) = app.folder() else {
+            return;
+        };
+        let answer_to = self.answer_to.clone();
+        let options = Options {
+            device: self.device.clone(),
+            automatic: false,
+            leave_when_finished: false,
+        };
+        self.starting = true;
+        spawn_blocking(move || {
+            let session = Session::reopen(&folder, &options, Reopen::Hold);
+            let _ = answer_to.send(Answer::TakenUp(Box::new(session)));
+        });
+    }
+
     fn export(&mut self, app: &App) {
         let (Some(view), Some(folder)) = (app.view().cloned(), app.folder()) else {
             return;
@@ -195,24 +216,38 @@ impl Desk {
 
     fn on_answer(&mut self, answer: Answer, app: &mut App) {
         match answer {
-            Answer::Started(started) => {
-                self.starting = false;
-                match *started {
-                    Ok(session) => {
-                        app.on_started(&session.folder);
-                        self.session = Some(session);
-                        if app.leaving {
-                            self.leave();
-                        }
-                    }
-                    Err(problem) => {
-                        app.on_problem(problem);
-                        self.left = app.leaving;
-                    }
-                }
+            Answer::Started(session) => {
+                self.on_session(*session, app, |app, session| {
+                    app.on_started(&session.folder)
+                });
             }
+            Answer::TakenUp(session) => self.on_session(*session, app, |app, session| {
+                app.on_taken_up(&session.folder, &session.past);
+            }),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Exported(Err(problem)) => app.on_problem(problem),
+        }
+    }
+
+    fn on_session(
+        &mut self,
+        session: Result<Session>,
+        app: &mut App,
+        show: impl FnOnce(&mut App, &Session),
+    ) {
+        self.starting = false;
+        match session {
+            Ok(session) => {
+                show(app, &session);
+                self.session = Some(session);
+                if app.leaving {
+                    self.leave();
+                }
+            }
+            Err(problem) => {
+                app.on_problem(problem);
+                self.left = app.leaving;
+            }
         }
     }
 }

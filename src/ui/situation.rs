@@ -59,15 +59,16 @@ impl Situation {
     /// Why an action makes no sense now, in one sentence; `None` where it does.
     pub fn refuses(&self, action: Action) -> Option<String> {
         match action {
-            Action::Lab(_) | Action::Export if !self.run => {
+            Action::Lab(_) | Action::TakeUp | Action::Export if !self.run => {
                 Some("nothing runs yet: start a run on the set-up screen".into())
             }
             Action::Export if matches!(self.state, State::Idle) => {
                 Some("nothing is measured yet that could be exported".into())
             }
-            Action::Lab(_) if !self.lab => Some(
-                "no lab is at work on this run: `pentimento resume` with its folder goes on".into(),
-            ),
+            Action::TakeUp if self.lab => Some("a lab is at work on this run already".into()),
+            Action::Lab(_) if !self.lab => {
+                Some("no lab is at work on this run: g puts one to work".into())
+            }
             Action::Lab(Command::Automatic(on)) if on == self.automatic => Some(
                 if on {
                     "step and merge happen by themselves already"
@@ -189,7 +190,9 @@ mod tests {
             ..situation(Screen::Train, State::Measured(1))
         };
         let refusal = now.refuses(Action::Lab(Command::Step)).unwrap();
-        assert!(refusal.contains("pentimento resume"));
+        assert!(refusal.contains("g puts one to work"));
+        assert_eq!(now.action(Key::Char('g')), Some(Action::TakeUp));
+        assert_eq!(now.refuses(Action::TakeUp), None);
         assert_eq!(now.refuses(Action::Export), None);
     }
 

@@ -178,6 +178,12 @@ pub const TABLE: &[Binding] = &[
         "Go on after a pause.",
     ),
     row(
+        Scope::Run,
+        &[(Key::Char('g'), Action::TakeUp)],
+        "take up",
+        "Put a lab to work on a run that was opened to be looked at.",
+    ),
+    row(
         Scope::On(Screen::Matrix),
         FOUR_WAYS,
         "cell",
