@@ -308,6 +308,22 @@ fn sixteen_colours_are_enough() {
     );
 }
 
+/// A real journal with everything that can happen, at each of its moments.
+#[test]
+fn a_real_journal_can_be_drawn_at_every_moment() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal.jsonl");
+    let records = pentimento::run::journal::read(&path).unwrap().records;
+    let mut app = App::new(sample::environment(), theme(Depth::Indexed));
+    app.show_run(Path::new("runs/demo-s0-1"), &[], true);
+    for record in &records {
+        app.on_record(record);
+        for screen in Screen::ALL {
+            app.on_action(Action::Go(screen));
+            drawn(&mut app, SIZES[0]);
+        }
+    }
+}
+
 /// No size of terminal and no moment of a run brings the screen down.
 #[test]
 fn every_size_can_be_drawn() {

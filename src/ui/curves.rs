@@ -128,7 +128,7 @@ fn at_steps(x: f64, training: &Training, values: Vec<f64>) -> Vec<(f64, f64)> {
     steps.zip(values).collect()
 }
 
-/// From 0 to what nearly all raw values and the smoothed curve need: one wild batch, or what it leaves in the
+/// To what nearly all raw values and the smoothed curve need: one wild batch, or what it leaves in the
 /// smoothed curve, must not flatten the rest.
 fn loss_scale(parts: &[(f64, &Training)]) -> (f64, f64) {
     let mut raw: Vec<f64> = parts
@@ -141,7 +141,11 @@ fn loss_scale(parts: &[(f64, &Training)]) -> (f64, f64) {
     let most = most.copied().unwrap_or(1.0);
     let smooth = parts.iter().flat_map(|(_, t)| smooth_loss(t));
     let top = smooth.filter(|l| l.is_finite()).fold(most, f64::max);
-    (0.0, 1.05 * top.min(3.0 * most).max(0.1))
+    let top = 1.05 * top.min(3.0 * most).max(0.1);
+    // A curve far above 0 gets the height for itself.
+    let least = raw.get(raw.len() / 50).copied().unwrap_or(0.0);
+    let low = if least > 0.4 * top { 0.9 * least } else { 0.0 };
+    (low, top)
 }
 
 #[cfg(test)]

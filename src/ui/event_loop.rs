@@ -40,17 +40,16 @@ enum Answer {
     Exported(Result<PathBuf>),
 }
 
-/// Shows `app` until its user leaves or a signal ends it; a run that is taken up is taken up on `device`. The
-/// terminal is given back on every way out, errors and panics included.
-pub async fn run(app: &mut App, device: &str) -> Result<Ending> {
+/// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
+/// given back on every way out, errors and panics included.
+pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
     let mut screen = Screen::take()?;
     let mut signals = Signals::listen()?;
     let mut keys = EventStream::new();
     let mut clock = tokio::time::interval(CLOCK);
     let (answer_to, mut answers) = unbounded_channel();
     let mut desk = Desk {
-        session: None,
-        device: device.to_owned(),
+        session,
         starting: false,
         answer_to,
         left: false,
@@ -110,7 +109,6 @@ const HANGUP: u8 = 1;
 /// What the loop holds besides the screen.
 struct Desk {
     session: Option<Session>,
-    device: String,
     starting: bool,
     answer_to: UnboundedSender<Answer>,
     left: bool,
@@ -186,12 +184,13 @@ impl Desk {
     }
 
     fn take_up(&mut self, app: &App) {
-        let Some(folder) = app.folder() else {
+        let (Some(folder), Some(view)) = (app.folder(), app.view()) else {
             return;
         };
         let answer_to = self.answer_to.clone();
         let options = Options {
-            device: self.device.clone(),
+            // Where it ran before, so that it goes on with the same bits.
+            device: view.started.as_ref().map_or("auto", |s| &s.device).into(),
             automatic: false,
             leave_when_finished: false,
         };
@@ -239,7 +238,9 @@ impl Desk {
         match session {
             Ok(session) => {
                 show(app, &session);
-                self.session = Some(session);
+                if let Some(onlooker) = self.session.replace(session) {
+                    onlooker.send(Command::Stop);
+                }
                 if app.leaving {
                     self.leave();
                 }

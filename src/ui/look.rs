@@ -66,18 +66,27 @@ pub struct MatrixLook {
 }
 
 impl MatrixLook {
+    /// The cursor's row: the newest complete one where the user chose none.
+    pub fn row(&self, run: &OpenRun) -> usize {
+        let last = run.view.rows.len().saturating_sub(1);
+        self.row.map_or(newest(run), |row| row.min(last))
+    }
+
     /// Moves the cursor within what is there.
     pub fn go(&mut self, run: &OpenRun, down: isize, right: isize) {
-        let rows = run.view.rows.len();
         let columns = run.view.started.as_ref().map_or(0, |s| s.test_sets.len());
         if down != 0 {
-            let row = self.row.unwrap_or(rows.saturating_sub(1));
-            let to = row.saturating_add_signed(down).min(rows.saturating_sub(1));
-            self.row = (to + 1 < rows).then_some(to);
+            let last = run.view.rows.len().saturating_sub(1);
+            let to = self.row(run).saturating_add_signed(down).min(last);
+            self.row = (to != newest(run)).then_some(to);
         }
         let to = self.column.saturating_add_signed(right);
         self.column = to.min(columns.saturating_sub(1));
     }
+}
+
+fn newest(run: &OpenRun) -> usize {
+    run.view.last_complete().map_or(0, |row| row.index)
 }
 
 /// A merge whose cost is looked at.

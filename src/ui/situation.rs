@@ -67,7 +67,7 @@ impl Situation {
             }
             Action::TakeUp if self.lab => Some("a lab is at work on this run already".into()),
             Action::Lab(_) if !self.lab => {
-                Some("no lab is at work on this run: g puts one to work".into())
+                Some("no lab of this program is at work on this run: g puts one to work".into())
             }
             Action::Lab(Command::Automatic(on)) if on == self.automatic => Some(
                 if on {

@@ -42,10 +42,7 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
         return;
     }
     let at = (
-        app.matrix
-            .row
-            .unwrap_or(matrix.rows.len() - 1)
-            .min(matrix.rows.len() - 1),
+        app.matrix.row(run),
         app.matrix.column.min(matrix.tasks.len().saturating_sub(1)),
     );
     let cut = cut(run, &matrix, at, pen);
@@ -81,8 +78,13 @@ fn cut(run: &OpenRun, matrix: &Matrix, at: (usize, usize), pen: &Pen) -> Cut {
     let fair = room.saturating_sub(label) / (all.max(1) as u16);
     let cell = fair.min(names.unwrap_or(CELL)).max(CELL);
     let columns = usize::from(room.saturating_sub(label) / cell).clamp(1, all.max(1));
-    let below = 2 + 2 + DETAILS;
-    let rows = usize::from(pen.height().saturating_sub(NAMES + 2 + below)).max(3);
+    let would_be = run
+        .view
+        .open_training()
+        .is_some_and(|t| !t.watched.is_empty());
+    // Names, the row that would be, the means, an empty line, the figures behind the cell.
+    let rest = NAMES + 2 + u16::from(would_be) + 1 + 1 + DETAILS;
+    let rows = usize::from(pen.height().saturating_sub(rest)).max(3);
     Cut {
         label,
         cell,

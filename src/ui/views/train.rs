@@ -138,8 +138,9 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
     let next = |command, what: &str| format!("{} {what}", key_of(Action::Lab(command)));
     let keys = match run.view.state {
         _ if !run.lab => {
-            let text = "no lab is at work on this run";
-            pen.text(0, 0, text, theme.ink(Ink::Faint));
+            let key = key_of(Action::TakeUp);
+            let text = format!("looking on: {key} puts a lab to work on this run");
+            pen.text(0, 0, &text, theme.ink(Ink::Faint));
             return;
         }
         _ if run.view.paused => vec![next(Command::Resume, "goes on")],

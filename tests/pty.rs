@@ -1,0 +1,190 @@
+//! The whole program in a pseudo-terminal: from set-up over a run to its export and the end, and the terminal as
+//! it was afterwards.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// A guard against waiting for ever, not a measure of speed.
+const AT_MOST: Duration = Duration::from_secs(600);
+const ENTER_SCREEN: &[u8] = b"\x1b[?1049h";
+const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
+
+/// What the terminal was sent, and what it shows.
+struct Output {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+}
+
+/// The program at work in a terminal of its own.
+struct Terminal {
+    output: Arc<Mutex<Output>>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+}
+
+impl Terminal {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let (rows, columns) = (NonZero::new(24).unwrap(), NonZero::new(80).unwrap());
+        let size = PtySize {
+            rows: rows.get(),
+            cols: columns.get(),
+            ..PtySize::default()
+        };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_pentimento"));
+        command.args(arguments);
+        command.cwd(folder);
+        command.env("TERM", "xterm-256color");
+        command.env_remove("NO_COLOR");
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let output = Arc::new(Mutex::new(Output {
+            parser: vt100::Parser::new(rows, columns, 0),
+            bytes: Vec::new(),
+        }));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let into = Arc::clone(&output);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                let mut output = into.lock().unwrap();
+                output.parser.process(&buffer[..n]);
+                output.bytes.extend_from_slice(&buffer[..n]);
+            }
+        });
+        Self {
+            output,
+            keys: pair.master.take_writer().unwrap(),
+            child,
+            master: pair.master,
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    fn screen(&self) -> String {
+        self.output.lock().unwrap().parser.screen().contents()
+    }
+
+    /// Waits until the screen shows `text`.
+    fn wait_for(&mut self, text: &str) {
+        let begin = Instant::now();
+        while !self.screen().contains(text) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begin.elapsed() < AT_MOST,
+                "{text:?} did not appear ({ended:?}):\n{}",
+                self.screen()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_for_end(&mut self) -> ExitStatus {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begin.elapsed() < AT_MOST, "no end:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How often a sequence was sent.
+    fn count(&self, sequence: &[u8]) -> usize {
+        let output = self.output.lock().unwrap();
+        let windows = output.bytes.windows(sequence.len());
+        windows.filter(|w| *w == sequence).count()
+    }
+
+    /// The alternate screen was left once, and the terminal reads lines again.
+    fn check_given_back(&self) {
+        let begin = Instant::now();
+        while self.count(LEAVE_SCREEN) == 0 && begin.elapsed() < AT_MOST {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(self.count(ENTER_SCREEN), 1);
+        assert_eq!(self.count(LEAVE_SCREEN), 1);
+        let modes = format!("{:?}", self.master.get_termios().unwrap().local_flags);
+        assert!(
+            modes.contains("ECHO") && modes.contains("ICANON"),
+            "{modes}"
+        );
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Only a failed test leaves it running.
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn from_set_up_to_export_and_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(folder.path(), &[]);
+    terminal.wait_for("Enter start");
+    // Five steps of one task.
+    terminal.press("jjje\x7f\x7f\x7f5\r");
+    terminal.wait_for("5 a task");
+    terminal.press("jjjjj j j j ");
+    terminal.wait_for("[ ] cyrillic");
+    terminal.press("\r");
+    terminal.wait_for("parity");
+    terminal.wait_for("finished");
+    terminal.press("3");
+    terminal.wait_for("average accuracy");
+    terminal.press("4");
+    terminal.wait_for("points lost");
+    terminal.press("x");
+    terminal.wait_for("exported to runs/demo-s0-1/export");
+    let export = folder.path().join("runs/demo-s0-1/export");
+    for file in ["matrix.csv", "per_class.csv", "metrics.json", "summary.md"] {
+        assert!(export.join(file).is_file(), "{file}");
+    }
+    terminal.press("q");
+    assert_eq!(terminal.wait_for_end().exit_code(), 0);
+    terminal.check_given_back();
+
+    // The same screens over the run that is there now.
+    let mut terminal = Terminal::start(folder.path(), &["open", "runs/demo-s0-1"]);
+    terminal.wait_for("average accuracy");
+    terminal.press("q");
+    assert_eq!(terminal.wait_for_end().exit_code(), 0);
+    terminal.check_given_back();
+}
+
+/// A signal in the middle of the work: the lab stops with a checkpoint, the terminal is given back, and the exit code
+/// says which signal it was.
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(folder.path(), &[]);
+    terminal.wait_for("Enter start");
+    terminal.press("\r");
+    terminal.wait_for("measuring");
+    let id = terminal.child.process_id().unwrap().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status();
+    assert!(sent.unwrap().success());
+    assert_eq!(terminal.wait_for_end().exit_code(), 143);
+    terminal.check_given_back();
+    let journal = folder.path().join("runs/demo-s0-1/journal.jsonl");
+    let journal = std::fs::read_to_string(journal).unwrap();
+    assert!(
+        journal.trim_end().ends_with("\"kind\":\"Stopped\"}"),
+        "{journal}"
+    );
+}
