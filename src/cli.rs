@@ -53,8 +53,6 @@ at its end.")]
     Open {
         /// The run's folder
         run: PathBuf,
-        #[command(flatten)]
-        device: DeviceArgs,
     },
     /// Go on with an interrupted run, with log lines
     #[command(after_help = "\

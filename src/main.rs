@@ -44,7 +44,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => bench(),
         Some(Command::Run(args)) => run(&args),
-        Some(Command::Open { run, device }) => open(&run, &device.device),
+        Some(Command::Open { run }) => open(&run),
         Some(Command::Resume { run, device, log }) => resume(&run, &device.device, log),
         Some(Command::Export { run, out }) => export(&run, out.as_deref()),
         Some(Command::Pretrain {
@@ -90,23 +90,21 @@ fn bench() -> anyhow::Result<ExitCode> {
     show(&mut app, None)
 }
 
-/// The screens over an existing run: with control of it, unless another process is at work on it.
-fn open(run: &Path, device: &str) -> anyhow::Result<ExitCode> {
+/// The screens over an existing run, as its journal tells it; followed live if another process works on it.
+/// Nothing is written until the user puts a lab to work.
+fn open(run: &Path) -> anyhow::Result<ExitCode> {
     ui::require_terminal()?;
-    let options = Options {
-        device: device.to_owned(),
-        automatic: false,
-        leave_when_finished: false,
-    };
+    let folder = RunFolder::open(run)?;
     let mut app = app()?;
-    let in_use = journal::is_in_use(&RunFolder::open(run)?.journal_path())?;
-    let session = if in_use {
-        Session::look_on(run)?
+    if journal::is_in_use(&folder.journal_path())? {
+        let session = Session::look_on(run)?;
+        app.show_run(&session.folder, &session.past, false);
+        show(&mut app, Some(session))
     } else {
-        Session::reopen(run, &options, Reopen::Hold)?
-    };
-    app.show_run(&session.folder, &session.past, !in_use);
-    show(&mut app, Some(session))
+        let reading = journal::read(&folder.journal_path())?;
+        app.show_run(folder.root(), &reading.records, false);
+        show(&mut app, None)
+    }
 }
 
 fn app() -> anyhow::Result<ui::App> {

@@ -484,3 +484,12 @@ fn the_first_slow_step_is_named() {
         "{text}"
     );
 }
+
+/// One table is what keys do, what the help says and what the README says.
+#[test]
+fn the_readme_has_the_table_of_keys() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let table = pentimento::ui::actions::markdown();
+    assert!(readme.contains(&table), "put this into README.md:\n{table}");
+}
