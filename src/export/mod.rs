@@ -16,7 +16,7 @@ use figures::Figures;
 
 pub use metrics::METRICS_VERSION;
 
-/// The files of an export, by name, in the order in which [`write`] writes them.
+/// The files of an export, by name, in the order in which [`write()`] writes them.
 ///
 /// # Errors
 /// [`crate::Error::Input`] if nothing is measured yet.

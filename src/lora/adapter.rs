@@ -141,7 +141,7 @@ impl Adapter {
         Ok(())
     }
 
-    /// What the adapter adds to each layer's output, for a [`Pass`].
+    /// What the adapter adds to each layer's output, for a [`Pass`](crate::backbone::Pass).
     pub fn deltas(&self, layers: &[Layer]) -> Result<Deltas> {
         self.check(layers)?;
         let delta = |pair: &LowRank| -> Arc<dyn Delta> {

@@ -147,14 +147,14 @@ impl Matrix {
         }))
     }
 
-    /// Backward transfer after `row` (Lopez-Paz and Ranzato, NeurIPS 2017): the mean of R[i][j] − R[f][j] over
+    /// Backward transfer after `row` (Lopez-Paz and Ranzato, NeurIPS 2017): the mean of `R[i][j] − R[f][j]` over
     /// the same test sets as [`Matrix::average_forgetting`].
     pub fn backward_transfer(&self, row: usize) -> Average {
         self.average_forgetting(Forgetting::FirstLast, row)
             .negated()
     }
 
-    /// Plasticity of `row`: the accuracy reached on the task learned in it, R[i][i]. NaN in row 0 and where
+    /// Plasticity of `row`: the accuracy reached on the task learned in it, `R[i][i]`. NaN in row 0 and where
     /// the task was left out.
     pub fn plasticity(&self, row: usize) -> f64 {
         match self.learned.get(row) {

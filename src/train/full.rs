@@ -22,7 +22,7 @@ impl FullTrainer {
     /// applied to a tensor.
     ///
     /// # Errors
-    /// [`Error::Input`] where the weights are not the config's, or lack the classifier.
+    /// [`crate::Error::Input`] where the weights are not the config's, or lack the classifier.
     pub fn new(
         config: &Config,
         weights: &Weights,
@@ -63,7 +63,7 @@ impl FullTrainer {
     /// and its right answers, both before the step.
     ///
     /// # Errors
-    /// [`Error::Input`], naming the step and the learning rate, where the loss is not finite.
+    /// [`crate::Error::Input`], naming the step and the learning rate, where the loss is not finite.
     pub fn step(&mut self, x: &Tensor, labels: &Tensor, lr: f64) -> Result<(f32, usize)> {
         let pass = Pass {
             running: Some(&self.running),

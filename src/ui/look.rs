@@ -45,7 +45,7 @@ impl Figure {
         }
     }
 
-    /// What it is, with R[i][j] the accuracy of column j after row i.
+    /// What it is, with `R[i][j]` the accuracy of column j after row i.
     pub fn definition(self) -> String {
         match self {
             Self::Accuracy => "R[i][j]: percent right of the test images".into(),
