@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 /// A guard against waiting for ever, not a measure of speed.
-const AT_MOST: Duration = Duration::from_secs(600);
+const AT_MOST: Duration = Duration::from_secs(300);
 const ENTER_SCREEN: &[u8] = b"\x1b[?1049h";
 const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
 

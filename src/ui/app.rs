@@ -107,15 +107,15 @@ impl App {
     pub fn show_run(&mut self, folder: &Path, past: &[Record], lab: bool) {
         let mut run = OpenRun::new(folder.to_path_buf(), lab);
         past.iter().for_each(|record| run.apply(record));
-        self.run = Some(run);
         self.train = TrainLook::default();
         self.matrix = MatrixLook::default();
         self.forgetting = ForgettingLook::default();
         self.log = LogLook::default();
-        self.screen = match past.is_empty() || lab {
+        self.screen = match past.is_empty() || run.view.open_training().is_some() {
             true => Screen::Train,
             false => Screen::Matrix,
         };
+        self.run = Some(run);
         self.dirty = true;
     }
 

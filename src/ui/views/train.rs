@@ -33,9 +33,10 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
     activity(app, run, &mut pen.part(0, y, pen.width(), 1));
     y += 1;
     let (columns, rows) = (pen.width(), pen.height().saturating_sub(y));
-    let Some(training) = training else {
+    let drawn = |t: &&Training| app.train.whole || !t.points.is_empty();
+    let Some(training) = training.filter(drawn) else {
         if rows > 2 {
-            let text = "curves appear with the first task";
+            let text = "curves appear with the first steps";
             pen.text(0, y + 1, text, app.theme.ink(Ink::Faint));
         }
         return;
