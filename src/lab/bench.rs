@@ -21,6 +21,8 @@ const WATCH_PER_CLASS: usize = 4;
 const WATCH_LIMIT: usize = 512;
 /// Images whose logits are compared before and after a merge.
 const FIDELITY_IMAGES: usize = 64;
+/// Images whose logits are stored beside weights and adapters, for comparison with timm and PEFT.
+pub const CHECKED_IMAGES: usize = 8;
 /// Images a class that its prototype is the mean of, at most.
 const PROTOTYPE_PER_CLASS: usize = 50;
 
@@ -228,7 +230,7 @@ impl Bench {
     /// between logits of the unmerged adapter and of the weights as they are then.
     pub fn push(&mut self, index: usize, task: TrainedTask) -> Result<f64> {
         let id = self.recipe.tasks[index - 1].id.clone();
-        let probe = self.probe(&id)?;
+        let probe = self.probe(&id, FIDELITY_IMAGES)?;
         let with_adapter = {
             let deltas = self.deltas(task.adapter.as_deref())?;
             self.logits(&self.backbone, deltas.as_ref(), &task.head, &probe)?
@@ -291,10 +293,10 @@ impl Bench {
         Ok(())
     }
 
-    /// A few images of a task's test set as a batch.
-    fn probe(&self, column: &str) -> Result<Tensor> {
+    /// `count` images of a test set, spread over it, as one input.
+    pub fn probe(&self, column: &str, count: usize) -> Result<Tensor> {
         let data = self.dataset(column)?;
-        let images = data.test.subset(&spread(data.test.len(), FIDELITY_IMAGES));
+        let images = data.test.subset(&spread(data.test.len(), count));
         input_of(&images, &self.material.transform, &self.device)
     }
 

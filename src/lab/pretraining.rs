@@ -4,15 +4,12 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::bench::{input_of, spread};
+use super::bench::{CHECKED_IMAGES, input_of, spread};
 use crate::backbone::{self, Backbone, Pass};
 use crate::measure::{self, Counts};
 use crate::recipe::PretrainRecipe;
 use crate::train::{self, Head, PretrainReport};
 use crate::{Result, data, files};
-
-/// Images whose logits are stored beside the weights, for comparison with timm.
-const CHECKED_IMAGES: usize = 8;
 
 /// Trains the backbone of `recipe`, measures it on its data's test split, and writes `config.json`,
 /// `model.safetensors` and `check.safetensors` (`input` `[n, c, h, w]`, `logits` `[n, classes]`) to `folder`.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::bench::{About, TrainedTask};
+use super::bench::{About, CHECKED_IMAGES, TrainedTask};
 use super::desk::{Interrupt, Recorder};
 use super::machine::Lab;
 use super::{Event, State};
+use crate::backbone::{Weights, to_safetensors};
 use crate::data::TrainBatches;
 use crate::folder::RunFolder;
 use crate::lora::Adapter;
@@ -210,6 +211,14 @@ impl<R: Recorder> Lab<R> {
                 &folder.path(&adapter_folder)?,
                 adapter,
                 &PeftMeta::default(),
+            )?;
+            // For a reviewer: PEFT's logits on the timm model of this point are these.
+            let input = self.bench.probe(&id, CHECKED_IMAGES)?;
+            let logits = trainer.logits(&input)?;
+            let check = [("input".to_owned(), input), ("logits".to_owned(), logits)];
+            folder.write(
+                &format!("{adapter_folder}/check.safetensors"),
+                &to_safetensors(&Weights::from(check))?,
             )?;
         }
         let head_file = RunFolder::head(training, &id);
