@@ -21,6 +21,7 @@ mod table;
 mod terminal;
 pub mod text;
 pub mod theme;
+mod typing;
 pub mod views;
 
 pub use app::{App, Effect};

@@ -216,12 +216,12 @@ pub const TABLE: &[Binding] = &[
         "since",
         "What this merge cost, or what was lost since the start.",
     ),
-    row(
+    quiet(row(
         Scope::On(Screen::Forgetting),
         &[(Key::Char('o'), Action::Sort)],
         "order",
         "List classes by what they lost, or in their own order (lists only).",
-    ),
+    )),
     row(
         Scope::On(Screen::Train),
         &[(Key::Char('z'), Action::Span)],

@@ -31,7 +31,7 @@ impl<'a> Grid<'a> {
     pub fn new(foundation: &'a TestSet, columns: u16, rows: u16) -> Self {
         let widest = foundation.classes.iter().map(|c| width(&c.name)).max();
         let extra = widest.unwrap_or(1).saturating_sub(1) as u16;
-        let sizes = [(11, 3), (9, 3), (7, 3), (7, 1), (5, 1), (3, 1)];
+        let sizes = [(15, 5), (11, 3), (9, 3), (7, 3), (7, 1), (5, 1), (3, 1)];
         let grids = [1, 0].into_iter().flat_map(|gap| {
             sizes.map(|(w, h)| Self::with(foundation, columns, (w + extra, h), gap))
         });
