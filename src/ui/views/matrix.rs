@@ -145,7 +145,10 @@ fn draw_names(app: &App, matrix: &Matrix, here: usize, cut: &Cut, pen: &mut Pen)
     }
     let hidden = (
         cut.first_column,
-        matrix.tasks.len() - cut.first_column - cut.columns,
+        matrix
+            .tasks
+            .len()
+            .saturating_sub(cut.first_column + cut.columns),
     );
     if hidden != (0, 0) {
         let text = format!("◂ {}  {} ▸", hidden.0, hidden.1);
