@@ -167,6 +167,11 @@ impl<R: Recorder> Desk<R> {
         }
     }
 
+    /// Whether the run stands still.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     /// The interrupt that is waiting to be taken.
     pub fn interrupt(&self) -> Option<Interrupt> {
         self.interrupt

@@ -95,7 +95,10 @@ impl<R: Recorder> Lab<R> {
     pub fn run(&mut self) -> Result<Outcome> {
         loop {
             self.publish();
-            let advanced = if self.leaves() {
+            // Only a run that stands still is attended to here: between two pieces of work every command is
+            // one for `advance`, which must not be taken for an interruption.
+            let held = self.desk.borrow().is_paused();
+            let advanced = if held && self.leaves() {
                 Err(Error::Cancelled)
             } else {
                 self.advance()
