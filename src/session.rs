@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::folder::RunFolder;
-use crate::lab::{Bench, Command, Desk, Event, Lab, Pulse, Record, Recorder, State, open_device};
+use crate::lab::{
+    Bench, Command, Desk, Event, Lab, Pulse, Record, Recorder, Standing, State, open_device,
+};
 use crate::recipe::Recipe;
 use crate::run::{Fingerprint, Journal, Manifest, RunView, journal, standing};
 use crate::{Error, Result, export};
@@ -92,6 +94,7 @@ impl Session {
             folder,
             journal,
             Vec::new(),
+            RunView::default(),
             options,
             Work::Begin(device_name),
             bench,
@@ -123,6 +126,7 @@ impl Session {
             // A crash may have come between the last event and the export.
             export::write(&view, &folder.export_path())?;
         }
+        let standing = standing(&view);
         let options = Options {
             automatic: view.automatic,
             ..options.clone()
@@ -131,8 +135,9 @@ impl Session {
             folder,
             journal,
             past,
+            view,
             &options,
-            Work::GoOn(Box::new(view), how),
+            Work::GoOn(standing, how),
             bench,
         )
     }
@@ -186,6 +191,7 @@ impl Session {
         folder: RunFolder,
         journal: Journal,
         past: Vec<Record>,
+        view: RunView,
         options: &Options,
         work: Work,
         bench: Bench,
@@ -194,12 +200,9 @@ impl Session {
         let (outbox, updates) = unbounded_channel();
         let path = folder.root().to_path_buf();
         let notebook = Notebook {
-            view: match &work {
-                Work::Begin(_) => RunView::default(),
-                Work::GoOn(view, _) => (**view).clone(),
-            },
             folder,
             journal,
+            view,
             outbox: outbox.clone(),
         };
         let desk = Desk::new(inbox, notebook, options.automatic);
@@ -248,16 +251,16 @@ impl Session {
 /// What the lab's thread begins with.
 enum Work {
     Begin(String),
-    GoOn(Box<RunView>, Reopen),
+    GoOn(Standing, Reopen),
 }
 
 impl Work {
     fn carry_out(self, lab: &mut Lab<Notebook>) -> Result<()> {
         match self {
             Self::Begin(device) => lab.announce(device)?,
-            Self::GoOn(view, how) => {
-                lab.restore(&standing(&view))?;
-                if view.state != State::Finished {
+            Self::GoOn(standing, how) => {
+                lab.restore(&standing)?;
+                if !standing.finished {
                     match how {
                         Reopen::GoOn => lab.go_on()?,
                         Reopen::Hold => lab.hold()?,

@@ -10,7 +10,6 @@ use pentimento::lab::{Command, Event, Level, State};
 use pentimento::run::view::TrainingEnd;
 use pentimento::session::Session;
 
-/// `pentimento` with two arguments that every test here gives.
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_pentimento"))
 }

@@ -125,6 +125,23 @@ fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice(
     lab.stop();
 }
 
+/// A command that is there before the lab looks between two pieces of work is a request, not an interruption.
+#[test]
+fn a_merge_that_waits_for_the_lab_is_not_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("run");
+    let mut lab = Driver::new(Session::create(short(&[]), Some(&folder), &manual()).unwrap());
+    lab.measured(0);
+    lab.send(Command::Step);
+    lab.trained();
+    lab.stop();
+    let mut lab = Driver::new(Session::reopen(&folder, &manual(), Reopen::GoOn).unwrap());
+    // The lab is still loading what the run has stored.
+    lab.send(Command::Merge);
+    lab.measured(1);
+    lab.stop();
+}
+
 #[test]
 fn a_signal_stops_a_run_with_its_exit_code_and_resume_finishes_it() {
     let dir = tempfile::tempdir().unwrap();

@@ -14,11 +14,11 @@ use crate::{Error, Result};
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 
-/// Reads `config.json` and `model.safetensors` from a folder.
+/// Reads `config.json` and `model.safetensors` from a folder, with the SHA-256 of the weights file.
 ///
 /// # Errors
 /// [`Error::Input`] where a file is missing or not of timm's form, or the architecture is not supported.
-pub fn load(folder: &Path, device: &Device) -> Result<(Config, Weights)> {
+pub fn load(folder: &Path, device: &Device) -> Result<(Config, Weights, String)> {
     let read = |name: &str| {
         let path = folder.join(name);
         if path.is_file() {
@@ -29,10 +29,13 @@ pub fn load(folder: &Path, device: &Device) -> Result<(Config, Weights)> {
             folder.display()
         )))
     };
-    parse(&read(CONFIG)?, &read(WEIGHTS)?, device).map_err(|e| match e {
+    let (config, weights) = (read(CONFIG)?, read(WEIGHTS)?);
+    let sha256 = files::sha256(&weights);
+    let (config, weights) = parse(&config, &weights, device).map_err(|e| match e {
         Error::Input(text) => Error::Input(format!("{}: {text}", folder.display())),
         other => other,
-    })
+    })?;
+    Ok((config, weights, sha256))
 }
 
 /// The same from the files' bytes. Half-precision weights become f32; BatchNorm's step counters are dropped.

@@ -15,6 +15,7 @@ use crate::{Result, files};
 use figures::Figures;
 
 pub use metrics::METRICS_VERSION;
+pub use summary::thousands;
 
 /// The files of an export, by name, in the order in which [`write()`] writes them.
 ///

@@ -288,8 +288,8 @@ fn decimals(x: f64, places: usize) -> String {
     }
 }
 
-/// 679200 → 679,200
-fn thousands(n: usize) -> String {
+/// `679200` as `679,200`.
+pub fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -332,5 +332,11 @@ mod tests {
             text,
             "| name |    x |\n| ---- | ---: |\n| α    |  1.0 |\n| 日本 | 10.0 |\n"
         );
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(thousands(679_200), "679,200");
+        assert_eq!(thousands(12), "12");
     }
 }

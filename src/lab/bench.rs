@@ -12,12 +12,14 @@ use crate::data::{Dataset, Images, Transform, eval_batches};
 use crate::lora::{Adapter, Entry, Stack};
 use crate::measure;
 use crate::random::Key;
-use crate::recipe::{Mode, Recipe};
+use crate::recipe::{Mode, Recipe, TaskRecipe};
 use crate::train::{Head, tensors};
 use crate::{Error, Result, lora};
 
-/// Foundation images a class that the live measurement looks at, and its limit over all classes.
+/// Images a class that the live measurement looks at, the images that it looks at where classes are few, and its
+/// limit over all classes.
 const WATCH_PER_CLASS: usize = 4;
+const WATCH_AT_LEAST: usize = 256;
 const WATCH_LIMIT: usize = 512;
 /// Images whose logits are compared before and after a merge.
 const FIDELITY_IMAGES: usize = 64;
@@ -33,8 +35,6 @@ pub struct LearnedRow {
     pub training: Option<u32>,
     /// The task was left out.
     pub skipped: bool,
-    /// Whether an entry of the stack belongs to it.
-    pub stacked: bool,
     /// Predictions by test set.
     pub predictions: BTreeMap<String, Vec<u32>>,
     /// Which foundation classes its task is about.
@@ -42,7 +42,7 @@ pub struct LearnedRow {
 }
 
 /// Which foundation classes a task is about, fixed before its training.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct About {
     /// Similarity of each foundation class to the task's classes.
     pub similarity: Vec<f32>,
@@ -92,14 +92,7 @@ impl Bench {
     pub fn new(recipe: Recipe, device: Device) -> Result<Self> {
         let material = Material::open(&recipe, &device)?;
         let layers = material.layers()?;
-        let targets = if recipe.lora.rank == 0 {
-            Vec::new()
-        } else {
-            lora::select(
-                &layers,
-                &lora::resolve_targets(&recipe.lora, &material.config.architecture)?,
-            )?
-        };
+        let targets = lora::adapted(&recipe.lora, &material.config.architecture, &layers)?;
         let pretrained = Arc::new(Backbone::new(&material.config, &material.weights)?);
         if pretrained.dim() != material.foundation_head.weight.dim(1)? {
             return Err(Error::input(format!(
@@ -166,6 +159,11 @@ impl Bench {
             .collect()
     }
 
+    /// The task that row `index` learns, counted from 1.
+    pub fn task(&self, index: usize) -> &TaskRecipe {
+        &self.recipe.tasks[index - 1]
+    }
+
     /// The id of the foundation's column.
     pub fn foundation_id(&self) -> String {
         self.material.foundation.id.clone()
@@ -175,7 +173,7 @@ impl Bench {
     pub fn columns(&self, index: usize) -> Vec<String> {
         let learned = (1..=index)
             .filter(|&i| !self.rows[i].skipped)
-            .map(|i| self.recipe.tasks[i - 1].id.clone());
+            .map(|i| self.task(i).id.clone());
         std::iter::once(self.foundation_id())
             .chain(learned)
             .collect()
@@ -216,7 +214,7 @@ impl Bench {
     pub fn training_key(&self, index: usize) -> Key {
         Key::new(self.recipe.seed)
             .named("task")
-            .named(&self.recipe.tasks[index - 1].id)
+            .named(&self.task(index).id)
             .index(self.position(index) as u64)
     }
 
@@ -226,18 +224,24 @@ impl Bench {
         learned.unwrap_or(&self.rows[0])
     }
 
-    /// Puts a trained task at the end of the path as row `index`. Gives the largest absolute difference
-    /// between logits of the unmerged adapter and of the weights as they are then.
-    pub fn push(&mut self, index: usize, task: TrainedTask) -> Result<f64> {
-        let id = self.recipe.tasks[index - 1].id.clone();
+    /// Merges a trained task as row `index`. Gives the largest absolute difference between logits of the
+    /// unmerged adapter and of the weights as they are then.
+    pub fn merge(&mut self, index: usize, task: TrainedTask) -> Result<f64> {
+        let id = self.task(index).id.clone();
         let probe = self.probe(&id, FIDELITY_IMAGES)?;
-        let with_adapter = {
-            let deltas = self.deltas(task.adapter.as_deref())?;
-            self.logits(&self.backbone, deltas.as_ref(), &task.head, &probe)?
-        };
-        let mut stacked = false;
+        let deltas = self.deltas(task.adapter.as_deref())?;
+        let before = self.logits(deltas.as_ref(), &task.head, &probe)?;
+        self.place(index, task)?;
+        self.compile()?;
+        let after = self.logits(self.stored.get(&id), self.head(&id)?, &probe)?;
+        let gap = (before - after)?.abs()?.flatten_all()?.max(0)?;
+        Ok(f64::from(gap.to_scalar::<f32>()?))
+    }
+
+    /// Puts a trained task at the end of the path as row `index`; [`Bench::compile`] makes it count.
+    pub fn place(&mut self, index: usize, task: TrainedTask) -> Result<()> {
+        let id = self.task(index).id.clone();
         if let Some(adapter) = task.adapter {
-            stacked = true;
             match self.recipe.lora.mode {
                 Mode::Merge => self.stack.push(Entry::LowRank {
                     adapter,
@@ -249,19 +253,15 @@ impl Bench {
                     self.stack.push(Entry::Stored { adapter })?;
                 }
             }
-            self.compile()?;
         }
-        let after = self.logits(&self.backbone, self.stored.get(&id), &task.head, &probe)?;
         self.rows.truncate(index);
         self.rows.push(LearnedRow {
             training: Some(task.training),
-            stacked,
             about: task.about,
             ..LearnedRow::default()
         });
         self.heads.insert(id, task.head);
-        let gap = (with_adapter - after)?.abs()?.flatten_all()?.max(0)?;
-        Ok(f64::from(gap.to_scalar::<f32>()?))
+        Ok(())
     }
 
     /// Takes row `index`, the last one, back: the weights are the bits they were.
@@ -269,12 +269,13 @@ impl Bench {
         let Some(row) = self.rows.get(index) else {
             return Err(Error::internal(format!("there is no row {index} to undo")));
         };
-        if row.stacked {
+        if row.training.is_some() {
+            // With rank 0 the stack is empty, and stays so.
             self.stack.pop();
         }
-        let id = &self.recipe.tasks[index - 1].id;
-        self.heads.remove(id);
-        self.stored.remove(id);
+        let id = self.task(index).id.clone();
+        self.heads.remove(&id);
+        self.stored.remove(&id);
         self.rows.truncate(index);
         self.compile()
     }
@@ -285,7 +286,7 @@ impl Bench {
     }
 
     /// Compiles the weights of the stack.
-    fn compile(&mut self) -> Result<()> {
+    pub fn compile(&mut self) -> Result<()> {
         self.backbone = Arc::new(Backbone::new(
             &self.material.config,
             &self.stack.weights()?,
@@ -300,18 +301,12 @@ impl Bench {
         input_of(&images, &self.material.transform, &self.device)
     }
 
-    fn logits(
-        &self,
-        backbone: &Backbone,
-        deltas: Option<&Deltas>,
-        head: &Head,
-        x: &Tensor,
-    ) -> Result<Tensor> {
+    fn logits(&self, deltas: Option<&Deltas>, head: &Head, x: &Tensor) -> Result<Tensor> {
         let pass = Pass {
             deltas,
             ..Pass::eval()
         };
-        head.logits(&backbone.features(x, &pass)?)
+        head.logits(&self.backbone.features(x, &pass)?)
     }
 
     /// The images of the live measurement of a column: a fixed few of each class.
@@ -319,9 +314,9 @@ impl Bench {
         let test = &self.dataset(column)?.test;
         let classes = self.dataset(column)?.classes.len().max(1);
         let each = WATCH_PER_CLASS
-            .max(256 / classes)
+            .max(WATCH_AT_LEAST / classes)
             .min((WATCH_LIMIT / classes).max(1));
-        Ok(test.subset(&first_of_each(&test.labels, classes, each)))
+        Ok(test.subset(&some_of_each(&test.labels, classes, each)))
     }
 
     /// Similarity of each foundation class to the task of row `index`, by pretrained features.
@@ -343,7 +338,7 @@ impl Bench {
         classes: usize,
         cancel: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
-        let chosen = images.subset(&first_of_each(&images.labels, classes, PROTOTYPE_PER_CLASS));
+        let chosen = images.subset(&some_of_each(&images.labels, classes, PROTOTYPE_PER_CLASS));
         let Material { transform, .. } = &self.material;
         let batch = self.recipe.measure.batch_size;
         measure::prototypes(&self.pretrained, &chosen, classes, transform, batch, cancel)
@@ -351,7 +346,7 @@ impl Bench {
 
     /// Foundation classes in the context of the task of row `index`.
     pub fn context(&self, index: usize, similarity: &[f32]) -> Result<Vec<usize>> {
-        let stated = &self.recipe.tasks[index - 1].context;
+        let stated = &self.task(index).context;
         measure::context(&self.material.foundation.classes, stated, similarity)
     }
 
@@ -375,7 +370,7 @@ pub fn spread(n: usize, count: usize) -> Vec<usize> {
 }
 
 /// Up to `each` indices of every class, spread over the class's images, in ascending order.
-fn first_of_each(labels: &[u32], classes: usize, each: usize) -> Vec<usize> {
+fn some_of_each(labels: &[u32], classes: usize, each: usize) -> Vec<usize> {
     let mut members = vec![Vec::new(); classes];
     for (i, &label) in labels.iter().enumerate() {
         if let Some(class) = members.get_mut(label as usize) {
@@ -397,8 +392,8 @@ mod tests {
     #[test]
     fn a_few_of_each_class_are_spread_over_its_images() {
         let labels = [0, 0, 0, 0, 1, 2, 2];
-        assert_eq!(first_of_each(&labels, 3, 2), [0, 2, 4, 5, 6]);
-        assert_eq!(first_of_each(&labels, 3, 0), [] as [usize; 0]);
+        assert_eq!(some_of_each(&labels, 3, 2), [0, 2, 4, 5, 6]);
+        assert_eq!(some_of_each(&labels, 3, 0), [] as [usize; 0]);
         assert_eq!(spread(10, 20), (0..10).collect::<Vec<_>>());
     }
 }

@@ -209,7 +209,7 @@ impl<R: Recorder> Lab<R> {
         Ok(())
     }
 
-    /// Takes the last row back, and a skip that follows the last merge with it.
+    /// Takes the last row back, a merge or a skip.
     fn undo(&mut self) -> Result<()> {
         let index = self.bench.rows.len() - 1;
         self.bench.pop(index)?;
@@ -229,7 +229,7 @@ impl<R: Recorder> Lab<R> {
     }
 
     fn skip(&mut self, index: usize) -> Result<()> {
-        let step_id = self.bench.recipe.tasks[index - 1].id.clone();
+        let step_id = self.bench.task(index).id.clone();
         self.record(Event::Skipped { index, step_id })?;
         self.bench.rows.push(LearnedRow {
             skipped: true,
@@ -245,9 +245,9 @@ impl<R: Recorder> Lab<R> {
             return Err(Error::internal("there is no trained adapter to merge"));
         };
         let training = task.training;
-        let id = &self.bench.recipe.tasks[index - 1].id;
+        let id = &self.bench.task(index).id;
         self.pulse(format!("merging {id}"), 0, 0);
-        let fidelity = self.bench.push(index, task)?;
+        let fidelity = self.bench.merge(index, task)?;
         let (update, update_total) = self.bench.stack.norms()?;
         self.record(Event::Merged {
             index,

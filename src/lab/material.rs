@@ -89,12 +89,7 @@ pub fn open_config(source: &str) -> Result<Config> {
 fn open_backbone(source: &str, device: &Device) -> Result<(Config, Weights, String)> {
     match source.split_once(':') {
         Some(("bundled", name)) => backbone::bundled(name, device),
-        Some(("path", folder)) => {
-            let folder = Path::new(folder);
-            let (config, weights) = backbone::load(folder, device)?;
-            let sha256 = files::sha256(&files::read(&folder.join("model.safetensors"))?);
-            Ok((config, weights, sha256))
-        }
+        Some(("path", folder)) => backbone::load(Path::new(folder), device),
         _ => Err(unknown_source(source)),
     }
 }

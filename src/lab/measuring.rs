@@ -1,5 +1,9 @@
 //! Measuring a row of the matrix, and the live measurement of an adapter that is not merged yet.
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::bench::LearnedRow;
 use super::desk::Recorder;
 use super::machine::Lab;
 use super::{Event, State};
@@ -20,7 +24,7 @@ impl<R: Recorder> Lab<R> {
     /// Measures what row `index` still lacks, then completes it.
     pub(super) fn measure(&mut self, index: usize) -> Result<()> {
         if self.bench.rows.is_empty() {
-            self.bench.rows.push(super::bench::LearnedRow::default());
+            self.bench.rows.push(LearnedRow::default());
         }
         for column in self.bench.columns(index) {
             if !self.bench.rows[index].predictions.contains_key(&column) {
@@ -34,8 +38,8 @@ impl<R: Recorder> Lab<R> {
     }
 
     fn measure_column(&mut self, index: usize, column: &str) -> Result<()> {
-        let begun = std::time::Instant::now();
-        let data = std::sync::Arc::clone(self.bench.dataset(column)?);
+        let begun = Instant::now();
+        let data = Arc::clone(self.bench.dataset(column)?);
         let what = self.describe(index, column);
         let predictions = self.predict(&data.test, column, &what)?;
         let classes = data.classes.len();
@@ -47,7 +51,7 @@ impl<R: Recorder> Lab<R> {
             None => (vec![0; classes], vec![0; classes]),
         };
         let merged = self.bench.rows[index].training;
-        let merged = merged.map(|n| (n, self.bench.recipe.tasks[index - 1].id.as_str()));
+        let merged = merged.map(|n| (n, self.bench.task(index).id.as_str()));
         let file = RunFolder::predictions(merged, column);
         let sha256 = self.folder().write_predictions(&file, &predictions)?;
         self.record(Event::Evaluated {
@@ -67,9 +71,9 @@ impl<R: Recorder> Lab<R> {
     }
 
     fn describe(&self, index: usize, column: &str) -> String {
-        match index.checked_sub(1).map(|i| &self.bench.recipe.tasks[i].id) {
-            Some(task) => format!("measuring {column} after {task}"),
-            None => format!("measuring {column} before the first task"),
+        match index {
+            0 => format!("measuring {column} before the first task"),
+            _ => format!("measuring {column} after {}", self.bench.task(index).id),
         }
     }
 
@@ -101,7 +105,7 @@ impl<R: Recorder> Lab<R> {
         let groups: Vec<String> = data.classes.iter().map(|c| c.group.clone()).collect();
         let key = Key::new(self.bench.recipe.seed)
             .named("permutation")
-            .named(&self.bench.recipe.tasks[index - 1].id)
+            .named(&self.bench.task(index).id)
             .index(index as u64);
         let permutations = self.bench.recipe.measure.permutations;
         Ok(Some(measure::contextual(
@@ -125,7 +129,7 @@ impl<R: Recorder> Lab<R> {
         };
         Ok(WatchSets {
             foundation: set(&self.bench.foundation_id())?,
-            task: set(&self.bench.recipe.tasks[index - 1].id)?,
+            task: set(&self.bench.task(index).id)?,
         })
     }
 

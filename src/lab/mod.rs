@@ -16,7 +16,7 @@ mod resume;
 mod state;
 mod training;
 
-pub use bench::Bench;
+pub use bench::{About, Bench};
 pub use command::Command;
 pub use desk::{Desk, Pulse, Recorder};
 pub use device::open_device;

@@ -23,14 +23,7 @@ pub struct Preview {
 pub fn preview(recipe: &Recipe) -> Result<Preview> {
     let config = material::open_config(&recipe.backbone.source)?;
     let layers = backbone::layers(&config)?;
-    let targets = if recipe.lora.rank == 0 {
-        Vec::new()
-    } else {
-        lora::select(
-            &layers,
-            &lora::resolve_targets(&recipe.lora, &config.architecture)?,
-        )?
-    };
+    let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
     Ok(Preview {
         parameters: backbone::parameters(&config)?,
         adapter_parameters: lora::adapter_parameters(&targets, recipe.lora.rank),

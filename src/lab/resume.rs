@@ -39,10 +39,8 @@ pub struct StoredRow {
     pub head: String,
     /// Test set, predictions file and its SHA-256.
     pub predictions: Vec<(String, String, String)>,
-    /// Similarity of the foundation's classes to the task.
-    pub similarity: Vec<f32>,
-    /// Foundation classes in context.
-    pub context: Vec<usize>,
+    /// Which foundation classes its task is about.
+    pub about: About,
 }
 
 /// A training that was not merged or discarded.
@@ -58,10 +56,8 @@ pub struct OpenTraining {
     pub head: String,
     /// File of the last checkpoint and its SHA-256.
     pub checkpoint: Option<(String, String)>,
-    /// Similarity of the foundation's classes to the task; empty if not computed yet.
-    pub similarity: Vec<f32>,
-    /// Foundation classes in context.
-    pub context: Vec<usize>,
+    /// Which foundation classes its task is about; empty if not computed yet.
+    pub about: About,
 }
 
 impl<R: Recorder> Lab<R> {
@@ -72,6 +68,7 @@ impl<R: Recorder> Lab<R> {
         for (index, row) in standing.rows.iter().enumerate() {
             self.restore_row(&folder, index, row)?;
         }
+        self.bench.compile()?;
         self.state = match standing.rows.last() {
             None => State::Idle,
             Some(_) if standing.finished => State::Finished,
@@ -81,10 +78,7 @@ impl<R: Recorder> Lab<R> {
         let Some(open) = &standing.open else {
             return Ok(());
         };
-        let about = About {
-            similarity: open.similarity.clone(),
-            classes: open.context.clone(),
-        };
+        let about = open.about.clone();
         if open.head.is_empty() {
             self.state = State::Training(open.index);
             let checkpoint = match &open.checkpoint {
@@ -93,7 +87,7 @@ impl<R: Recorder> Lab<R> {
             };
             self.reopened = Some(Reopened {
                 checkpoint,
-                about: (!open.similarity.is_empty()).then_some(about),
+                about: (!about.similarity.is_empty()).then_some(about),
             });
         } else {
             self.state = State::Trained(open.index);
@@ -114,12 +108,9 @@ impl<R: Recorder> Lab<R> {
                     training,
                     adapter: load_adapter(folder, &row.adapter, &self.bench)?,
                     head: Head::load(&folder.path(&row.head)?, &self.bench.device)?,
-                    about: About {
-                        similarity: row.similarity.clone(),
-                        classes: row.context.clone(),
-                    },
+                    about: row.about.clone(),
                 };
-                self.bench.push(index, task)?;
+                self.bench.place(index, task)?;
             }
             None => self.bench.rows.push(LearnedRow {
                 skipped: row.skipped,

@@ -26,7 +26,7 @@ impl<R: Recorder> Lab<R> {
             self.trainings += 1;
         }
         let training = self.trainings;
-        let task = self.bench.recipe.tasks[index - 1].clone();
+        let task = self.bench.task(index).clone();
         let train = self.bench.recipe.train.clone();
         self.pulse(format!("preparing {}", task.id), 0, 0);
         let data = Arc::clone(&self.bench.material.tasks[index - 1]);
@@ -85,7 +85,7 @@ impl<R: Recorder> Lab<R> {
 
     /// Computes and journals which foundation classes the task of row `index` is about.
     fn look_at_context(&mut self, index: usize, training: u32) -> Result<About> {
-        let id = &self.bench.recipe.tasks[index - 1].id;
+        let id = &self.bench.task(index).id;
         self.pulse(
             format!("comparing {id} with the foundation's classes"),
             0,
@@ -117,7 +117,7 @@ impl<R: Recorder> Lab<R> {
         steps: usize,
     ) -> Result<()> {
         let train = self.bench.recipe.train.clone();
-        let id = self.bench.recipe.tasks[index - 1].id.clone();
+        let id = self.bench.task(index).id.clone();
         let watch_sets = (train.watch_every > 0)
             .then(|| self.watch_sets(index))
             .transpose()?;
@@ -201,7 +201,7 @@ impl<R: Recorder> Lab<R> {
         about: About,
         seconds: f64,
     ) -> Result<()> {
-        let id = self.bench.recipe.tasks[index - 1].id.clone();
+        let id = self.bench.task(index).id.clone();
         let folder = self.folder();
         let adapter: Option<Arc<Adapter>> = trainer.adapter()?.map(Arc::new);
         let mut adapter_folder = String::new();

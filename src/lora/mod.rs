@@ -15,7 +15,7 @@ mod tensors;
 pub use adapter::{Adapter, LowRank};
 pub use norm::UpdateNorm;
 pub use stack::{Entry, Stack};
-pub use targets::{adapter_parameters, default_targets, resolve_targets, select};
+pub use targets::{adapted, adapter_parameters, default_targets, select};
 pub(crate) use tensors::from_safetensors;
 
 #[cfg(test)]

@@ -30,12 +30,23 @@ pub fn default_targets(architecture: &str) -> Result<&'static str> {
 }
 
 /// The recipe's regular expression, `default` replaced by [`default_targets`].
-pub fn resolve_targets(lora: &LoraRecipe, architecture: &str) -> Result<String> {
+fn resolve_targets(lora: &LoraRecipe, architecture: &str) -> Result<String> {
     if lora.targets == "default" {
         default_targets(architecture).map(str::to_string)
     } else {
         Ok(lora.targets.clone())
     }
+}
+
+/// The layers that a recipe puts an adapter on; none with rank 0.
+///
+/// # Errors
+/// As [`default_targets`] and [`select`].
+pub fn adapted(lora: &LoraRecipe, architecture: &str, layers: &[Layer]) -> Result<Vec<Layer>> {
+    if lora.rank == 0 {
+        return Ok(Vec::new());
+    }
+    select(layers, &resolve_targets(lora, architecture)?)
 }
 
 /// The layers whose whole name the regular expression matches, as PEFT's `re.fullmatch` has it, in their order.

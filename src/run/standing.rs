@@ -1,7 +1,7 @@
 //! From what a journal says to where a lab has to go on.
 
 use super::view::{RunView, Training};
-use crate::lab::{OpenTraining, Standing, StoredRow};
+use crate::lab::{About, OpenTraining, Standing, State, StoredRow};
 
 /// Where the run of `view` stands. A row without all its measurements is measured on; a training that was
 /// not merged or discarded is gone on with.
@@ -12,20 +12,18 @@ pub fn standing(view: &RunView) -> Standing {
             .iter()
             .map(|row| {
                 let training = row.training.and_then(|n| view.training(n));
-                let text = |f: fn(&Training) -> &String| training.map(f).cloned();
                 StoredRow {
                     training: row.training,
                     skipped: row.skipped,
                     complete: row.complete,
-                    adapter: text(|t| &t.adapter).unwrap_or_default(),
-                    head: text(|t| &t.head).unwrap_or_default(),
+                    adapter: training.map(|t| t.adapter.clone()).unwrap_or_default(),
+                    head: training.map(|t| t.head.clone()).unwrap_or_default(),
                     predictions: row
                         .evaluations
                         .iter()
                         .map(|(id, e)| (id.clone(), e.file.clone(), e.sha256.clone()))
                         .collect(),
-                    similarity: training.map(|t| t.similarity.clone()).unwrap_or_default(),
-                    context: training.map(|t| t.context.clone()).unwrap_or_default(),
+                    about: training.map(about).unwrap_or_default(),
                 }
             })
             .collect(),
@@ -38,10 +36,16 @@ pub fn standing(view: &RunView) -> Standing {
                 .checkpoint
                 .as_ref()
                 .map(|c| (c.file.clone(), c.sha256.clone())),
-            similarity: t.similarity.clone(),
-            context: t.context.clone(),
+            about: about(t),
         }),
         trainings: view.trainings.iter().map(|t| t.number).max().unwrap_or(0),
-        finished: view.state == crate::lab::State::Finished,
+        finished: view.state == State::Finished,
+    }
+}
+
+fn about(training: &Training) -> About {
+    About {
+        similarity: training.similarity.clone(),
+        classes: training.context.clone(),
     }
 }

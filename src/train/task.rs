@@ -7,7 +7,7 @@ use candle_core::{Tensor, Var};
 use super::{AdamW, Head, Parameter, descend, diverged, learning_rate, tensors};
 use crate::backbone::{Backbone, Deltas, Pass, to_safetensors};
 use crate::data::Batch;
-use crate::lora::{Adapter, LowRank, from_safetensors, resolve_targets, select};
+use crate::lora::{Adapter, LowRank, adapted, from_safetensors};
 use crate::random::Key;
 use crate::recipe::{LoraRecipe, TrainRecipe};
 use crate::{Error, Result};
@@ -73,8 +73,8 @@ impl TaskTrainer {
         let mut adapter = match lora.rank {
             0 => None,
             _ => {
-                let regex = resolve_targets(lora, &backbone.config().architecture)?;
-                let layers = select(backbone.layers(), &regex)?;
+                let architecture = &backbone.config().architecture;
+                let layers = adapted(lora, architecture, backbone.layers())?;
                 Some(Adapter::initialise(
                     &layers,
                     lora,

@@ -134,6 +134,17 @@ pub enum Scope {
     Typing,
 }
 
+/// The scopes that keys are explained by, in the help and in the README, in this order.
+pub const EXPLAINED: [Scope; 7] = [
+    Scope::Anywhere,
+    Scope::Run,
+    Scope::On(Screen::SetUp),
+    Scope::On(Screen::Train),
+    Scope::On(Screen::Matrix),
+    Scope::On(Screen::Forgetting),
+    Scope::On(Screen::Log),
+];
+
 impl Scope {
     /// How the README names it.
     pub fn name(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! The one table of what a user can do. Its order is the footer's: what comes first stays when the terminal
 //! is narrow.
 
-use super::actions::{Action, Binding, Scope, Screen};
+use super::actions::{Action, Binding, EXPLAINED, Scope, Screen};
 use super::keys::Key;
 use crate::lab::Command;
 
@@ -324,16 +324,7 @@ pub const TABLE: &[Binding] = &[
 /// The table as Markdown, for the README.
 pub fn markdown() -> String {
     let mut text = String::from("| Where | Keys | |\n|---|---|---|\n");
-    let scopes = [
-        Scope::Anywhere,
-        Scope::Run,
-        Scope::On(Screen::SetUp),
-        Scope::On(Screen::Train),
-        Scope::On(Screen::Matrix),
-        Scope::On(Screen::Forgetting),
-        Scope::On(Screen::Log),
-    ];
-    for scope in scopes {
+    for scope in EXPLAINED {
         for binding in TABLE.iter().filter(|b| b.scope == scope) {
             let keys: Vec<String> = binding
                 .keys

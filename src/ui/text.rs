@@ -100,19 +100,6 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// `1234567` as `1,234,567`.
-pub fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(c);
-    }
-    grouped
-}
-
 /// A fraction in percent with one decimal, `—` where there is none.
 pub fn percent(fraction: f64) -> String {
     if fraction.is_finite() {
@@ -188,8 +175,6 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_form() {
-        assert_eq!(thousands(679_200), "679,200");
-        assert_eq!(thousands(12), "12");
         assert_eq!(percent(0.9747), "97.5");
         assert_eq!(percent(f64::NAN), "—");
         assert_eq!(points(-0.0304), "−3.0");

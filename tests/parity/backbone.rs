@@ -31,10 +31,10 @@ fn features_and_logits_are_timms() {
 #[test]
 fn a_saved_backbone_loads_again() {
     let from = path("models/resnet26d");
-    let (config, weights) = backbone::load(&from, &Device::Cpu).unwrap();
+    let (config, weights, _) = backbone::load(&from, &Device::Cpu).unwrap();
     let dir = tempfile::tempdir().unwrap();
     backbone::save(dir.path(), &config, &weights).unwrap();
-    let (config2, weights2) = backbone::load(dir.path(), &Device::Cpu).unwrap();
+    let (config2, weights2, _) = backbone::load(dir.path(), &Device::Cpu).unwrap();
     assert_eq!(config, config2);
     assert_eq!(
         backbone::to_safetensors(&weights).unwrap(),

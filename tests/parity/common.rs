@@ -47,7 +47,9 @@ impl Fixture {
 
 /// A model of `tests/fixtures/models`.
 pub fn model(name: &str) -> (Config, Weights) {
-    backbone::load(&path(&format!("models/{name}")), &Device::Cpu).unwrap()
+    let folder = path(&format!("models/{name}"));
+    let (config, weights, _) = backbone::load(&folder, &Device::Cpu).unwrap();
+    (config, weights)
 }
 
 /// All values in row-major order.

@@ -6,11 +6,12 @@ use super::super::classes::{Losses, are_glyphs, groups, mean};
 use super::super::look::{ForgettingLook, Merge};
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
-use super::super::text::{percent, points, ratio, thousands, wrap};
+use super::super::text::{percent, points, ratio, wrap};
 use super::super::theme::{Ink, MARKS};
 use super::chrome::Figures;
 use super::glyphs::{self, Grid};
 use super::list;
+use crate::export::thousands;
 use crate::measure::NOT_INDEPENDENT;
 
 /// Rows above the grid: the merge, the legend.

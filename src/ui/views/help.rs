@@ -1,23 +1,14 @@
 //! The help: the table of actions, as it is.
 
-use super::super::actions::{Scope, Screen, TABLE};
+use super::super::actions::{EXPLAINED, TABLE};
 use super::super::pen::Pen;
 use super::super::text::{width, wrap};
 use super::super::theme::{Ink, Theme};
 
 /// Lines of the help, wrapped to `columns`: keys and text, or a heading.
 fn lines(columns: usize) -> Vec<(String, String)> {
-    let scopes = [
-        Scope::Anywhere,
-        Scope::Run,
-        Scope::On(Screen::SetUp),
-        Scope::On(Screen::Train),
-        Scope::On(Screen::Matrix),
-        Scope::On(Screen::Forgetting),
-        Scope::On(Screen::Log),
-    ];
     let mut lines = Vec::new();
-    for scope in scopes {
+    for scope in EXPLAINED {
         if !lines.is_empty() {
             lines.push((String::new(), String::new()));
         }

@@ -4,9 +4,10 @@ use super::super::app::App;
 use super::super::look::Figure;
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
-use super::super::text::{fit, percent, points, thousands, width};
+use super::super::text::{fit, percent, points, width};
 use super::super::theme::Ink;
 use super::chrome::Figures;
+use crate::export::thousands;
 use crate::measure::{Average, Forgetting, Matrix};
 use ratatui::style::{Modifier, Style};
 

@@ -4,8 +4,9 @@ use super::super::app::App;
 use super::super::form::RANKS;
 use super::super::pen::Pen;
 use super::super::setup::Field;
-use super::super::text::{fit, thousands, wrap};
+use super::super::text::{fit, wrap};
 use super::super::theme::Ink;
+use crate::export::thousands;
 use crate::recipe::Mode;
 
 /// Columns of the labels, and of the values after them.

@@ -6,9 +6,10 @@ use super::super::curves;
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
 use super::super::plot::Plot;
-use super::super::text::{clock, percent, thousands};
+use super::super::text::{clock, percent};
 use super::super::theme::{Ink, Marker};
 use super::chrome::{Figures, key_of};
+use crate::export::thousands;
 use crate::lab::{Command, State};
 use crate::run::view::{Training, TrainingEnd};
 
