@@ -8,6 +8,7 @@ use candle_core::Tensor;
 
 use super::activation::relu_gradient;
 use super::cpu::{Mat, for_pieces, gemm, plain, sum_pieces, values, with_scratch, zeros};
+use super::dots::add_dots;
 use super::linear::tensor;
 use super::math::{simd, sum};
 use super::node::{Output, node};
@@ -193,14 +194,14 @@ impl Sizes {
         }
     }
 
-    /// Calls `f(group, X̃)` for each group of channels of some images.
-    fn each_unfolded(&self, xs: &[f32], images: usize, mut f: impl FnMut(usize, Mat<'_>)) {
+    /// Calls `f(group, X̃)` for each group of channels of some images, X̃ dense.
+    fn each_unfolded(&self, xs: &[f32], images: usize, mut f: impl FnMut(usize, &[f32])) {
         let (depth, groups) = (self.depth(), self.spec.groups);
         let part = self.image() / groups;
         let columns = images * self.places();
         if self.is_pointwise() && images == 1 {
             for (group, x) in xs.chunks_exact(part).enumerate().take(groups) {
-                f(group, Mat::new(x, depth, columns));
+                f(group, x);
             }
             return;
         }
@@ -213,7 +214,7 @@ impl Sizes {
                         || self.unfold(x, cols, columns, i * self.places()),
                     );
                 }
-                f(group, Mat::new(cols, depth, columns));
+                f(group, cols);
             }
         });
     }
@@ -231,6 +232,7 @@ impl Sizes {
         self.each_unfolded(xs, images, |group, cols| {
             let w = Mat::new(&ws[group * rows * self.depth()..], rows, self.depth());
             let target = if images > 1 { &mut apart } else { &mut *out };
+            let cols = Mat::new(cols, self.depth(), columns);
             gemm(
                 &mut target[group * rows * columns..],
                 columns,
@@ -324,8 +326,9 @@ impl Sizes {
                 };
                 let g = if images > 1 { &apart } else { gs };
                 self.each_unfolded(&xs[start * self.image()..], images, |group, cols| {
-                    let g = Mat::new(&g[group * rows * columns..], rows, columns);
-                    gemm(&mut dw[group * rows * depth..], depth, g, cols.t(), true);
+                    let g = &g[group * rows * columns..(group + 1) * rows * columns];
+                    let dw = &mut dw[group * rows * depth..(group + 1) * rows * depth];
+                    add_dots(dw, g, cols, columns);
                 });
             }
         })

@@ -9,6 +9,7 @@ use std::ops::{Deref, Range};
 use candle_core::{CpuStorage, Storage, Tensor};
 use rayon::prelude::*;
 
+use super::dots::transpose;
 use super::math::simd;
 use crate::{Error, Result};
 
@@ -142,6 +143,16 @@ pub(super) fn with_scratch<R>(n: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     let result = f(&mut buffer[..n]);
     SCRATCH.set(buffer);
     result
+}
+
+/// The transposed copy of a dense `[rows, cols]`, made in parallel. gemm would copy a piece at a time, and slower.
+pub(super) fn transposed(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    let mut out = zeros(rows * cols);
+    let piece = ((1 << 16) / rows.max(1)).max(1).next_multiple_of(16);
+    for_pieces(&mut out, piece * rows, |i, out| {
+        transpose(out, x, rows, cols, i * piece);
+    });
+    out
 }
 
 /// A matrix inside a slice.

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::cpu::{self, Mat, matmul, matmul_then, plain, values, zeros};
+use super::cpu::{Mat, matmul, matmul_then, plain, sum_pieces, transposed, values, zeros};
 use super::math::simd;
 use super::node::{Output, node};
 use super::{composed, tracks};
@@ -23,10 +23,11 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
         let plain_b = b.map(plain).transpose()?;
         let bias = plain_b.as_ref().map(values).transpose()?;
         let bias = bias.as_deref();
+        let wt = transposed(&ws, outputs, inputs);
         matmul_then(
             &mut out,
             Mat::new(&xs, rows, inputs),
-            Mat::new(&ws, outputs, inputs).t(),
+            Mat::new(&wt, inputs, outputs),
             |_, out| add_to_rows(out, bias),
         );
     }
@@ -99,7 +100,7 @@ fn add_to_rows(out: &mut [f32], bias: Option<&[f32]>) {
 pub(super) fn sum_rows(x: &[f32], cols: usize) -> Vec<f32> {
     const ROWS: usize = 64;
     let size = (ROWS * cols).max(1);
-    cpu::sum_pieces(x.len().div_ceil(size), cols, |i, sums| {
+    sum_pieces(x.len().div_ceil(size), cols, |i, sums| {
         let piece = &x[i * size..x.len().min((i + 1) * size)];
         simd(
             #[inline(always)]

@@ -15,6 +15,7 @@ mod batch_norm;
 pub mod composed;
 mod conv;
 mod cpu;
+mod dots;
 mod dropout;
 mod linear;
 mod loss;
