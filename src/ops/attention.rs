@@ -7,7 +7,8 @@
 use candle_core::Tensor;
 
 use super::activation::softmax_row;
-use super::cpu::{Mat, for_pieces, gemm, plain, values, zeros};
+use super::cpu::{for_pieces, plain, values, zeros};
+use super::gemm::{Mat, gemm};
 use super::linear::tensor;
 use super::math::{dot, simd};
 use super::node::{Output, node};

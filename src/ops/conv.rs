@@ -7,8 +7,9 @@
 use candle_core::Tensor;
 
 use super::activation::relu_gradient;
-use super::cpu::{Mat, for_pieces, gemm, plain, sum_pieces, values, with_scratch, zeros};
+use super::cpu::{for_pieces, plain, sum_pieces, values, zeros};
 use super::dots::add_dots;
+use super::gemm::{Mat, gemm, with_scratch};
 use super::linear::tensor;
 use super::math::{simd, sum};
 use super::node::{Output, node};

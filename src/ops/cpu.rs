@@ -3,13 +3,12 @@
 //! A loop is cut into pieces by the shape of the data alone, each piece computes as it would by itself, and
 //! partial sums are added in the order of the pieces: so the number of threads changes nothing but the time.
 
-use std::cell::Cell;
 use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::dots::transpose;
+use super::gemm::{Mat, multiply, pack_panel, packed_len, panel_width};
 use super::math::simd;
 use crate::{Error, Result};
 
@@ -57,7 +56,7 @@ pub(super) fn zeros(n: usize) -> Vec<f32> {
 }
 
 /// Work in multiply-adds (or elements touched ten times) that is worth handing to another thread.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 1 << 21;
 
 /// How many of `rows` go into a piece, each row being `work` multiply-adds; a multiple of `multiple`.
 pub(super) fn rows_per_piece(rows: usize, work: usize, multiple: usize) -> usize {
@@ -129,134 +128,6 @@ pub(super) fn sum_pieces(
     sums
 }
 
-thread_local! {
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-/// Lends this thread's scratch buffer, `n` elements of unknown values: fresh memory would cost page faults at
-/// every call.
-pub(super) fn with_scratch<R>(n: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    let mut buffer = SCRATCH.take();
-    if buffer.len() < n {
-        buffer.resize(n, 0.0);
-    }
-    let result = f(&mut buffer[..n]);
-    SCRATCH.set(buffer);
-    result
-}
-
-/// The transposed copy of a dense `[rows, cols]`, made in parallel. gemm would copy a piece at a time, and slower.
-pub(super) fn transposed(x: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    let mut out = zeros(rows * cols);
-    let piece = ((1 << 16) / rows.max(1)).max(1).next_multiple_of(16);
-    for_pieces(&mut out, piece * rows, |i, out| {
-        transpose(out, x, rows, cols, i * piece);
-    });
-    out
-}
-
-/// A matrix inside a slice.
-#[derive(Clone, Copy)]
-pub(super) struct Mat<'a> {
-    data: &'a [f32],
-    rows: usize,
-    cols: usize,
-    row_step: usize,
-    col_step: usize,
-}
-
-impl<'a> Mat<'a> {
-    /// Row-major and dense.
-    pub(super) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        Self::strided(data, rows, cols, cols)
-    }
-
-    /// Row-major with `row_step` elements from one row to the next.
-    pub(super) fn strided(data: &'a [f32], rows: usize, cols: usize, row_step: usize) -> Self {
-        Self {
-            data,
-            rows,
-            cols,
-            row_step,
-            col_step: 1,
-        }
-    }
-
-    /// The transposed matrix.
-    pub(super) fn t(self) -> Self {
-        Self {
-            rows: self.cols,
-            cols: self.rows,
-            row_step: self.col_step,
-            col_step: self.row_step,
-            ..self
-        }
-    }
-
-    /// Rows `range` of the matrix.
-    fn rows(self, range: Range<usize>) -> Self {
-        Self {
-            data: self
-                .data
-                .get(range.start * self.row_step..)
-                .unwrap_or_default(),
-            rows: range.len(),
-            ..self
-        }
-    }
-
-    fn fits(&self) -> bool {
-        span(self.rows, self.cols, self.row_step, self.col_step) <= self.data.len()
-    }
-}
-
-/// How many elements of a slice a matrix reaches over.
-fn span(rows: usize, cols: usize, row_step: usize, col_step: usize) -> usize {
-    if rows == 0 || cols == 0 {
-        0
-    } else {
-        (rows - 1) * row_step + (cols - 1) * col_step + 1
-    }
-}
-
-/// `out = a·b`, or `out += a·b`, on this thread; `out` is `[a.rows, b.cols]` with `row_step` elements from one row
-/// to the next.
-pub(super) fn gemm(out: &mut [f32], row_step: usize, a: Mat<'_>, b: Mat<'_>, add: bool) {
-    assert!(
-        a.cols == b.rows
-            && a.fits()
-            && b.fits()
-            && row_step >= b.cols
-            && span(a.rows, b.cols, row_step, 1) <= out.len(),
-        "a matrix product reaches outside its buffers"
-    );
-    // SAFETY: the assertion keeps every element that gemm reads or writes inside the three slices, and `out` is
-    // borrowed mutably, so it overlaps neither input. gemm offers no safe interface.
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.cols,
-            a.cols,
-            out.as_mut_ptr(),
-            1,
-            row_step as isize,
-            add,
-            a.data.as_ptr(),
-            a.col_step as isize,
-            a.row_step as isize,
-            b.data.as_ptr(),
-            b.col_step as isize,
-            b.row_step as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
-}
-
 /// `out = a·b` in parallel over rows, `out` dense and row-major; `then(row, rows)` is called on each finished piece,
 /// its first row and its values.
 pub(super) fn matmul_then(
@@ -265,12 +136,21 @@ pub(super) fn matmul_then(
     b: Mat<'_>,
     then: impl Fn(usize, &mut [f32]) + Sync,
 ) {
-    let (rows, cols) = (a.rows, b.cols);
-    let piece = rows_per_piece(rows, a.cols * cols, 16);
+    let (rows, depth, cols) = (a.rows, a.cols, b.cols);
+    assert_eq!(depth, b.rows, "a product of matrices that do not fit");
+    let width = panel_width();
+    let mut panels = zeros(packed_len(depth, cols, width));
+    let some = rows_per_piece(cols.div_ceil(width), 10 * depth * width, 1);
+    for_pieces(&mut panels, some * depth * width, |i, panels| {
+        for (p, panel) in panels.chunks_exact_mut(depth * width).enumerate() {
+            pack_panel(panel, b, (i * some + p) * width, width);
+        }
+    });
+    let piece = rows_per_piece(rows, depth * cols, 12);
     for_pieces(out, piece * cols, |i, out| {
         let start = i * piece;
         let end = (start + piece).min(rows);
-        gemm(out, cols, a.rows(start..end), b, false);
+        multiply(out, cols, a.rows(start..end), &panels, cols, false);
         then(start, out);
     });
 }
@@ -282,45 +162,26 @@ pub(super) fn matmul(out: &mut [f32], a: Mat<'_>, b: Mat<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gemm::gemm;
     use super::*;
     use crate::random::Key;
 
-    fn random(n: usize, seed: u64) -> Vec<f32> {
-        (0..n as u64).map(|i| Key::new(seed).normal(i)).collect()
-    }
-
     #[test]
-    fn products_agree_with_the_sum_over_k() {
-        for (m, k, n) in [(1, 1, 1), (3, 5, 7), (17, 32, 17), (300, 90, 70)] {
-            let (a, b) = (random(m * k, 1), random(k * n, 2));
-            let at: Vec<f32> = (0..k * m).map(|i| a[i % m * k + i / m]).collect();
-            for a in [Mat::new(&a, m, k), Mat::new(&at, k, m).t()] {
-                let mut out = zeros(m * n);
-                matmul(&mut out, a, Mat::new(&b, k, n));
-                gemm(&mut out, n, a, Mat::new(&b, k, n), true);
-                for (i, got) in out.iter().enumerate() {
-                    let want: f32 = (0..k).map(|l| at[l * m + i / n] * b[l * n + i % n]).sum();
-                    assert!((got - 2.0 * want).abs() < 1e-4, "{got} {want}");
-                }
-            }
-        }
+    fn parallel_products_are_the_serial_ones() {
+        let (m, k, n) = (700, 90, 70);
+        let random = |n: usize, seed| -> Vec<f32> {
+            (0..n as u64).map(|i| Key::new(seed).normal(i)).collect()
+        };
+        let (a, b) = (random(m * k, 1), random(k * n, 2));
+        let (mut one, mut many) = (zeros(m * n), zeros(m * n));
+        gemm(&mut one, n, Mat::new(&a, m, k), Mat::new(&b, k, n), false);
+        matmul(&mut many, Mat::new(&a, m, k), Mat::new(&b, k, n));
+        assert_eq!(one, many);
     }
 
     #[test]
     fn sums_over_pieces_take_each_once() {
         let sums = sum_pieces(37, 3, |i, sums| sums[i % 3] += i as f32);
         assert_eq!(sums, [234.0, 210.0, 222.0]);
-    }
-
-    #[test]
-    #[should_panic(expected = "outside its buffers")]
-    fn a_product_that_does_not_fit_is_caught() {
-        gemm(
-            &mut [0.0; 3],
-            2,
-            Mat::new(&[0.0; 4], 2, 2),
-            Mat::new(&[0.0; 4], 2, 2),
-            false,
-        );
     }
 }

@@ -124,18 +124,31 @@ impl Tile<'_> {
 /// Rows and columns of a block while transposing.
 const BLOCK: usize = 16;
 
-/// `out = xᵀ`: `x` is `[rows, cols]` dense, `out` columns `from..from + out.len() / rows` of it, as rows.
-pub(super) fn transpose(out: &mut [f32], x: &[f32], rows: usize, cols: usize, from: usize) {
+/// Writes `xᵀ` into `out`: `x` is `[rows, cols]`, its rows `step` apart; those of `out` `[cols, rows]` are `out_step`
+/// apart, and what is between them stays.
+pub(super) fn transpose(
+    out: &mut [f32],
+    out_step: usize,
+    x: &[f32],
+    step: usize,
+    rows: usize,
+    cols: usize,
+) {
     simd(
         #[inline(always)]
         || {
-            for (block, out) in out.chunks_mut(BLOCK * rows).enumerate() {
-                let start = from + block * BLOCK;
+            for c in (0..cols).step_by(BLOCK) {
+                let width = BLOCK.min(cols - c);
                 for r in (0..rows).step_by(BLOCK) {
-                    for (c, out) in out.chunks_exact_mut(rows).enumerate() {
-                        let out = &mut out[r..rows.min(r + BLOCK)];
-                        for (i, o) in out.iter_mut().enumerate() {
-                            *o = x[(r + i) * cols + start + c];
+                    let height = BLOCK.min(rows - r);
+                    let mut block = [[0f32; BLOCK]; BLOCK];
+                    for (i, block) in block.iter_mut().enumerate().take(height) {
+                        block[..width].copy_from_slice(&x[(r + i) * step + c..][..width]);
+                    }
+                    for i in 0..width {
+                        let out = &mut out[(c + i) * out_step + r..][..height];
+                        for (o, row) in out.iter_mut().zip(&block) {
+                            *o = row[i];
                         }
                     }
                 }
@@ -174,14 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn transposes_and_parts_of_them() {
+    fn transposes_of_all_shapes() {
         for (rows, cols) in [(1, 1), (3, 40), (40, 3), (33, 17)] {
-            let x = random(rows * cols, 1);
-            let from = cols / 3;
-            let mut out = vec![0.0; (cols - from) * rows];
-            transpose(&mut out, &x, rows, cols, from);
+            let (step, out_step) = (cols + 2, rows + 1);
+            let x = random(rows * step, 1);
+            let mut out = vec![7.0; cols * out_step];
+            transpose(&mut out, out_step, &x, step, rows, cols);
             for (at, got) in out.iter().enumerate() {
-                assert_eq!(*got, x[at % rows * cols + from + at / rows]);
+                let (c, r) = (at / out_step, at % out_step);
+                assert_eq!(*got, if r < rows { x[r * step + c] } else { 7.0 });
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 
-use super::cpu::{Mat, matmul, matmul_then, plain, sum_pieces, transposed, values, zeros};
+use super::cpu::{matmul, matmul_then, plain, sum_pieces, values, zeros};
+use super::gemm::Mat;
 use super::math::simd;
 use super::node::{Output, node};
 use super::{composed, tracks};
@@ -23,11 +24,10 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
         let plain_b = b.map(plain).transpose()?;
         let bias = plain_b.as_ref().map(values).transpose()?;
         let bias = bias.as_deref();
-        let wt = transposed(&ws, outputs, inputs);
         matmul_then(
             &mut out,
             Mat::new(&xs, rows, inputs),
-            Mat::new(&wt, inputs, outputs),
+            Mat::new(&ws, outputs, inputs).t(),
             |_, out| add_to_rows(out, bias),
         );
     }

@@ -17,6 +17,7 @@ mod conv;
 mod cpu;
 mod dots;
 mod dropout;
+mod gemm;
 mod linear;
 mod loss;
 mod math;
