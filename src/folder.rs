@@ -42,7 +42,11 @@ impl RunFolder {
         if entries.next().is_none() {
             return Ok(());
         }
-        Err(Error::input(if is_run(path) {
+        Err(Error::input(if never_began(path) {
+            format!(
+                "{run} holds a run that ended before it began: delete the folder, or give another one"
+            )
+        } else if is_run(path) {
             format!(
                 "{run} holds a run already: `pentimento resume {run}` goes on with it, or give another \
                  folder for a new one"
@@ -110,6 +114,12 @@ impl RunFolder {
         }
         if !path.is_dir() {
             return Err(Error::input(format!("{run} is a file, not a run's folder")));
+        }
+        if never_began(path) {
+            return Err(Error::input(format!(
+                "{run} holds a run that ended before it began: delete the folder and start it again with \
+                 `pentimento run`"
+            )));
         }
         if !is_run(path) {
             return Err(Error::input(format!(
@@ -265,6 +275,15 @@ impl RunFolder {
     }
 }
 
+/// Whether a run was ended between its manifest and its first event.
+fn never_began(path: &Path) -> bool {
+    let empty = match fs::metadata(path.join("journal.jsonl")) {
+        Ok(journal) => journal.is_file() && journal.len() == 0,
+        Err(e) => e.kind() == ErrorKind::NotFound,
+    };
+    path.join("manifest.json").is_file() && empty
+}
+
 fn is_run(path: &Path) -> bool {
     path.join("manifest.json").is_file() && path.join("journal.jsonl").is_file()
 }
@@ -299,7 +318,7 @@ mod tests {
     fn begun(path: &Path) -> RunFolder {
         let folder = RunFolder::create(path).unwrap();
         for path in [folder.manifest_path(), folder.journal_path()] {
-            fs::write(path, b"").unwrap();
+            fs::write(path, b"{}\n").unwrap();
         }
         folder
     }
@@ -392,6 +411,13 @@ mod tests {
         assert!(text.contains("is a file"), "{text}");
         let run = begun(&dir.path().join("run"));
         assert_eq!(RunFolder::open(run.root()).unwrap(), run);
+        fs::write(run.journal_path(), b"").unwrap();
+        for text in [
+            refused(RunFolder::open(run.root())),
+            refused(RunFolder::create(run.root())),
+        ] {
+            assert!(text.contains("delete the folder"), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The same events as log lines: for pipes, batch systems and tests.
 
 use std::io::{ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -69,6 +71,25 @@ pub async fn follow(
         (Some(number), None) => Ending::Signal(number),
         (None, None) => Ending::Finished,
     })
+}
+
+/// Waits for SIGINT or SIGTERM and stores its number, for work that looks there; a second one ends the process.
+pub async fn catch(into: Arc<AtomicU8>) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    loop {
+        let number = tokio::select! {
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => 15,
+        };
+        if into.swap(number, Ordering::Relaxed) != 0 {
+            std::process::exit(128 + i32::from(number));
+        }
+    }
 }
 
 /// Writes records as they come.
@@ -168,12 +189,16 @@ impl<'a> Printer<'a> {
         }
         match writeln!(self.out, "{text}").and_then(|()| self.out.flush()) {
             Ok(()) => Ok(()),
-            // The reader is gone; the run is not.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            // The reader is gone, or the disk behind it full; the run is not, and its journal has it all.
+            Err(error) => {
                 self.closed = true;
+                if error.kind() != ErrorKind::BrokenPipe {
+                    self.say(&format!(
+                        "nothing more is printed: standard output: {error}"
+                    ));
+                }
                 Ok(())
             }
-            Err(error) => Err(Error::io("standard output")(error)),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
@@ -33,8 +35,17 @@ fn main() -> ExitCode {
             if broken {
                 return ExitCode::SUCCESS;
             }
-            eprintln!("pentimento: {error:#}");
-            let code = error.downcast_ref::<Error>().map_or(1, Error::exit_code);
+            // Our own errors name their cause; of others the chain says more.
+            let code = match error.downcast_ref::<Error>() {
+                Some(error) => {
+                    eprintln!("pentimento: {error}");
+                    error.exit_code()
+                }
+                None => {
+                    eprintln!("pentimento: {error:#}");
+                    1
+                }
+            };
             ExitCode::from(code)
         }
     }
@@ -58,12 +69,10 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Presets { name: Some(name) }) => print_preset(&name),
         Some(Command::Doctor) => doctor(),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "pentimento",
-                &mut std::io::stdout(),
-            );
+            // clap_complete panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pentimento", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -181,6 +190,12 @@ fn export(run: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     }
     let view = RunView::replay(&reading.records);
     let out = out.map_or_else(|| folder.export_path(), Path::to_path_buf);
+    std::fs::create_dir_all(&out).map_err(|e| {
+        Error::input(format!(
+            "{} cannot be the export's folder: {e}; give another one by --out",
+            out.display()
+        ))
+    })?;
     let mut stdout = std::io::stdout();
     for file in export::write(&view, &out)? {
         writeln!(stdout, "{}", file.display())?;
@@ -196,11 +211,17 @@ fn pretrain(
 ) -> anyhow::Result<ExitCode> {
     let recipe = PretrainRecipe::load(recipe, overrides)?;
     let (device, _) = open_device(device)?;
-    RunFolder::create(out)?;
+    claim(out)?;
+    let runtime = runtime()?;
+    let caught = Arc::new(AtomicU8::new(0));
+    runtime.spawn(headless::catch(Arc::clone(&caught)));
     let begun = std::time::Instant::now();
-    let counts = lab::pretrain(&recipe, out, &device, &|| false, &mut |report| {
+    // Who reads along may leave; the training goes on.
+    let say = |text: &str| drop(writeln!(std::io::stdout(), "{text}"));
+    let stops = || caught.load(Ordering::Relaxed) != 0;
+    let made = lab::pretrain(&recipe, out, &device, &stops, &mut |report| {
         if report.epoch_ends {
-            println!(
+            say(&format!(
                 "epoch {:3}  step {}/{}  loss {:.4}  train accuracy {:.4}  lr {:.2e}  {:.0} s",
                 report.epoch,
                 report.step,
@@ -209,17 +230,44 @@ fn pretrain(
                 report.accuracy,
                 report.lr,
                 begun.elapsed().as_secs_f64()
-            );
+            ));
         }
-    })?;
-    println!(
+    });
+    if made.is_err() {
+        // Nothing is in it but what was written, if anything was.
+        let _ = std::fs::remove_dir(out);
+    }
+    let counts = match made {
+        Err(Error::Cancelled) => {
+            eprintln!("pentimento: stopped; nothing is written, and a pretraining begins anew");
+            return Ok(ExitCode::from(128 + caught.load(Ordering::Relaxed)));
+        }
+        made => made?,
+    };
+    say(&format!(
         "accuracy on {} unseen images of {}: {:.4}",
         counts.total.iter().sum::<u32>(),
         recipe.foundation.data,
         counts.accuracy()
-    );
-    println!("written to {}", out.display());
+    ));
+    say(&format!("written to {}", out.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A folder for a backbone: absent, then it is made, or empty.
+fn claim(out: &Path) -> Result<(), Error> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Error::input(format!(
+            "--out {} cannot be a backbone's folder: {why}; give another one",
+            out.display()
+        ))
+    };
+    std::fs::create_dir_all(out).map_err(|e| refused(&e))?;
+    let mut entries = std::fs::read_dir(out).map_err(|e| refused(&e))?;
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => Err(refused(&"it is not empty")),
+    }
 }
 
 fn list_presets() -> anyhow::Result<ExitCode> {
@@ -258,10 +306,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("cpu", machine.cpu),
         ("threads", machine.threads.to_string()),
-        (
-            "avx-512",
-            yes_no(std::arch::is_x86_feature_detected!("avx512f")),
-        ),
+        ("avx-512", yes_no(has_avx512())),
         ("gpu", cuda),
         (
             "terminal",
@@ -292,6 +337,14 @@ fn doctor() -> anyhow::Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the CPU has the widest vectors that our loops and candle's products know.
+fn has_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 fn yes_no(yes: bool) -> String {

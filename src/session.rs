@@ -290,10 +290,14 @@ struct Notebook {
 
 impl Recorder for Notebook {
     fn record(&mut self, event: Event) -> Result<()> {
-        let finished = event == Event::Finished;
+        let settled = matches!(
+            event,
+            Event::Finished | Event::Stopped | Event::Undone { .. }
+        );
         let record = self.journal.append(event)?;
         self.view.apply(&record);
-        if finished {
+        // What lies in export/ is never older than what the run stands at when nobody works on it.
+        if settled && self.view.last_complete().is_some() {
             export::write(&self.view, &self.folder.export_path())?;
         }
         let _ = self.outbox.send(Update::Record(Box::new(record)));

@@ -243,11 +243,62 @@ fn a_folder_that_holds_something_is_not_run_over() {
     let place = Place::new();
     fs::create_dir(place.path().join("R")).unwrap();
     fs::write(place.path().join("R/manifest.json"), "{}").unwrap();
-    place.refuses(&["run", "demo", "--out", "R"], "resume");
+    // Killed between its manifest and its first event.
+    place.refuses(&["run", "demo", "--out", "R"], "delete the folder");
+    place.refuses(&["resume", "R"], "delete the folder");
+    fs::write(place.path().join("R/journal.jsonl"), "{}\n").unwrap();
+    place.refuses(&["run", "demo", "--out", "R"], "`pentimento resume R`");
     assert_eq!(
         fs::read_to_string(place.path().join("R/manifest.json")).unwrap(),
         "{}"
     );
+}
+
+/// A reader that leaves early is no failure.
+#[test]
+fn a_closed_pipe_ends_nothing_badly() {
+    let place = Place::new();
+    for arguments in [&["completions", "fish"][..], &["presets"], &["doctor"]] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pentimento"))
+            .current_dir(place.path())
+            .args(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        assert_eq!(stderr, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_pretraining_that_cannot_begin_leaves_no_folder() {
+    let place = Place::new();
+    let data = "foundation.data=bundled:parity";
+    let arguments = ["pretrain", "glyph-vit", "--out", "P", "--set", data];
+    place.refuses(&arguments, "num_classes");
+    fs::create_dir(place.path().join("P")).unwrap();
+    fs::write(place.path().join("P/thesis.txt"), "years of work").unwrap();
+    place.refuses(&["pretrain", "glyph-vit", "--out", "P"], "is not empty");
+}
+
+#[test]
+fn an_export_goes_to_a_folder_only() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("R")).unwrap();
+    fs::write(place.path().join("R/manifest.json"), "{}").unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal.jsonl");
+    fs::copy(fixture, place.path().join("R/journal.jsonl")).unwrap();
+    fs::write(place.path().join("file"), "").unwrap();
+    place.refuses(
+        &["export", "R", "--out", "file"],
+        "give another one by --out",
+    );
+    let exported = place.pentimento(&["export", "R", "--out", "E"]).assert();
+    exported.code(0).stdout(contains("matrix.csv"));
 }
 
 #[test]

@@ -94,7 +94,9 @@ fn a_stop_inside_a_training_goes_on_from_its_checkpoint() {
     });
     let view = lab.stop();
     assert!(view.stopped);
-    assert!(!folder.join("export").exists());
+    // What is there to be read is never older than the run.
+    let matrix = fs::read_to_string(folder.join("export/matrix.csv")).unwrap();
+    assert!(matrix.contains("\n1,parity,"), "{matrix}");
     let checkpoint = view.trainings[1].checkpoint.clone().unwrap();
     assert!(checkpoint.step >= 3, "{checkpoint:?}");
     let view = go_on(&folder);
@@ -123,6 +125,24 @@ fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice(
     lab.send(Command::Resume);
     lab.trained();
     lab.stop();
+
+    // An adapter that is not the one that was trained would give other figures without a word.
+    let file = folder.join("adapters/001-parity/adapter_model.safetensors");
+    let kept = fs::read(&file).unwrap();
+    let mut changed = kept.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(&file, changed).unwrap();
+    let session = Session::reopen(&folder, &manual(), Reopen::Hold).unwrap();
+    let error = session.join().unwrap();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("SHA-256 differs"), "{error}");
+    fs::write(&file, kept).unwrap();
+
+    // Where a run waits for its user it needs no pause: the merge can come at once.
+    let mut lab = Driver::new(Session::reopen(&folder, &manual(), Reopen::Hold).unwrap());
+    lab.send(Command::Merge);
+    lab.measured(1);
+    assert!(!lab.stop().paused);
 }
 
 /// A command that is there before the lab looks between two pieces of work is a request, not an interruption.

@@ -309,14 +309,14 @@ impl Bench {
         head.logits(&self.backbone.features(x, &pass)?)
     }
 
-    /// The images of the live measurement of a column: a fixed few of each class.
-    pub fn watch_set(&self, column: &str) -> Result<Images> {
+    /// Which test images of a column the live measurement takes: a fixed few of each class.
+    pub fn watched(&self, column: &str) -> Result<Vec<usize>> {
         let test = &self.dataset(column)?.test;
         let classes = self.dataset(column)?.classes.len().max(1);
         let each = WATCH_PER_CLASS
             .max(WATCH_AT_LEAST / classes)
             .min((WATCH_LIMIT / classes).max(1));
-        Ok(test.subset(&some_of_each(&test.labels, classes, each)))
+        Ok(some_of_each(&test.labels, classes, each))
     }
 
     /// Similarity of each foundation class to the task of row `index`, by pretrained features.

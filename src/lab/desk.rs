@@ -145,12 +145,8 @@ impl<R: Recorder> Desk<R> {
             match self.obey(command)? {
                 Some(Request::Stop) => self.interrupt = Some(Interrupt::Stop),
                 Some(Request::Discard) => self.interrupt = Some(Interrupt::Discard),
-                Some(Request::Look) | None => {}
-                // Only while standing still before any work: working states refuse these themselves.
-                Some(_) => self.note(
-                    Level::Warning,
-                    format!("{}: the run is paused; resume it first", command.name()),
-                )?,
+                // Every other request is refused while the run works or stands still.
+                Some(_) | None => {}
             }
         }
         Ok(self.interrupt)

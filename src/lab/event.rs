@@ -1,5 +1,7 @@
 //! What happened in a run: the lines of its journal, and the only thing that leaves the lab.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::Class;
@@ -105,6 +107,10 @@ pub enum Event {
         step: usize,
         /// The foundation's fixed part.
         foundation: Counts,
+        /// The same images after the last merge.
+        before: Counts,
+        /// The same images in row 0.
+        start: Counts,
         /// The task's own test set's fixed part.
         task: Counts,
     },
@@ -129,6 +135,8 @@ pub enum Event {
         adapter: String,
         /// File of the head within the run's folder.
         head: String,
+        /// SHA-256 of the adapter's files and the head's, by path within the run's folder.
+        sha256: BTreeMap<String, String>,
         /// Seconds of training, without pauses.
         seconds: f64,
     },

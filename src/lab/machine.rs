@@ -79,8 +79,12 @@ impl<R: Recorder> Lab<R> {
         })
     }
 
-    /// Stands still until the user says to go on.
+    /// Stands still until the user says to go on; where the run waits for its user anyway, that is enough.
     pub fn hold(&self) -> Result<()> {
+        let waits = matches!(self.state, State::Trained(_) | State::Measured(_));
+        if waits && !self.desk.borrow().automatic {
+            return self.go_on();
+        }
         self.desk.borrow_mut().hold()
     }
 

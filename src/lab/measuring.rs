@@ -18,6 +18,10 @@ use crate::train::TaskTrainer;
 pub struct WatchSets {
     foundation: (Images, usize),
     task: (Images, usize),
+    /// The foundation's part after the last merge.
+    pub before: Counts,
+    /// The foundation's part in row 0.
+    pub start: Counts,
 }
 
 impl<R: Recorder> Lab<R> {
@@ -122,14 +126,23 @@ impl<R: Recorder> Lab<R> {
     /// The images that the training of row `index` is watched on.
     pub(super) fn watch_sets(&self, index: usize) -> Result<WatchSets> {
         let set = |column: &str| -> Result<(Images, usize)> {
-            Ok((
-                self.bench.watch_set(column)?,
-                self.bench.dataset(column)?.classes.len(),
-            ))
+            let data = self.bench.dataset(column)?;
+            let chosen = self.bench.watched(column)?;
+            Ok((data.test.subset(&chosen), data.classes.len()))
+        };
+        let column = self.bench.foundation_id();
+        let foundation = set(&column)?;
+        let chosen = self.bench.watched(&column)?;
+        let counts = |row: &LearnedRow| {
+            let all = &row.predictions[&column];
+            let predictions: Vec<u32> = chosen.iter().map(|&i| all[i]).collect();
+            measure::counts(&predictions, &foundation.0.labels, foundation.1)
         };
         Ok(WatchSets {
-            foundation: set(&self.bench.foundation_id())?,
+            before: counts(self.bench.row_before(index)),
+            start: counts(&self.bench.rows[0]),
             task: set(&self.bench.task(index).id)?,
+            foundation,
         })
     }
 

@@ -1,5 +1,6 @@
 //! A lab that goes on where an earlier one stopped, from what that one stored.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::State;
@@ -37,6 +38,8 @@ pub struct StoredRow {
     pub adapter: String,
     /// File of the head.
     pub head: String,
+    /// SHA-256 of the files of both.
+    pub sha256: BTreeMap<String, String>,
     /// Test set, predictions file and its SHA-256.
     pub predictions: Vec<(String, String, String)>,
     /// Which foundation classes its task is about.
@@ -54,6 +57,8 @@ pub struct OpenTraining {
     pub adapter: String,
     /// File of the head, once trained.
     pub head: String,
+    /// SHA-256 of the files of both.
+    pub sha256: BTreeMap<String, String>,
     /// File of the last checkpoint and its SHA-256.
     pub checkpoint: Option<(String, String)>,
     /// Which foundation classes its task is about; empty if not computed yet.
@@ -91,6 +96,7 @@ impl<R: Recorder> Lab<R> {
             });
         } else {
             self.state = State::Trained(open.index);
+            check_files(&folder, &open.sha256)?;
             self.trained = Some(TrainedTask {
                 training: open.training,
                 adapter: load_adapter(&folder, &open.adapter, &self.bench)?,
@@ -104,6 +110,7 @@ impl<R: Recorder> Lab<R> {
     fn restore_row(&mut self, folder: &RunFolder, index: usize, row: &StoredRow) -> Result<()> {
         match row.training {
             Some(training) => {
+                check_files(folder, &row.sha256)?;
                 let task = TrainedTask {
                     training,
                     adapter: load_adapter(folder, &row.adapter, &self.bench)?,
@@ -124,6 +131,14 @@ impl<R: Recorder> Lab<R> {
         }
         Ok(())
     }
+}
+
+/// An adapter or a head that is not the one that was trained would give other figures without a word.
+fn check_files(folder: &RunFolder, sha256: &BTreeMap<String, String>) -> Result<()> {
+    for (file, sha256) in sha256 {
+        folder.read(file, sha256)?;
+    }
+    Ok(())
 }
 
 fn load_adapter(folder: &RunFolder, name: &str, bench: &Bench) -> Result<Option<Arc<Adapter>>> {

@@ -42,6 +42,7 @@ impl State {
         );
         let reason = match command {
             Automatic(_) | Stop => return None,
+            Step | Skip | Merge | Undo if paused => "the run is paused; resume it first",
             Step | Skip if between && next.is_some() => return None,
             Step | Skip if between => "every task of the sequence is done",
             Step | Skip => "the next task can begin only when the present one is measured",
@@ -119,6 +120,10 @@ mod tests {
         assert_eq!(allowed(Command::Stop, false), states);
         assert_eq!(allowed(Command::Resume, false), []);
         assert_eq!(allowed(Command::Pause, true), []);
+        // A run that stands still has to go on first.
+        for command in [Command::Step, Command::Skip, Command::Merge, Command::Undo] {
+            assert_eq!(allowed(command, true), []);
+        }
         assert_eq!(
             allowed(Command::Pause, false),
             [

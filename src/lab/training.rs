@@ -1,5 +1,6 @@
 //! The training of one task.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::folder::RunFolder;
 use crate::lora::Adapter;
 use crate::lora::peft::{self, PeftMeta};
 use crate::train::TaskTrainer;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 impl<R: Recorder> Lab<R> {
     /// Trains the task of row `index`, from its beginning or from where it was interrupted.
@@ -162,6 +163,8 @@ impl<R: Recorder> Lab<R> {
                         training,
                         step: report.step,
                         foundation,
+                        before: sets.before.clone(),
+                        start: sets.start.clone(),
                         task,
                     })?,
                     // Left between two of its batches: the loop's next look decides what to do.
@@ -205,6 +208,8 @@ impl<R: Recorder> Lab<R> {
         let folder = self.folder();
         let adapter: Option<Arc<Adapter>> = trainer.adapter()?.map(Arc::new);
         let mut adapter_folder = String::new();
+        let head_file = RunFolder::head(training, &id);
+        let mut kept = vec![head_file.clone()];
         if let Some(adapter) = &adapter {
             adapter_folder = RunFolder::adapter(training, &id);
             peft::save(
@@ -220,15 +225,21 @@ impl<R: Recorder> Lab<R> {
                 &format!("{adapter_folder}/check.safetensors"),
                 &to_safetensors(&Weights::from(check))?,
             )?;
+            kept.extend(peft::FILES.map(|name| format!("{adapter_folder}/{name}")));
         }
-        let head_file = RunFolder::head(training, &id);
         let head = trainer.head()?;
         head.save(&folder.path(&head_file)?)?;
+        let mut sha256 = BTreeMap::new();
+        for file in kept {
+            let bytes = files::read(&folder.path(&file)?)?;
+            sha256.insert(file, files::sha256(&bytes));
+        }
         self.record(Event::Trained {
             index,
             training,
             adapter: adapter_folder,
             head: head_file,
+            sha256,
             seconds,
         })?;
         if let Some(checkpoint) = self.last_checkpoint.take() {

@@ -135,6 +135,9 @@ impl PeftConfig {
     }
 }
 
+/// The files of an adapter's folder that decide what it does.
+pub const FILES: [&str; 2] = [CONFIG, WEIGHTS];
+
 /// Reads an adapter that [`save`] or PEFT's `save_pretrained` wrote. Whether it fits a backbone is
 /// [`Adapter::check`]'s to say.
 ///

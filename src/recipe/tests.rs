@@ -239,7 +239,7 @@ fn impossible_values_are_refused_by_their_key() {
         ),
         (
             "train.weight_decay=-0.1",
-            "`train.weight_decay` must be a number of at least 0",
+            "`train.weight_decay` must be 0 to 100",
         ),
         ("train.warmup=1.5", "`train.warmup` must be 0 to 1, not 1.5"),
         ("train.warmup=nan", "`train.warmup` must be 0 to 1"),
@@ -260,6 +260,10 @@ fn impossible_values_are_refused_by_their_key() {
             "`lora.dropout` must be at least 0 and below 1, not 1",
         ),
         ("lora.alpha=0", "`lora.alpha` must be a positive number"),
+        (
+            "lora.alpha=1e30",
+            "`lora.alpha` must be 0 to 1000000, not 1",
+        ),
         ("lora.targets=", "`lora.targets` is empty"),
         (
             "lora.targets=(",

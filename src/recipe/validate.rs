@@ -11,6 +11,9 @@ use super::{
 const MOST_STEPS: usize = 1_000_000_000;
 const MOST_IMAGES: usize = 65_536;
 const MOST_PERMUTATIONS: usize = 10_000_000;
+/// Beyond these, squares of gradients overflow and AdamW stands still or diverges.
+const MOST_ALPHA: f64 = 1e6;
+const MOST_DECAY: f64 = 100.0;
 const LONGEST_NAME: usize = 64;
 
 type Check = Result<(), Fault>;
@@ -51,6 +54,7 @@ pub(super) fn pretrain(recipe: &PretrainRecipe) -> Check {
 fn lora(recipe: &Recipe) -> Check {
     let lora = &recipe.lora;
     if let Some(alpha) = lora.alpha {
+        range("lora.alpha", alpha, 0.0, Top::Including(MOST_ALPHA))?;
         positive("lora.alpha", alpha)?;
     }
     range("lora.dropout", lora.dropout, 0.0, Top::Below(1.0))?;
@@ -109,7 +113,12 @@ fn budget(key: &str, budget: &Budget, tasks: usize) -> Check {
 fn optimiser(batch_size: usize, lr: f64, weight_decay: f64, warmup: f64) -> Check {
     count("train.batch_size", batch_size, MOST_IMAGES)?;
     positive("train.lr", lr)?;
-    range("train.weight_decay", weight_decay, 0.0, Top::Finite)?;
+    range(
+        "train.weight_decay",
+        weight_decay,
+        0.0,
+        Top::Including(MOST_DECAY),
+    )?;
     range("train.warmup", warmup, 0.0, Top::Including(1.0))
 }
 
@@ -221,14 +230,12 @@ fn positive(key: &str, x: f64) -> Check {
 enum Top {
     Including(f64),
     Below(f64),
-    Finite,
 }
 
 fn range(key: &str, x: f64, low: f64, top: Top) -> Check {
     let (fits, wanted) = match top {
         Top::Including(high) => (x <= high, format!("{low} to {high}")),
         Top::Below(high) => (x < high, format!("at least {low} and below {high}")),
-        Top::Finite => (x.is_finite(), format!("a number of at least {low}")),
     };
     if x >= low && fits {
         return Ok(());

@@ -107,11 +107,15 @@ impl RunView {
                 training,
                 step,
                 foundation,
+                before,
+                start,
                 task,
             } => {
                 let watch = Watch {
                     step: *step,
                     foundation: foundation.clone(),
+                    before: before.clone(),
+                    start: start.clone(),
                     task: task.clone(),
                 };
                 self.with_training(*training, |t| t.watched.push(watch));
@@ -133,12 +137,14 @@ impl RunView {
                 training,
                 adapter,
                 head,
+                sha256,
                 ..
             } => {
                 self.state = State::Trained(*index);
                 self.with_training(*training, |t| {
                     t.adapter.clone_from(adapter);
                     t.head.clone_from(head);
+                    t.sha256.clone_from(sha256);
                 });
             }
             Event::Merged {
@@ -222,7 +228,10 @@ impl RunView {
                 });
                 self.state = State::Measured(*index);
             }
-            Event::Paused => self.paused = true,
+            Event::Paused => {
+                self.paused = true;
+                self.stopped = false;
+            }
             Event::Resumed {
                 training,
                 from_step,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::sound::Soundness;
 use crate::lab::{Event, JOURNAL_VERSION, Record};
 use crate::{Error, Result, files};
 
@@ -188,6 +189,7 @@ struct Version {
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Reading> {
     let mut reading = Reading::default();
+    let mut sound = Soundness::default();
     let mut offset = 0;
     while offset < bytes.len() {
         let rest = &bytes[offset..];
@@ -209,6 +211,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Reading> {
         }
         let record = parse_line(text, reading.records.len() as u64)
             .map_err(|reason| refusal(path, line, offset, &reason))?;
+        sound
+            .check(&record.event)
+            .map_err(|what| refusal(path, line, offset, &Refusal::Damage(what)))?;
         reading.records.push(record);
         offset += text.len() + 1;
     }

@@ -51,7 +51,7 @@ pub(super) fn describe(event: &Event) -> Option<(Level, String)> {
         }
         Event::Measured { index, .. } => format!("row {index} is complete"),
         Event::Discarded { .. } => "adapter discarded".into(),
-        Event::Undone { index } => format!("merge {index} undone"),
+        Event::Undone { index } => format!("row {index} undone"),
         Event::Skipped { index, step_id } => format!("task {index}, {step_id}, skipped"),
         Event::Resumed {
             training: Some(_),

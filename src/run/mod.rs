@@ -5,6 +5,7 @@ pub mod journal;
 mod log;
 mod manifest;
 mod matrix;
+mod sound;
 mod standing;
 #[cfg(test)]
 pub(crate) mod testing;

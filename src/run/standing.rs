@@ -18,6 +18,7 @@ pub fn standing(view: &RunView) -> Standing {
                     complete: row.complete,
                     adapter: training.map(|t| t.adapter.clone()).unwrap_or_default(),
                     head: training.map(|t| t.head.clone()).unwrap_or_default(),
+                    sha256: training.map(|t| t.sha256.clone()).unwrap_or_default(),
                     predictions: row
                         .evaluations
                         .iter()
@@ -32,6 +33,7 @@ pub fn standing(view: &RunView) -> Standing {
             index: t.index,
             adapter: t.adapter.clone(),
             head: t.head.clone(),
+            sha256: t.sha256.clone(),
             checkpoint: t
                 .checkpoint
                 .as_ref()

@@ -70,6 +70,8 @@ pub fn watched(training: u32, step: usize) -> Event {
         training,
         step,
         foundation: counts.clone(),
+        before: counts.clone(),
+        start: counts.clone(),
         task: counts,
     }
 }
@@ -91,6 +93,11 @@ pub fn trained(index: usize, training: u32) -> Event {
         training,
         adapter: format!("adapters/{training:03}-task-{index}"),
         head: format!("heads/{training:03}-task-{index}.safetensors"),
+        sha256: [(
+            format!("heads/{training:03}-task-{index}.safetensors"),
+            "00".into(),
+        )]
+        .into(),
         seconds: 1.0,
     }
 }

@@ -124,6 +124,8 @@ pub struct Training {
     pub adapter: String,
     /// File of the head once trained.
     pub head: String,
+    /// SHA-256 of the files of both.
+    pub sha256: BTreeMap<String, String>,
 }
 
 impl Training {
@@ -138,6 +140,7 @@ impl Training {
         if from < self.steps {
             self.adapter.clear();
             self.head.clear();
+            self.sha256.clear();
         }
     }
 }
@@ -189,6 +192,10 @@ pub struct Watch {
     pub step: usize,
     /// The foundation's fixed part.
     pub foundation: Counts,
+    /// The same images after the last merge.
+    pub before: Counts,
+    /// The same images in row 0.
+    pub start: Counts,
     /// The task's own fixed part.
     pub task: Counts,
 }

@@ -1,0 +1,216 @@
+//! Whether an event can follow those before it: a journal that was edited by hand or damaged must not become a
+//! figure in an export.
+
+use crate::lab::{Event, TestSet};
+use crate::measure::Counts;
+
+/// What the events so far allow.
+#[derive(Default)]
+pub(super) struct Soundness {
+    test_sets: Vec<TestSet>,
+    tasks: usize,
+    trainings: u32,
+}
+
+impl Soundness {
+    /// What is wrong with the next event; it is taken in where nothing is.
+    pub(super) fn check(&mut self, event: &Event) -> Result<(), String> {
+        let begins = matches!(event, Event::RunStarted { .. });
+        if self.test_sets.is_empty() && !begins {
+            // Of a run that has not begun nothing is shown.
+            return Ok(());
+        }
+        match event {
+            Event::RunStarted {
+                recipe, test_sets, ..
+            } => {
+                self.tasks = recipe.tasks.len();
+                self.test_sets.clone_from(test_sets);
+                Ok(())
+            }
+            Event::TaskStarted {
+                index,
+                training,
+                steps,
+                ..
+            } => {
+                self.task(*index)?;
+                if *training != self.trainings + 1 {
+                    let next = self.trainings + 1;
+                    return Err(format!("training {training} begins where {next} would"));
+                }
+                if *steps == 0 {
+                    return Err("a training of no steps".into());
+                }
+                self.trainings = *training;
+                Ok(())
+            }
+            Event::Context {
+                training,
+                similarity,
+                classes,
+            } => {
+                self.training(*training)?;
+                let n = self.classes(0);
+                let fits = similarity.len() == n && classes.iter().all(|c| *c < n);
+                wrong_unless(fits, "a context of other classes than the foundation's")
+            }
+            Event::Watched {
+                training,
+                foundation,
+                before,
+                start,
+                ..
+            } => {
+                self.training(*training)?;
+                for part in [foundation, before, start] {
+                    counts(part, self.classes(0))?;
+                }
+                Ok(())
+            }
+            Event::Step {
+                training,
+                correct,
+                images,
+                ..
+            } => {
+                self.training(*training)?;
+                wrong_unless(correct <= images, "more right answers than images")
+            }
+            Event::Checkpoint { training, .. } | Event::Discarded { training } => {
+                self.training(*training)
+            }
+            Event::Trained {
+                index, training, ..
+            }
+            | Event::Merged {
+                index, training, ..
+            } => {
+                self.task(*index)?;
+                self.training(*training)
+            }
+            Event::Evaluated {
+                index,
+                test_set,
+                counts: measured,
+                new_errors,
+                new_hits,
+                wrong,
+                ..
+            } => {
+                self.row(*index)?;
+                let sets = &self.test_sets;
+                let Some(set) = sets.iter().position(|s| s.id == *test_set) else {
+                    return Err(format!("no test set is called {test_set:?}"));
+                };
+                let n = self.classes(set);
+                counts(measured, n)?;
+                let lengths = [new_errors.len(), new_hits.len(), wrong.len()] == [n; 3];
+                wrong_unless(lengths, "figures of another number of classes")?;
+                let answers = wrong.iter().flatten().all(|(class, _)| *class < n);
+                wrong_unless(answers, "a wrong answer that is no class")
+            }
+            Event::Measured { index, .. } => self.row(*index),
+            Event::Undone { index } | Event::Skipped { index, .. } => self.task(*index),
+            Event::Resumed {
+                training: Some(training),
+                ..
+            } => self.training(*training),
+            Event::Resumed { training: None, .. }
+            | Event::Advance { .. }
+            | Event::Paused
+            | Event::Note { .. }
+            | Event::Stopped
+            | Event::Failed { .. }
+            | Event::Finished => Ok(()),
+        }
+    }
+
+    fn classes(&self, set: usize) -> usize {
+        self.test_sets.get(set).map_or(0, |s| s.classes.len())
+    }
+
+    fn row(&self, index: usize) -> Result<(), String> {
+        let tasks = self.tasks;
+        wrong_unless(index <= tasks, &format!("row {index} of {tasks} tasks"))
+    }
+
+    fn task(&self, index: usize) -> Result<(), String> {
+        wrong_unless(index > 0, "row 0 belongs to no task")?;
+        self.row(index)
+    }
+
+    fn training(&self, number: u32) -> Result<(), String> {
+        let there = (1..=self.trainings).contains(&number);
+        wrong_unless(there, &format!("training {number} has not begun"))
+    }
+}
+
+fn counts(counts: &Counts, classes: usize) -> Result<(), String> {
+    let lengths = counts.correct.len() == classes && counts.total.len() == classes;
+    wrong_unless(lengths, "counts of another number of classes")?;
+    let mut each = counts.correct.iter().zip(&counts.total);
+    wrong_unless(
+        each.all(|(correct, total)| correct <= total),
+        "more right answers than images",
+    )
+}
+
+fn wrong_unless(right: bool, what: &str) -> Result<(), String> {
+    if right { Ok(()) } else { Err(what.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::sample;
+    use super::*;
+
+    /// The first complaint about the sample with its `nth` event of a kind changed.
+    fn complaint(mut change: impl FnMut(&mut Event) -> bool) -> Option<String> {
+        let mut sound = Soundness::default();
+        let mut changed = false;
+        sample().into_iter().find_map(|mut record| {
+            changed = changed || change(&mut record.event);
+            sound.check(&record.event).err()
+        })
+    }
+
+    #[test]
+    fn a_sound_journal_passes_and_what_contradicts_itself_does_not() {
+        assert_eq!(complaint(|_| false), None);
+        let evaluated = |with: fn(&mut Counts, &mut usize, &mut String, &mut Vec<u32>)| {
+            complaint(move |event| match event {
+                Event::Evaluated {
+                    index,
+                    test_set,
+                    counts,
+                    new_errors,
+                    ..
+                } => {
+                    with(counts, index, test_set, new_errors);
+                    true
+                }
+                _ => false,
+            })
+            .unwrap()
+        };
+        let right = evaluated(|counts, _, _, _| counts.correct[0] = 999);
+        assert_eq!(right, "more right answers than images");
+        let short = evaluated(|counts, _, _, _| counts.correct.truncate(1));
+        assert_eq!(short, "counts of another number of classes");
+        let row = evaluated(|_, index, _, _| *index = 99);
+        assert!(row.starts_with("row 99 of "), "{row}");
+        let set = evaluated(|_, _, set, _| *set = "nosuch".into());
+        assert_eq!(set, "no test set is called \"nosuch\"");
+        let errors = evaluated(|_, _, _, errors| errors.clear());
+        assert_eq!(errors, "figures of another number of classes");
+        let training = complaint(|event| match event {
+            Event::Trained { training, .. } => {
+                *training = u32::MAX;
+                true
+            }
+            _ => false,
+        });
+        assert!(training.unwrap().contains("has not begun"));
+    }
+}
