@@ -10,6 +10,7 @@ use std::time::Duration;
 use pentimento::data::Class;
 use pentimento::lab::{Command, Event, Pulse};
 use pentimento::ui::actions::{Action, Key, Screen};
+use pentimento::ui::question::Question;
 use pentimento::ui::theme::{Depth, Marker};
 use pentimento::ui::{App, Effect, Theme, views};
 use ratatui::buffer::{Buffer, Cell};
@@ -416,7 +417,9 @@ fn a_whole_session_by_keys() {
     assert_eq!(keys(&mut app, "p"), [Effect::Send(Command::Pause)]);
     assert_eq!(keys(&mut app, "m"), [], "refused: nothing is trained");
     assert!(text(&drawn(&mut app, SIZES[0])).contains("there is no trained adapter to merge"));
-    assert_eq!(keys(&mut app, "dy"), [Effect::Send(Command::Discard)]);
+    keys(&mut app, "d");
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("'s adapter away?"));
+    assert_eq!(keys(&mut app, "y"), [Effect::Send(Command::Discard)]);
 
     let finished = after(5);
     app.show_run(Path::new("runs/demo-s0-1"), &finished.records, true);
@@ -426,8 +429,45 @@ fn a_whole_session_by_keys() {
     assert_eq!(keys(&mut app, "3x"), [Effect::Export]);
     app.on_exported(Path::new("runs/demo-s0-1/export"));
     assert!(text(&drawn(&mut app, SIZES[0])).contains("exported to runs/demo-s0-1/export"));
-    assert_eq!(keys(&mut app, "uy"), [Effect::Send(Command::Undo)]);
+    keys(&mut app, "u");
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("Take the merge of cyrillic back?"));
+    assert_eq!(keys(&mut app, "y"), [Effect::Send(Command::Undo)]);
     assert_eq!(keys(&mut app, "q"), [Effect::Quit]);
+}
+
+/// In an automatic run the adapter asked about may be merged before the answer comes.
+#[test]
+fn a_question_does_not_outlive_what_it_is_about() {
+    let mut journal = in_training();
+    let mut app = app(&journal, Depth::True);
+    keys(&mut app, "d");
+    assert!(matches!(app.question, Some(Question::Discard { .. })));
+    let before = journal.records.len();
+    journal.train(312, sample::STEPS);
+    journal.trained();
+    for record in &journal.records[before..] {
+        app.on_record(record);
+    }
+    assert!(app.question.is_some(), "trained, it can still be discarded");
+    let before = journal.records.len();
+    journal.merge();
+    app.on_record(&journal.records[before]);
+    assert_eq!(app.question, None);
+    assert_eq!(keys(&mut app, "y"), []);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("adapter is merged meanwhile"));
+}
+
+#[test]
+fn the_help_can_be_read_to_its_end_on_the_smallest_terminal() {
+    for size in [(30, 8), (40, 10), (60, 20), (80, 24), (200, 60)] {
+        let mut app = app(&in_training(), Depth::True);
+        app.on_resize(size.0, size.1);
+        keys(&mut app, "?");
+        app.on_key(Key::End);
+        let end = text(&drawn(&mut app, size));
+        assert!(end.contains("errors."), "{size:?}: {end}");
+        assert!(!end.contains("more ↓"), "{size:?}: {end}");
+    }
 }
 
 #[test]
@@ -480,7 +520,7 @@ fn the_first_slow_step_is_named() {
     app.on_tick(Duration::from_secs(7));
     let text = text(&drawn(&mut app, SIZES[0]));
     assert!(
-        text.contains("measuring latin before the first task  64/4,650  7 s"),
+        text.contains("measuring latin before the first task  64/4,650  for 7 s"),
         "{text}"
     );
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::actions::{Action, Key, Layer, Screen, Situation, TABLE};
+use super::actions::{Action, Key, Layer, Screen, Situation};
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
 use super::setup::{Environment, Request, SetUp};
 use super::theme::{Ink, Theme};
+use super::views::{body, help};
 use crate::lab::{Command, Event, Level, Pulse, Record, State};
 use crate::run::RunView;
 
@@ -158,6 +159,11 @@ impl App {
         };
         run.apply(record);
         self.dirty = true;
+        let asked = self.question.as_ref();
+        if let Some(overtaken) = asked.and_then(|q| q.overtaken(&run.view)) {
+            self.question = None;
+            self.say(Ink::Warning, overtaken);
+        }
         match &record.event {
             Event::Note { level, message } => {
                 let ink = match level {
@@ -293,7 +299,8 @@ impl App {
             };
         }
         if let Some(line) = self.help {
-            self.help = scrolled(line, action);
+            let (width, height) = self.size;
+            self.help = scrolled(line, help::last_start(body(width, height)), action);
             return Vec::new();
         }
         if let Some(refusal) = self.situation().refuses(action) {
@@ -306,8 +313,10 @@ impl App {
             Action::PreviousScreen => self.screen = self.screen.further(Screen::ALL.len() - 1),
             Action::Help => self.help = Some(0),
             Action::Quit => return self.quit(),
-            Action::Lab(Command::Discard) => self.question = Some(Question::Discard),
-            Action::Lab(Command::Undo) => self.question = Some(Question::Undo),
+            Action::Lab(Command::Discard) => {
+                self.question = self.view().and_then(Question::discard);
+            }
+            Action::Lab(Command::Undo) => self.question = self.view().and_then(Question::undo),
             Action::Lab(command) => return vec![Effect::Send(command)],
             Action::TakeUp if self.busy.is_none() => {
                 self.busy = Some("reading the backbone, the data and the run's adapters");
@@ -330,8 +339,8 @@ impl App {
                 self.leaving = true;
                 vec![Effect::Quit]
             }
-            Question::Discard => vec![Effect::Send(Command::Discard)],
-            Question::Undo => vec![Effect::Send(Command::Undo)],
+            Question::Discard { .. } => vec![Effect::Send(Command::Discard)],
+            Question::Undo { .. } => vec![Effect::Send(Command::Undo)],
             Question::Leave(request) => self.begin(request),
         }
     }
@@ -390,15 +399,17 @@ impl App {
 }
 
 /// The help's first line after an action, `None` once it is closed.
-fn scrolled(line: usize, action: Action) -> Option<usize> {
-    let to = |by: isize| line.saturating_add_signed(by).min(TABLE.len());
+fn scrolled(line: usize, last: usize, action: Action) -> Option<usize> {
+    // The terminal may have grown since.
+    let line = line.min(last);
+    let to = |by: isize| line.saturating_add_signed(by).min(last);
     match action {
         Action::Up => Some(to(-1)),
         Action::Down => Some(to(1)),
         Action::PageUp => Some(to(-PAGE)),
         Action::PageDown => Some(to(PAGE)),
         Action::Home => Some(0),
-        Action::End => Some(TABLE.len()),
+        Action::End => Some(last),
         Action::Cancel | Action::Help => None,
         _ => Some(line),
     }

@@ -57,17 +57,22 @@ impl<'a> Losses<'a> {
             }
             Merge::WouldBe => (None, run.view.open_training()),
         };
-        let index = row.map_or(rows.len(), |r| r.index);
-        let before = rows.get(..index)?.iter().rev().find_map(measured)?;
-        let start = rows.first().and_then(measured)?;
-        let after = match row {
-            Some(row) => &measured(row)?.counts,
-            None => &training?.watched.last()?.foundation,
+        let (start, before, after) = match row {
+            Some(row) => {
+                let before = rows.get(..row.index)?.iter().rev().find_map(measured)?;
+                let start = rows.first().and_then(measured)?;
+                (&start.counts, &before.counts, &measured(row)?.counts)
+            }
+            // On the watched images all three: other images would be a difference of their own.
+            None => {
+                let watch = training?.watched.last()?;
+                (&watch.start, &watch.before, &watch.foundation)
+            }
         };
         let classes = (0..foundation.classes.len())
             .map(|class| ClassAccuracy {
-                start: accuracy(&start.counts, class),
-                before: accuracy(&before.counts, class),
+                start: accuracy(start, class),
+                before: accuracy(before, class),
                 after: accuracy(after, class),
                 count: (at(&after.correct, class), at(&after.total, class)),
             })

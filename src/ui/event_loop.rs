@@ -163,15 +163,10 @@ impl Desk {
     }
 
     fn start(&mut self, request: Request) {
-        let before = self.session.take();
         let answer_to = self.answer_to.clone();
         self.starting = true;
+        // The run that is left goes on until the new one is there: one that cannot begin must not end it.
         spawn_blocking(move || {
-            if let Some(before) = before {
-                before.send(Command::Stop);
-                // How the run that is left ended stands in its journal.
-                let _ = before.join();
-            }
             let options = Options {
                 device: request.device,
                 automatic: request.automatic,
@@ -238,8 +233,10 @@ impl Desk {
         match session {
             Ok(session) => {
                 show(app, &session);
-                if let Some(onlooker) = self.session.replace(session) {
-                    onlooker.send(Command::Stop);
+                if let Some(before) = self.session.replace(session) {
+                    before.send(Command::Stop);
+                    // How it ended stands in its journal; the program's own end waits for it.
+                    spawn_blocking(move || before.join());
                 }
                 if app.leaving {
                     self.leave();

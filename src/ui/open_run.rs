@@ -85,6 +85,9 @@ impl OpenRun {
             State::Measuring(0) => "measuring the untouched backbone".into(),
             State::Measuring(t) => format!("measuring after {}", task(t)),
             State::Measured(0) => "ready for the first task".into(),
+            State::Measured(t) if self.view.rows.get(t).is_some_and(|r| r.skipped) => {
+                format!("left out {}", task(t))
+            }
             State::Measured(t) => format!("measured after {}", task(t)),
             State::Finished => "finished".into(),
         };

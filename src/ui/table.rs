@@ -120,6 +120,12 @@ pub const TABLE: &[Binding] = &[
     ),
     row(
         Scope::On(Screen::SetUp),
+        &[(Key::Char('e'), Action::Edit)],
+        "type",
+        "Type a value: rank, steps, seed, folder.",
+    ),
+    row(
+        Scope::On(Screen::SetUp),
         &[
             (Key::Char('K'), Action::Earlier),
             (Key::Char('J'), Action::Later),
@@ -128,12 +134,6 @@ pub const TABLE: &[Binding] = &[
         ],
         "move task",
         "Move the task earlier or later in the sequence.",
-    ),
-    row(
-        Scope::On(Screen::SetUp),
-        &[(Key::Char('e'), Action::Edit)],
-        "type",
-        "Type a value: rank, steps, seed, folder.",
     ),
     row(
         Scope::Run,

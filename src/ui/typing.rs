@@ -55,8 +55,10 @@ impl SetUp {
             return Ok(());
         };
         let number = || {
-            text.parse::<usize>()
-                .map_err(|_| format!("`{text}` is not a number"))
+            text.parse::<usize>().map_err(|_| match text.is_empty() {
+                true => "type a whole number, or Esc to leave it".to_owned(),
+                false => format!("`{text}` is no whole number that fits"),
+            })
         };
         match self.field() {
             Field::Rank => self.rank = number()?,

@@ -303,6 +303,14 @@ impl Journal {
     /// Takes steps up to `to`, watching every 50.
     pub fn train(&mut self, from: usize, to: usize) {
         let context = TASKS[self.row].1;
+        let n = self.foundation.len();
+        let four = |right: Vec<u32>| Counts {
+            correct: right,
+            total: vec![4; n],
+        };
+        let start = four(vec![4; n]);
+        let now = self.drop.iter().map(|d| (4.0 * (0.985 - d)).round() as u32);
+        let before = four(now.collect());
         for step in from + 1..=to {
             let progress = step as f64 / STEPS as f64;
             let noise = self.uniform() - 0.5;
@@ -331,6 +339,8 @@ impl Journal {
                     training: self.training,
                     step,
                     foundation,
+                    before: before.clone(),
+                    start: start.clone(),
                     task,
                 });
             }
@@ -345,6 +355,7 @@ impl Journal {
             training: self.training,
             adapter: format!("adapters/{:03}-{id}", self.training),
             head: format!("heads/{:03}-{id}.safetensors", self.training),
+            sha256: Default::default(),
             seconds: 12.4,
         });
     }

@@ -124,7 +124,8 @@ pub fn question(question: &Question, app: &App, pen: &mut Pen) {
     let mut pen = pen.part(x, y, columns, rows);
     pen.clear();
     frame(&mut pen, app);
-    pen.text(2, 1, title, theme.bold(Ink::Plain));
+    let room = columns.saturating_sub(4);
+    pen.fitted(2, 1, room, &title, theme.bold(Ink::Plain));
     for (i, line) in lines.iter().enumerate() {
         pen.text(2, 2 + i as u16, line, theme.ink(Ink::Plain));
     }

@@ -1,5 +1,7 @@
 //! Which classes of the foundation were lost, by which merge, and whether they are those that the task touched.
 
+use ratatui::style::Modifier;
+
 use super::super::actions::Action;
 use super::super::app::App;
 use super::super::classes::{Losses, are_glyphs, groups, mean};
@@ -140,10 +142,8 @@ fn draw_legend(app: &App, pen: &mut Pen) {
         x = pen.text(x, 1, &format!(" {sign} "), theme.loss(value));
         x = pen.text(x + 1, 1, label, theme.ink(Ink::Faint)) + 2;
     }
-    let text = "underlined: in context";
-    if x + text.len() as u16 <= pen.width() {
-        pen.text(x, 1, text, theme.ink(Ink::Faint));
-    }
+    let style = theme.ink(Ink::Faint);
+    pen.text(x, 1, "in context", style.add_modifier(Modifier::UNDERLINED));
 }
 
 /// The class under the cursor; returns the next free row.
@@ -170,16 +170,19 @@ fn draw_class(app: &App, losses: &Losses, pen: &mut Pen) -> u16 {
     }
     let mut figures = Figures::at(1);
     figures.add(pen, app, "start", &percent(accuracy.start));
-    figures.add(pen, app, "before", &percent(accuracy.before));
+    let since_start = app.forgetting.since_start;
+    if !since_start {
+        figures.add(pen, app, "before", &percent(accuracy.before));
+    }
     let (right, total) = accuracy.count;
     let after = format!("{}  {right}/{total}", percent(accuracy.after));
     figures.add(pen, app, "after", &after);
-    figures.add(
-        pen,
-        app,
-        "lost",
-        &points(accuracy.loss(app.forgetting.since_start)),
-    );
+    let label = if since_start {
+        "lost since start"
+    } else {
+        "lost"
+    };
+    figures.add(pen, app, label, &points(accuracy.loss(since_start)));
     let similarity = losses.training.and_then(|t| t.similarity.get(class));
     if let Some(similarity) = similarity {
         figures.add(pen, app, "similarity", &ratio(f64::from(*similarity), 2));
@@ -187,7 +190,12 @@ fn draw_class(app: &App, losses: &Losses, pen: &mut Pen) -> u16 {
     figures.next_line();
     if let Some(evaluation) = losses.evaluation {
         let count = |v: &[u32]| v.get(class).copied().unwrap_or(0).to_string();
-        figures.add(pen, app, "new errors", &count(&evaluation.new_errors));
+        let label = if since_start {
+            "this merge: new errors"
+        } else {
+            "new errors"
+        };
+        figures.add(pen, app, label, &count(&evaluation.new_errors));
         figures.add(pen, app, "new hits", &count(&evaluation.new_hits));
         let names = &losses.foundation.classes;
         let wrong = evaluation.wrong.get(class).map_or(&[][..], Vec::as_slice);

@@ -31,11 +31,22 @@ fn lines(columns: usize) -> Vec<(String, String)> {
 /// Columns for keys.
 const KEYS: usize = 19;
 
+/// The last line that the help can begin with in a part of the screen of this size.
+pub fn last_start((columns, rows): (u16, u16)) -> usize {
+    let lines = lines(usize::from(columns)).len();
+    if lines <= usize::from(rows) {
+        return 0;
+    }
+    // Where it does not fit, the last row says whether there is more.
+    lines.saturating_sub(usize::from(rows.saturating_sub(1)))
+}
+
 /// Draws the help from line `from` on.
 pub fn draw(from: usize, theme: &Theme, pen: &mut Pen) {
     let lines = lines(usize::from(pen.width()));
-    let rows = usize::from(pen.height());
-    let from = from.min(lines.len().saturating_sub(rows));
+    let last = last_start((pen.width(), pen.height()));
+    let rows = usize::from(pen.height().saturating_sub(u16::from(last > 0)));
+    let from = from.min(last);
     for (y, (keys, text)) in lines.iter().skip(from).take(rows).enumerate() {
         let y = y as u16;
         if keys.is_empty() {
@@ -46,8 +57,12 @@ pub fn draw(from: usize, theme: &Theme, pen: &mut Pen) {
         let x = (KEYS + 2).max(width(keys) + 3);
         pen.text(x as u16, y, text, theme.ink(Ink::Plain));
     }
-    if from + rows < lines.len() && rows > 0 {
-        let end = pen.width();
-        pen.right(end, rows as u16 - 1, " more ↓", theme.ink(Ink::Faint));
-    }
+    let more = match (from > 0, from < last) {
+        (true, true) => "↑ more ↓",
+        (true, false) => "↑ more",
+        (false, true) => "more ↓",
+        (false, false) => return,
+    };
+    let end = pen.width();
+    pen.right(end, rows as u16, more, theme.ink(Ink::Faint));
 }

@@ -18,6 +18,9 @@ const NAMES: u16 = 2;
 /// Lines for the figures behind the cell.
 const DETAILS: u16 = 6;
 
+/// The label of the last line.
+const MEANS: &str = "mean of rows";
+
 /// How the matrix is cut to the screen.
 struct Cut {
     label: u16,
@@ -70,7 +73,7 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
 
 fn cut(run: &OpenRun, matrix: &Matrix, at: (usize, usize), pen: &Pen) -> Cut {
     let labels = (0..matrix.rows.len() + 1).map(|row| width(&label(run, row)) as u16 + 1);
-    let longest = labels.max().unwrap_or(0);
+    let longest = labels.max().unwrap_or(0).max(width(MEANS) as u16 + 2);
     let all = matrix.tasks.len();
     let room = pen.width().saturating_sub(2 * CELL);
     let needed = CELL.saturating_mul(all as u16);
@@ -262,6 +265,13 @@ fn draw_would_be(
         };
         let value = match app.matrix.figure {
             Figure::Accuracy => accuracy,
+            Figure::Forgetting(kind) if column == 0 => {
+                // The last measurement, moved by what the watched images moved.
+                let last = matrix.rows.last().and_then(|row| row.first());
+                let moved = watch.foundation.accuracy() - watch.before.accuracy();
+                let accuracy = last.map_or(f64::NAN, |last| last + moved);
+                would_be_forgetting(matrix, kind, column, accuracy)
+            }
             Figure::Forgetting(kind) => would_be_forgetting(matrix, kind, column, accuracy),
         };
         draw_cell(
@@ -293,7 +303,7 @@ fn would_be_forgetting(matrix: &Matrix, kind: Forgetting, column: usize, accurac
 fn draw_means(app: &App, matrix: &Matrix, cut: &Cut, y: u16, pen: &mut Pen) {
     let style = app.theme.ink(Ink::Faint);
     let figure = app.matrix.figure;
-    pen.fitted(1, y, cut.label - 1, "mean of rows", style);
+    pen.fitted(1, y, cut.label - 1, MEANS, style);
     let mut x = cut.label;
     for column in cut.first_column..cut.first_column + cut.columns {
         let values = (0..matrix.rows.len()).map(|row| value(matrix, figure, row, column));

@@ -3,7 +3,7 @@
 mod chrome;
 pub mod forgetting;
 mod glyphs;
-mod help;
+pub mod help;
 mod list;
 mod log;
 mod matrix;

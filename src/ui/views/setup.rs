@@ -4,7 +4,7 @@ use super::super::app::App;
 use super::super::form::RANKS;
 use super::super::pen::Pen;
 use super::super::setup::Field;
-use super::super::text::{fit, wrap};
+use super::super::text::{fit, fit_end, wrap};
 use super::super::theme::Ink;
 use crate::export::thousands;
 use crate::recipe::Mode;
@@ -165,9 +165,13 @@ fn draw_field(app: &App, field: Field, y: u16, pen: &mut Pen) {
     let room = if long { pen.width() } else { VALUES - 4 };
     let arrows = here && !long && typing.is_none();
     if let Some(text) = typing {
-        let x = pen.text(LABELS + 2, y, text, theme.bold(Ink::Accent));
+        // The end is where one types.
+        let room = usize::from(pen.width().saturating_sub(LABELS + 3));
+        let text = fit_end(text, room);
+        let x = pen.text(LABELS + 2, y, &text, theme.bold(Ink::Accent));
         pen.text(x, y, " ", theme.selected());
     } else {
+        let room = room - if arrows { 3 } else { 0 };
         let text = fit(&value, usize::from(room));
         let x = pen.text(LABELS + 2, y, &text, style);
         if arrows {

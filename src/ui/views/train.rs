@@ -56,10 +56,15 @@ fn title(app: &App, run: &OpenRun, training: Option<&Training>, pen: &mut Pen) {
         "step by step"
     };
     let end = pen.width();
-    pen.right(end, 0, mode, theme.ink(Ink::Faint));
+    let right = |x: u16, pen: &mut Pen| {
+        if x + 2 + mode.len() as u16 <= end {
+            pen.right(end, 0, mode, theme.ink(Ink::Faint));
+        }
+    };
     let Some(training) = training else {
         let text = "the untouched backbone";
-        pen.text(0, 0, text, theme.bold(Ink::Plain));
+        let x = pen.text(0, 0, text, theme.bold(Ink::Plain));
+        right(x, pen);
         return;
     };
     let tasks = run.view.task_ids().len();
@@ -71,7 +76,8 @@ fn title(app: &App, run: &OpenRun, training: Option<&Training>, pen: &mut Pen) {
         TrainingEnd::Discarded => "discarded",
         TrainingEnd::Undone => "merged, then undone",
     };
-    pen.text(x + 2, 0, fate, theme.ink(Ink::Faint));
+    let x = pen.text(x + 2, 0, fate, theme.ink(Ink::Faint));
+    right(x, pen);
 }
 
 fn gauge(app: &App, training: &Training, pen: &mut Pen) {
@@ -177,7 +183,7 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
     }
     let seconds = app.now.saturating_sub(*since).as_secs();
     if seconds >= 2 {
-        text.push_str(&format!("  {seconds} s"));
+        text.push_str(&format!("  for {seconds} s"));
     }
     let room = pen.width();
     pen.fitted(0, 0, room, &text, theme.ink(Ink::Faint));
@@ -230,6 +236,13 @@ fn draw_accuracy(app: &App, run: &OpenRun, training: &Training, plot: &Plot, pen
     let faint = theme.ink(Ink::Faint);
     let foundation = run.foundation().map_or("foundation", |f| f.id.as_str());
     let last = training.watched.last();
+    // Once the row is measured, that is the figure.
+    let rows = &run.view.rows;
+    let row = rows.iter().find(|r| r.training == Some(training.number));
+    let measured = |id: &str| {
+        let evaluation = row.and_then(|r| r.evaluations.get(id))?;
+        Some(percent(evaluation.counts.accuracy()))
+    };
     let train = curves::smooth_accuracy(training).last().copied();
     // What is watched is measured on a part of the images only: `~`, as in the matrix.
     let values = [
@@ -237,13 +250,13 @@ fn draw_accuracy(app: &App, run: &OpenRun, training: &Training, plot: &Plot, pen
         (
             "h",
             "held-out",
-            last.map(|w| provisional(w.task.accuracy())),
+            measured(&training.step_id).or(last.map(|w| provisional(w.task.accuracy()))),
             Ink::Third,
         ),
         (
             "f",
             foundation,
-            last.map(|w| provisional(w.foundation.accuracy())),
+            measured(foundation).or(last.map(|w| provisional(w.foundation.accuracy()))),
             Ink::Second,
         ),
     ];
@@ -261,12 +274,17 @@ fn draw_accuracy(app: &App, run: &OpenRun, training: &Training, plot: &Plot, pen
         ];
         x = pen.pieces(x, 0, &pieces) + 2;
     }
-    let text = "~ provisional";
-    if last.is_some() && x + text.len() as u16 <= pen.width() {
-        pen.text(x, 0, text, faint);
-    }
-    let (columns, rows) = (pen.width(), pen.height().saturating_sub(1));
-    plot.draw(&mut pen.part(0, 1, columns, rows), theme);
+    // On a line of its own where there is no room beside the figures.
+    let watched = last.is_some() && row.is_none_or(|r| !r.complete);
+    let text = match watched {
+        true => "% right  ~ provisional",
+        false => "% right",
+    };
+    let beside = x + text.len() as u16 <= pen.width();
+    let (x, y) = if beside { (x, 0) } else { (0, 1) };
+    pen.text(x, y, text, faint);
+    let (columns, rows) = (pen.width(), pen.height().saturating_sub(y + 1));
+    plot.draw(&mut pen.part(0, y + 1, columns, rows), theme);
 }
 
 fn provisional(accuracy: f64) -> String {
