@@ -131,6 +131,9 @@ fn arguments_that_do_not_exist_are_refused() {
         "a device is auto, cpu or cuda:N",
     );
     place.refuses(&["run", "demo", "--seed", "one"], "invalid value 'one'");
+    let large = "seed=9223372036854775808";
+    let sentence = "`seed` = \"9223372036854775808\" is too large: the largest is";
+    place.refuses(&["run", "demo", "--out", "R", "--set", large], sentence);
     place.refuses(&["run", "demo", "--log", "xml"], "invalid value 'xml'");
 }
 

@@ -64,9 +64,14 @@ pub fn parse(config_json: &[u8], safetensors: &[u8], device: &Device) -> Result<
             }
         };
         let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?
-            .to_dtype(DType::F32)?
-            .to_device(device)?;
-        weights.insert(name.to_string(), tensor);
+            .to_dtype(DType::F32)?;
+        // 0 · x is 0 unless x is infinite or no number, and a sum with one of those is no number.
+        if (&tensor * 0.0)?.sum_all()?.to_scalar::<f32>()? != 0.0 {
+            return Err(Error::input(format!(
+                "the backbone's {WEIGHTS} has values in {name} that are no finite numbers: fetch the file again"
+            )));
+        }
+        weights.insert(name.to_string(), tensor.to_device(device)?);
     }
     Ok((config, weights))
 }

@@ -105,6 +105,19 @@ fn what_is_not_supported_is_refused_by_a_sentence_that_names_it() {
 }
 
 #[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let config = config(VIT);
+    let mut weights = initialise(&config, Key::new(1), &Device::Cpu).unwrap();
+    let bias = Tensor::new(&[1.0, f32::NAN, 3.0], &Device::Cpu).unwrap();
+    weights.insert("norm.bias".into(), bias);
+    let bytes = to_safetensors(&weights).unwrap();
+    let Err(Error::Input(text)) = parse(VIT.as_bytes(), &bytes, &Device::Cpu) else {
+        panic!("not refused");
+    };
+    assert!(text.contains("norm.bias"), "{text}");
+}
+
+#[test]
 fn tensors_that_do_not_fit_are_named() {
     let config = config(VIT);
     let weights = initialise(&config, Key::new(1), &Device::Cpu).unwrap();

@@ -210,8 +210,19 @@ fn check_value(
         (Shape::Texts, Value::Array(list)) => list.iter().all(Value::is_str),
         _ => false,
     };
+    let digits = |v: &Value| {
+        let text = v.as_str().unwrap_or_default();
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+    };
     if fits {
         Ok(())
+    } else if matches!(shape, Shape::Whole | Shape::Budget) && digits(value) {
+        // What TOML cannot hold as a number comes from `--set` as a string.
+        let most = i64::MAX;
+        Err(Fault::at(
+            path,
+            format_args!("= {} is too large: the largest is {most}", describe(value)),
+        ))
     } else {
         let wanted = wanted(shape, path);
         Err(Fault::at(

@@ -9,6 +9,7 @@ use super::view::{
     Watch,
 };
 use crate::lab::{Event, Record, State};
+use crate::recipe::Mode;
 
 impl RunView {
     /// The fold over a whole journal.
@@ -23,7 +24,9 @@ impl RunView {
     /// Adds one record.
     pub fn apply(&mut self, record: &Record) {
         self.records += 1;
-        if let Some((level, text)) = log::describe(&record.event) {
+        let started = self.started.as_ref();
+        let mode = started.map_or(Mode::Merge, |s| s.recipe.lora.mode);
+        if let Some((level, text)) = log::describe(&record.event, mode) {
             self.log.push(LogLine {
                 time: record.time.clone(),
                 level,

@@ -1,9 +1,10 @@
 //! The log: an event in words.
 
 use crate::lab::{Event, Level};
+use crate::recipe::Mode;
 
-/// The log's line for an event; none for those that are too many to list.
-pub(super) fn describe(event: &Event) -> Option<(Level, String)> {
+/// The log's line for an event of a run in this mode; none for those that are too many to list.
+pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
     let percent = |x: f64| format!("{:.1} %", 100.0 * x);
     let text = match event {
         Event::RunStarted {
@@ -33,6 +34,9 @@ pub(super) fn describe(event: &Event) -> Option<(Level, String)> {
         Event::Paused => "paused".into(),
         Event::Checkpoint { step, file, .. } => format!("checkpoint of step {step}: {file}"),
         Event::Trained { index, seconds, .. } => format!("task {index} trained in {seconds:.1} s"),
+        Event::Merged { index, .. } if mode == Mode::Drop => {
+            format!("task {index} stored: only its own head uses the adapter")
+        }
         Event::Merged {
             index,
             update_total,
@@ -81,8 +85,8 @@ mod tests {
             images: 32,
             seconds: 0.1,
         };
-        assert_eq!(describe(&step(0.5)), None);
-        let (level, text) = describe(&step(f32::NAN)).unwrap();
+        assert_eq!(describe(&step(0.5), Mode::Merge), None);
+        let (level, text) = describe(&step(f32::NAN), Mode::Merge).unwrap();
         assert_eq!(
             (level, text.as_str()),
             (Level::Warning, "the loss of step 7 is NaN")
@@ -95,7 +99,7 @@ mod tests {
             level: Level::Warning,
             message: "merge: there is no trained adapter to merge".into(),
         };
-        let (level, text) = describe(&note).unwrap();
+        let (level, text) = describe(&note, Mode::Merge).unwrap();
         assert_eq!(level, Level::Warning);
         assert!(text.starts_with("merge:"));
     }
