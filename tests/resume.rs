@@ -72,6 +72,14 @@ fn a_run_cut_off_anywhere_ends_with_the_straight_runs_bytes() {
         assert_eq!(view.state, State::Finished, "{name}");
         assert_same(&outcome(&straight), &outcome(&folder));
     }
+    // Opened to be looked at, it shows at once where it would go on.
+    let folder = dir.path().join("looked-at");
+    cut(&straight, &folder, after("Step", 1));
+    let mut lab = Driver::new(Session::reopen(&folder, &automatic(), Reopen::Hold).unwrap());
+    assert_eq!(lab.view.trainings[0].points.len(), 2);
+    lab.until(|e| matches!(e, Event::Paused));
+    assert_eq!(lab.view.trainings[0].points.len(), 0);
+    lab.stop();
 }
 
 #[test]

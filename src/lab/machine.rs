@@ -29,6 +29,8 @@ pub struct Lab<R> {
 pub struct Reopened {
     /// Name and content of its last checkpoint; `None` if it has to begin again.
     pub checkpoint: Option<(String, Vec<u8>)>,
+    /// The checkpoint's step; 0 without one.
+    pub from_step: usize,
     /// Which foundation classes it is about, if that was journaled.
     pub about: Option<About>,
 }
@@ -84,6 +86,13 @@ impl<R: Recorder> Lab<R> {
         let waits = matches!(self.state, State::Trained(_) | State::Measured(_));
         if waits && !self.desk.borrow().automatic {
             return self.go_on();
+        }
+        if let Some(reopened) = &self.reopened {
+            // What came after the checkpoint is void already, and whoever looks on sees where it will begin.
+            self.record(Event::Resumed {
+                training: Some(self.trainings),
+                from_step: reopened.from_step,
+            })?;
         }
         self.desk.borrow_mut().hold()
     }

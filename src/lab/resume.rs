@@ -61,6 +61,8 @@ pub struct OpenTraining {
     pub sha256: BTreeMap<String, String>,
     /// File of the last checkpoint and its SHA-256.
     pub checkpoint: Option<(String, String)>,
+    /// Its step; 0 without one.
+    pub from_step: usize,
     /// Which foundation classes its task is about; empty if not computed yet.
     pub about: About,
 }
@@ -92,6 +94,7 @@ impl<R: Recorder> Lab<R> {
             };
             self.reopened = Some(Reopened {
                 checkpoint,
+                from_step: open.from_step,
                 about: (!about.similarity.is_empty()).then_some(about),
             });
         } else {

@@ -38,6 +38,7 @@ pub fn standing(view: &RunView) -> Standing {
                 .checkpoint
                 .as_ref()
                 .map(|c| (c.file.clone(), c.sha256.clone())),
+            from_step: t.checkpoint.as_ref().map_or(0, |c| c.step),
             about: about(t),
         }),
         trainings: view.trainings.iter().map(|t| t.number).max().unwrap_or(0),
