@@ -28,8 +28,9 @@ impl Architecture {
             return Ok(Self::Resnet(spec));
         }
         Err(Error::input(format!(
-            "the backbone's architecture {:?} is not supported: take one of timm's vit_SIZE_patchN_RES \
-             (tiny, small, base, large, huge) or resnetN, resnetNd, wide_resnetN_2, resnextN_32x4d",
+            "the backbone's architecture {:?} is not supported: take one of timm's vit_SIZE_patchN_RES (tiny, \
+             small, base, large, huge), vit_SIZE_patch14_dinov2, deit_SIZE_patch16_RES, deit3_SIZE_patchN_RES, \
+             or resnetN, resnetNd, wide_resnetN_2, resnextN_32x4d",
             config.architecture
         )))
     }

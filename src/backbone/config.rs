@@ -122,12 +122,26 @@ impl Config {
         Architecture::of(self)
     }
 
+    /// Whether this is a VisionTransformer; a ResNet otherwise.
+    pub fn is_vit(&self) -> bool {
+        super::vit::is_name(&self.architecture)
+    }
+
+    /// The same model for images of another size, both sides `side` pixels. A ViT gets another grid of patches.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the side is no multiple of a ViT's patch.
+    pub fn at_size(mut self, side: usize) -> Result<Self> {
+        self.pretrained_cfg.input_size[1..].fill(side);
+        if self.is_vit() {
+            self.model_args.insert("img_size".into(), side.into());
+        }
+        self.resolve()?;
+        Ok(self)
+    }
+
     /// The name of the classifier's module, `head` or `fc`.
     pub fn classifier(&self) -> &str {
-        if self.architecture.starts_with("vit") {
-            "head"
-        } else {
-            "fc"
-        }
+        if self.is_vit() { "head" } else { "fc" }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors, View};
 
-use super::{Config, Weights};
+use super::{Config, Weights, positions};
 use crate::files;
 use crate::{Error, Result};
 
@@ -73,6 +73,7 @@ pub fn parse(config_json: &[u8], safetensors: &[u8], device: &Device) -> Result<
         }
         weights.insert(name.to_string(), tensor.to_device(device)?);
     }
+    positions::fit(&config, &mut weights)?;
     Ok((config, weights))
 }
 

@@ -13,6 +13,7 @@ mod init;
 mod io;
 mod layer;
 mod params;
+mod positions;
 mod resnet;
 mod running;
 mod vit;
@@ -30,6 +31,7 @@ pub use config::{Config, PretrainedConfig};
 pub use init::initialise;
 pub use io::{load, parse, save, to_safetensors};
 pub use layer::{Delta, Deltas, Layer, LayerKind, Pass};
+pub use positions::at_size;
 pub use running::RunningStats;
 
 /// timm's names → f32 tensors; a trained weight's tensor is its `Var`'s.

@@ -35,42 +35,74 @@ pub(super) struct Spec {
     /// LayerScale's first value (Touvron et al., arXiv 2103.17239); none without LayerScale.
     pub init_values: Option<f64>,
     pub class_token: bool,
+    /// Whether the class token comes without a position embedding.
+    pub no_embed_class: bool,
     pub pool: Pool,
     /// Whether the norm comes after pooling instead of before.
     pub fc_norm: bool,
 }
 
-/// Patch, dim, depth and heads from a name like `vit_base_patch16_224`.
-fn from_name(name: &str) -> Option<(usize, usize, usize, usize)> {
-    let rest = name.strip_prefix("vit_")?;
-    let (size, rest) = rest.split_once("_patch")?;
-    let (patch, resolution) = rest.split_once('_')?;
-    resolution.parse::<usize>().ok()?;
-    let patch = patch.parse().ok().filter(|p| *p > 0)?;
-    let (dim, depth, heads) = match size {
-        "tiny" => (192, 12, 3),
-        "small" => (384, 12, 6),
-        "base" => (768, 12, 12),
-        "large" => (1024, 24, 16),
-        "huge" => (1280, 32, 16),
-        _ => return None,
-    };
-    Some((patch, dim, depth, heads))
+/// What timm's name of an architecture says.
+struct Named {
+    patch: usize,
+    dim: usize,
+    depth: usize,
+    heads: usize,
+    init_values: Option<f64>,
+    no_embed_class: bool,
+}
+
+impl Named {
+    /// Reads a name like `vit_base_patch16_224`, `deit_small_patch16_224`, `deit3_base_patch16_384` or
+    /// `vit_base_patch14_dinov2`.
+    fn parse(name: &str) -> Option<Self> {
+        let (family, rest) = name.split_once('_')?;
+        let (size, rest) = rest.split_once("_patch")?;
+        let (patch, variant) = rest.split_once('_')?;
+        let (init_values, no_embed_class) = match (family, variant) {
+            ("vit", "dinov2") => (Some(1e-5), false),
+            ("vit" | "deit", resolution) if resolution.parse::<u32>().is_ok() => (None, false),
+            ("deit3", resolution) if resolution.parse::<u32>().is_ok() => (Some(1e-6), true),
+            _ => return None,
+        };
+        let (dim, depth, heads) = match size {
+            "tiny" => (192, 12, 3),
+            "small" => (384, 12, 6),
+            "medium" if family == "deit3" => (512, 12, 8),
+            "base" => (768, 12, 12),
+            "large" => (1024, 24, 16),
+            "huge" => (1280, 32, 16),
+            _ => return None,
+        };
+        Some(Self {
+            patch: patch.parse().ok().filter(|p| *p > 0)?,
+            dim,
+            depth,
+            heads,
+            init_values,
+            no_embed_class,
+        })
+    }
+}
+
+/// Whether the name is that of a VisionTransformer.
+pub(super) fn is_name(name: &str) -> bool {
+    Named::parse(name).is_some()
 }
 
 impl Spec {
     /// The model of a config, or none if the architecture's name is not a VisionTransformer's.
     pub(super) fn of(config: &Config) -> Result<Option<Self>> {
-        let Some((patch, dim, depth, heads)) = from_name(&config.architecture) else {
+        let Some(named) = Named::parse(&config.architecture) else {
             return Ok(None);
         };
         let cfg = &config.pretrained_cfg;
         let [channels, h, w] = cfg.input_size;
         let mut args = Args::new(config);
-        let patch = args.size("patch_size")?.unwrap_or(patch);
-        let dim = args.size("embed_dim")?.unwrap_or(dim);
-        let depth = args.size("depth")?.unwrap_or(depth);
-        let heads = args.size("num_heads")?.unwrap_or(heads);
+        let patch = args.size("patch_size")?.unwrap_or(named.patch);
+        let dim = args.size("embed_dim")?.unwrap_or(named.dim);
+        let depth = args.size("depth")?.unwrap_or(named.depth);
+        let heads = args.size("num_heads")?.unwrap_or(named.heads);
         let img_size = args.img_size()?.unwrap_or(if cfg.fixed_input_size {
             [h, w]
         } else {
@@ -79,13 +111,14 @@ impl Spec {
         let in_chans = args.size("in_chans")?.unwrap_or(channels);
         let mlp_ratio = args.number("mlp_ratio")?.unwrap_or(4.0);
         let qkv_bias = args.flag("qkv_bias")?.unwrap_or(true);
-        let init_values = args.number("init_values")?;
+        let init_values = args.number("init_values")?.or(named.init_values);
         let class_token = args.flag("class_token")?.unwrap_or(true);
         let pool = args
             .text("global_pool")?
             .or_else(|| cfg.other.get("global_pool").and_then(|v| v.as_str()))
             .unwrap_or("token");
         let fc_norm = args.flag("fc_norm")?;
+        let no_embed_class = args.flag("no_embed_class")?;
         for key in [
             "drop_rate",
             "pos_drop_rate",
@@ -97,7 +130,7 @@ impl Spec {
         for key in ["attn_drop_rate", "drop_path_rate", "reg_tokens"] {
             args.only(key, &[json!(0.0), json!(0)])?;
         }
-        for key in ["pre_norm", "qk_norm", "no_embed_class", "dynamic_img_size"] {
+        for key in ["pre_norm", "qk_norm", "dynamic_img_size"] {
             args.only(key, &[json!(false)])?;
         }
         for key in ["dynamic_img_pad", "scale_attn_norm", "scale_mlp_norm"] {
@@ -137,13 +170,20 @@ impl Spec {
             qkv_bias,
             init_values,
             class_token,
+            no_embed_class: no_embed_class.unwrap_or(named.no_embed_class),
             pool,
             fc_norm: fc_norm.unwrap_or(pool == Pool::Average),
         }))
     }
 
-    fn patches(&self) -> usize {
-        self.img_size.iter().map(|s| s / self.patch).product()
+    /// Rows and columns of patches.
+    pub(super) fn grid(&self) -> [usize; 2] {
+        self.img_size.map(|s| s / self.patch)
+    }
+
+    /// Tokens before the patches that have a position embedding.
+    pub(super) fn embedded_prefix(&self) -> usize {
+        usize::from(self.class_token && !self.no_embed_class)
     }
 
     pub(super) fn layers(&self) -> Vec<Layer> {
@@ -184,14 +224,14 @@ impl Spec {
                 bias.then(|| Param::new(format!("{name}.bias"), &[outputs], Init::Constant(0.0)));
             std::iter::once(weight).chain(bias)
         };
-        let prefix = usize::from(self.class_token);
+        let [rows, columns] = self.grid();
         let mut all = Vec::new();
         if self.class_token {
             all.push(Param::new("cls_token", &[1, 1, dim], Init::Normal(1e-6)));
         }
         all.push(Param::new(
             "pos_embed",
-            &[1, self.patches() + prefix, dim],
+            &[1, rows * columns + self.embedded_prefix(), dim],
             Init::Normal(0.02),
         ));
         let fan_in = self.in_chans * self.patch * self.patch;
@@ -353,7 +393,14 @@ impl Vit {
             return Err(Error::internal("a VisionTransformer without layers"));
         };
         let patches = self.embed(x, first, pass)?;
-        let mut x = ops::embed(&patches, &self.pos_embed, self.class_token.as_ref())?;
+        let mut x = match &self.class_token {
+            Some(token) if self.spec.no_embed_class => {
+                let patches = ops::embed(&patches, &self.pos_embed, None)?;
+                let (batch, _, dim) = patches.dims3()?;
+                Tensor::cat(&[&token.broadcast_as((batch, 1, dim))?, &patches], 1)?
+            }
+            token => ops::embed(&patches, &self.pos_embed, token.as_ref())?,
+        };
         for (block, layers) in self.blocks.iter().zip(layers.chunks(4)) {
             x = block.forward(&x, self.spec.heads, layers, pass)?;
         }

@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use crate::backbone::{self, Config, Layer, Weights};
 use crate::data::{self, Dataset, Transform};
-use crate::recipe::Recipe;
+use crate::recipe::{BackboneRecipe, Recipe};
 use crate::train::{self, Head};
 use crate::{Error, Result, files};
 
@@ -32,7 +32,7 @@ pub struct Material {
 impl Material {
     /// Opens what `recipe` names.
     pub fn open(recipe: &Recipe, device: &Device) -> Result<Self> {
-        let (config, mut weights, weights_sha256) = open_backbone(&recipe.backbone.source, device)?;
+        let (config, mut weights, weights_sha256) = open_backbone(&recipe.backbone, device)?;
         let foundation_head = Head::pretrained(&config, &weights)?;
         weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
         data::check(recipe)?;
@@ -75,23 +75,34 @@ impl Material {
 }
 
 /// The config alone, without reading the weights where that can be avoided.
-pub fn open_config(source: &str) -> Result<Config> {
-    match source.split_once(':') {
+pub fn open_config(recipe: &BackboneRecipe) -> Result<Config> {
+    let source = recipe.source.as_str();
+    let config = match source.split_once(':') {
         Some(("bundled", name)) => backbone::bundled_config(name),
         Some(("path", folder)) => {
             Config::from_json(&files::read(&Path::new(folder).join("config.json"))?)
         }
         _ => Err(unknown_source(source)),
+    }?;
+    match recipe.image_size {
+        Some(side) => config.at_size(side),
+        None => Ok(config),
     }
 }
 
 /// A backbone from its source, with the SHA-256 of its weights file.
-fn open_backbone(source: &str, device: &Device) -> Result<(Config, Weights, String)> {
-    match source.split_once(':') {
+fn open_backbone(recipe: &BackboneRecipe, device: &Device) -> Result<(Config, Weights, String)> {
+    let source = recipe.source.as_str();
+    let (config, weights, sha256) = match source.split_once(':') {
         Some(("bundled", name)) => backbone::bundled(name, device),
         Some(("path", folder)) => backbone::load(Path::new(folder), device),
         _ => Err(unknown_source(source)),
-    }
+    }?;
+    let (config, weights) = match recipe.image_size {
+        Some(side) => backbone::at_size(config, weights, side)?,
+        None => (config, weights),
+    };
+    Ok((config, weights, sha256))
 }
 
 fn unknown_source(source: &str) -> Error {

@@ -21,7 +21,7 @@ pub struct Preview {
 
 /// Figures for `recipe`. Fails where the backbone is unknown or the targets match nothing.
 pub fn preview(recipe: &Recipe) -> Result<Preview> {
-    let config = material::open_config(&recipe.backbone.source)?;
+    let config = material::open_config(&recipe.backbone)?;
     let layers = backbone::layers(&config)?;
     let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
     Ok(Preview {
@@ -31,4 +31,22 @@ pub fn preview(recipe: &Recipe) -> Result<Preview> {
         input: config.pretrained_cfg.input_size,
         architecture: config.architecture,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_image_size_is_another_grid_of_patches() {
+        let at = |overrides: &[String]| preview(&Recipe::load("demo", overrides).unwrap());
+        let usual = at(&[]).unwrap();
+        let larger = at(&["backbone.image_size=48".into()]).unwrap();
+        assert_eq!((usual.input, larger.input), ([1, 32, 32], [1, 48, 48]));
+        // 36 patches instead of 16, each with an embedding of 96.
+        assert_eq!(larger.parameters - usual.parameters, 20 * 96);
+        let error = at(&["backbone.image_size=30".into()]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("[30, 30]"), "{error}");
+    }
 }

@@ -17,7 +17,7 @@ const LISTED: usize = 8;
 /// # Errors
 /// [`Error::Input`] where the study has none for this architecture.
 pub fn default_targets(architecture: &str) -> Result<&'static str> {
-    if architecture.starts_with("vit") {
+    if architecture.starts_with("vit") || architecture.starts_with("deit") {
         Ok(r"blocks\..*\.attn\.qkv")
     } else if architecture.contains("resnet") || architecture.contains("resnext") {
         Ok(r"layer.*\..*\.conv3")

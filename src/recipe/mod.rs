@@ -171,6 +171,9 @@ impl BackboneRecipe {
 pub struct BackboneRecipe {
     /// `bundled:NAME`, `path:DIR` (timm's hub layout) or `hub:OWNER/NAME[@REV]`.
     pub source: String,
+    /// Side of the square input, where it is to differ from the one that the weights were trained for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<usize>,
 }
 
 /// `[lora]`

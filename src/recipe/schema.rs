@@ -64,7 +64,13 @@ pub(super) const RECIPE: &[Field] = &[
     required("name", Shape::Text),
     optional("description", Shape::Text),
     optional("seed", Shape::Whole),
-    required("backbone", Shape::Table(&[required("source", Shape::Text)])),
+    required(
+        "backbone",
+        Shape::Table(&[
+            required("source", Shape::Text),
+            optional("image_size", Shape::Whole),
+        ]),
+    ),
     required(
         "lora",
         Shape::Table(&[
@@ -321,7 +327,8 @@ mod tests {
                 _ => {}
             }
         }
-        let mut recipe = Recipe::load("demo", &["lora.alpha=1".into()]).unwrap();
+        let all = ["lora.alpha=1".into(), "backbone.image_size=32".into()];
+        let mut recipe = Recipe::load("demo", &all).unwrap();
         recipe.train.epochs = Some(Budget::All(1));
         let (mut typed, mut known) = (Vec::new(), Vec::new());
         keys(&toml::Value::try_from(&recipe).unwrap(), "", &mut typed);

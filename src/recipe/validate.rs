@@ -10,6 +10,7 @@ use super::{
 /// Beyond these a value is a slip of the keyboard, and sums of them would overflow.
 const MOST_STEPS: usize = 1_000_000_000;
 const MOST_IMAGES: usize = 65_536;
+const MOST_SIDE: usize = 4_096;
 const MOST_PERMUTATIONS: usize = 10_000_000;
 /// Beyond these, squares of gradients overflow and AdamW stands still or diverges.
 const MOST_ALPHA: f64 = 1e6;
@@ -22,6 +23,9 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
     name("name", &recipe.name)?;
     seed(recipe.seed)?;
     BackboneSource::parse(&recipe.backbone.source).map_err(|m| Fault::at("backbone.source", m))?;
+    if let Some(side) = recipe.backbone.image_size {
+        count("backbone.image_size", side, MOST_SIDE)?;
+    }
     lora(recipe)?;
     train(&recipe.train, recipe.tasks.len())?;
     count("measure.batch_size", recipe.measure.batch_size, MOST_IMAGES)?;

@@ -1,7 +1,7 @@
 //! Whole backbones in evaluation, loaded from timm's folders.
 
 use candle_core::Device;
-use pentimento::backbone::{self, Backbone, Pass};
+use pentimento::backbone::{self, Backbone, Config, Pass, Weights};
 use pentimento::ops;
 
 use crate::common::{Fixture, assert_close, model, path};
@@ -12,19 +12,38 @@ fn features_and_logits_are_timms() {
         "vit",
         "vit_layerscale_avg",
         "vit_plain3",
+        "deit3",
         "resnet26d",
         "resnet18",
         "resnet50",
     ] {
         let (config, weights) = model(name);
         let io = Fixture::read(&format!("models/{name}/io.safetensors"));
-        let model = Backbone::new(&config, &weights).unwrap();
-        let features = model.features(io.get("input"), &Pass::eval()).unwrap();
-        assert_close(&format!("{name}: features"), &features, io.get("features"));
-        let head = |what: &str| &weights[&format!("{}.{what}", config.classifier())];
-        let logits = ops::linear(&features, head("weight"), Some(head("bias"))).unwrap();
-        assert_close(&format!("{name}: logits"), &logits, io.get("logits"));
+        assert_same(name, &config, &weights, &io);
     }
+}
+
+/// Position embeddings are resampled as timm does it for another image size, larger and smaller.
+#[test]
+fn another_image_size_gives_timms_logits() {
+    for (name, side) in [("vit", 48), ("vit", 24), ("deit3", 56)] {
+        let (config, weights) = model(name);
+        let (config, weights) = backbone::at_size(config, weights, side).unwrap();
+        let io = Fixture::read(&format!("models/{name}/io_{side}.safetensors"));
+        assert_same(&format!("{name} at {side}"), &config, &weights, &io);
+    }
+    let (config, weights) = model("vit");
+    let error = backbone::at_size(config, weights, 30).unwrap_err();
+    assert!(error.to_string().contains("patch_size 8"), "{error}");
+}
+
+fn assert_same(name: &str, config: &Config, weights: &Weights, io: &Fixture) {
+    let model = Backbone::new(config, weights).unwrap();
+    let features = model.features(io.get("input"), &Pass::eval()).unwrap();
+    assert_close(&format!("{name}: features"), &features, io.get("features"));
+    let head = |what: &str| &weights[&format!("{}.{what}", config.classifier())];
+    let logits = ops::linear(&features, head("weight"), Some(head("bias"))).unwrap();
+    assert_close(&format!("{name}: logits"), &logits, io.get("logits"));
 }
 
 /// A folder that we write is the one that we read, and equal weights give equal bytes.
