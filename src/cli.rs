@@ -63,8 +63,9 @@ The run goes on from its last checkpoint, with the recipe that it was started wi
     Resume {
         /// The run's folder
         run: PathBuf,
-        #[command(flatten)]
-        device: DeviceArgs,
+        /// auto, cpu or cuda:N; without it the device that the run was begun on
+        #[arg(long, value_parser = device)]
+        device: Option<String>,
         /// How what happens is written; with json, standard output is exactly the journal's lines
         #[arg(long, value_enum, default_value_t = Log::Plain)]
         log: Log,

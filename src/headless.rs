@@ -44,7 +44,7 @@ pub async fn follow(
     let listen = |kind| signal(kind).map_err(Error::io("signals"));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
-    let mut printer = Printer::new(format, out);
+    let mut printer = Printer::new(format, out, RunView::replay(&session.past));
     let mut caught = None;
     loop {
         let number = tokio::select! {
@@ -103,13 +103,14 @@ struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    fn new(format: Format, out: &'a mut (dyn Write + Send)) -> Self {
+    /// `view` is of what happened before, which is not written again.
+    fn new(format: Format, out: &'a mut (dyn Write + Send), view: RunView) -> Self {
         Self {
             format,
             out,
             closed: false,
-            view: RunView::default(),
-            printed: 0,
+            printed: view.log.len(),
+            view,
             losses: Vec::new(),
         }
     }

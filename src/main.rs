@@ -1,7 +1,7 @@
 //! Arguments → what to do → exit code.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -56,7 +56,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         None => bench(),
         Some(Command::Run(args)) => run(&args),
         Some(Command::Open { run }) => open(&run),
-        Some(Command::Resume { run, device, log }) => resume(&run, &device.device, log),
+        Some(Command::Resume { run, device, log }) => resume(&run, device, log),
         Some(Command::Export { run, out }) => export(&run, out.as_deref()),
         Some(Command::Pretrain {
             recipe,
@@ -138,7 +138,7 @@ fn show(app: &mut ui::App, session: Option<Session>) -> anyhow::Result<ExitCode>
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let recipe = Recipe::load(&args.recipe, &with_seed(args.overrides.clone(), args.seed))?;
     let options = Options {
-        device: args.device.device.clone(),
+        device: Some(args.device.device.clone()),
         automatic: true,
         leave_when_finished: true,
     };
@@ -146,13 +146,16 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     follow(session, args.log)
 }
 
-fn resume(run: &Path, device: &str, log: Log) -> anyhow::Result<ExitCode> {
+fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCode> {
     let options = Options {
-        device: device.to_owned(),
+        device,
         automatic: true,
         leave_when_finished: true,
     };
-    follow(Session::reopen(run, &options, Reopen::GoOn)?, log)
+    let session = Session::reopen(run, &options, Reopen::GoOn)?;
+    // Nobody is there to step by hand.
+    session.send(lab::Command::Automatic(true));
+    follow(session, log)
 }
 
 fn follow(session: Session, log: Log) -> anyhow::Result<ExitCode> {
@@ -165,10 +168,10 @@ fn follow(session: Session, log: Log) -> anyhow::Result<ExitCode> {
     let ending = runtime()?.block_on(headless::follow(session, format, &mut std::io::stdout()))?;
     Ok(match ending {
         Ending::Finished => {
-            eprintln!(
-                "pentimento: exported to {}",
-                folder.join("export").display()
-            );
+            // The lab has written it; where it could not, this says why.
+            let out = folder.join("export");
+            write_export(&RunFolder::open(&folder)?, &out)?;
+            eprintln!("pentimento: exported to {}", out.display());
             ExitCode::SUCCESS
         }
         Ending::Signal(number) => {
@@ -184,11 +187,6 @@ fn follow(session: Session, log: Log) -> anyhow::Result<ExitCode> {
 
 fn export(run: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::open(run)?;
-    let reading = journal::read(&folder.journal_path())?;
-    if let Some(torn) = &reading.torn {
-        eprintln!("pentimento: {torn}");
-    }
-    let view = RunView::replay(&reading.records);
     let out = out.map_or_else(|| folder.export_path(), Path::to_path_buf);
     std::fs::create_dir_all(&out).map_err(|e| {
         Error::input(format!(
@@ -197,10 +195,19 @@ fn export(run: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
         ))
     })?;
     let mut stdout = std::io::stdout();
-    for file in export::write(&view, &out)? {
+    for file in write_export(&folder, &out)? {
         writeln!(stdout, "{}", file.display())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the export of what the journal holds now.
+fn write_export(folder: &RunFolder, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let reading = journal::read(&folder.journal_path())?;
+    if let Some(torn) = &reading.torn {
+        eprintln!("pentimento: {torn}");
+    }
+    Ok(export::write(&RunView::replay(&reading.records), out)?)
 }
 
 fn pretrain(

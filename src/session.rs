@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::folder::RunFolder;
 use crate::lab::{
-    Bench, Command, Desk, Event, Lab, Pulse, Record, Recorder, Standing, State, open_device,
+    Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, open_device,
 };
 use crate::recipe::Recipe;
 use crate::run::{Fingerprint, Journal, Manifest, RunView, journal, standing};
@@ -35,9 +35,9 @@ pub enum Update {
 /// How a run is worked on.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `auto`, `cpu` or `cuda:N`.
-    pub device: String,
-    /// Whether step and merge happen by themselves.
+    /// `auto`, `cpu` or `cuda:N`; without it a new run takes `auto`, and an old one the device it was begun on.
+    pub device: Option<String>,
+    /// Whether step and merge of a new run happen by themselves; an old one is as its journal says.
     pub automatic: bool,
     /// End the lab when the sequence is finished, instead of waiting for an undo.
     pub leave_when_finished: bool,
@@ -72,7 +72,8 @@ impl Session {
         if let Some(folder) = folder {
             RunFolder::check_free(folder)?;
         }
-        let (device, device_name) = open_device(&options.device)?;
+        let wanted = options.device.as_deref().unwrap_or("auto");
+        let (device, device_name) = open_device(wanted)?;
         let bench = Bench::new(recipe, device)?;
         let folder = match folder {
             Some(folder) => RunFolder::create(folder)?,
@@ -113,7 +114,9 @@ impl Session {
                 folder.root().display()
             )));
         };
-        let (device, _) = open_device(&options.device)?;
+        let begun_on = started.device.clone();
+        let wanted = options.device.as_deref().unwrap_or(&begun_on);
+        let (device, device_name) = open_device(wanted)?;
         let bench = Bench::new(started.recipe.clone(), device)?;
         if bench.material.weights_sha256 != started.backbone.weights_sha256 {
             return Err(Error::input(format!(
@@ -122,10 +125,25 @@ impl Session {
                 folder.root().display()
             )));
         }
+        let recorded = Manifest::read(&folder.manifest_path())?.data;
+        for ((source, sha256), recorded) in bench.fingerprints().into_iter().zip(recorded) {
+            if sha256 != recorded.sha256 {
+                return Err(Error::input(format!(
+                    "the data {source} is not what {} was begun with: its SHA-256 differs; figures of both would stand \
+                     in one matrix",
+                    folder.root().display()
+                )));
+            }
+        }
         if view.state == State::Finished {
             // A crash may have come between the last event and the export.
             export::write(&view, &folder.export_path())?;
         }
+        let moved = (device_name != begun_on).then(|| {
+            format!(
+                "the run goes on on {device_name}, but was begun on {begun_on}: the bits may differ"
+            )
+        });
         let standing = standing(&view);
         let options = Options {
             automatic: view.automatic,
@@ -137,7 +155,11 @@ impl Session {
             past,
             view,
             &options,
-            Work::GoOn(standing, how),
+            Work::GoOn {
+                standing: Box::new(standing),
+                how,
+                moved,
+            },
             bench,
         )
     }
@@ -251,15 +273,27 @@ impl Session {
 /// What the lab's thread begins with.
 enum Work {
     Begin(String),
-    GoOn(Standing, Reopen),
+    GoOn {
+        standing: Box<Standing>,
+        how: Reopen,
+        /// A warning, where the device is another one.
+        moved: Option<String>,
+    },
 }
 
 impl Work {
     fn carry_out(self, lab: &mut Lab<Notebook>) -> Result<()> {
         match self {
             Self::Begin(device) => lab.announce(device)?,
-            Self::GoOn(standing, how) => {
+            Self::GoOn {
+                standing,
+                how,
+                moved,
+            } => {
                 lab.restore(&standing)?;
+                if let Some(moved) = moved {
+                    lab.warn(moved)?;
+                }
                 if !standing.finished {
                     match how {
                         Reopen::GoOn => lab.go_on()?,
@@ -288,19 +322,34 @@ struct Notebook {
     outbox: UnboundedSender<Update>,
 }
 
+impl Notebook {
+    /// Into the journal, into the fold, and to those who look on, in this order.
+    fn keep(&mut self, event: Event) -> Result<()> {
+        let record = self.journal.append(event)?;
+        self.view.apply(&record);
+        let _ = self.outbox.send(Update::Record(Box::new(record)));
+        Ok(())
+    }
+}
+
 impl Recorder for Notebook {
     fn record(&mut self, event: Event) -> Result<()> {
         let settled = matches!(
             event,
-            Event::Finished | Event::Stopped | Event::Undone { .. }
+            Event::Finished | Event::Stopped | Event::Undone { .. } | Event::Failed { .. }
         );
-        let record = self.journal.append(event)?;
-        self.view.apply(&record);
-        // What lies in export/ is never older than what the run stands at when nobody works on it.
-        if settled && self.view.last_complete().is_some() {
-            export::write(&self.view, &self.folder.export_path())?;
+        self.keep(event)?;
+        // When the lab leaves a run, export/ is as new as the journal. An export that cannot be written is no
+        // reason to lose the run: `pentimento export` writes it again.
+        if settled
+            && self.view.last_complete().is_some()
+            && let Err(error) = export::write(&self.view, &self.folder.export_path())
+        {
+            self.keep(Event::Note {
+                level: Level::Error,
+                message: format!("the export is not written: {error}"),
+            })?;
         }
-        let _ = self.outbox.send(Update::Record(Box::new(record)));
         Ok(())
     }
 

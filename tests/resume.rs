@@ -151,6 +151,19 @@ fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice(
     lab.send(Command::Merge);
     lab.measured(1);
     assert!(!lab.stop().paused);
+
+    // Without a screen nobody steps by hand: the rest goes by itself, and is told from where it goes on.
+    let assert = Program::new(env!("CARGO_BIN_EXE_pentimento"))
+        .arg("resume")
+        .arg(&folder)
+        .assert()
+        .code(0);
+    let told = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    assert!(told.starts_with("going on\n"), "{told}");
+    assert!(
+        told.contains("hebrew 5/5  loss ") && told.ends_with("finished\n"),
+        "{told}"
+    );
 }
 
 /// A command that is there before the lab looks between two pieces of work is a request, not an interruption.
@@ -171,7 +184,7 @@ fn a_merge_that_waits_for_the_lab_is_not_lost() {
 }
 
 #[test]
-fn a_signal_stops_a_run_with_its_exit_code_and_resume_finishes_it() {
+fn a_signal_stops_a_run_with_its_exit_code_and_a_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let recipe = dir.path().join("short.toml");
     fs::write(&recipe, common::SHORT).unwrap();

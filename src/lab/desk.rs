@@ -199,10 +199,15 @@ impl<R: Recorder> Desk<R> {
 
     /// Commands that came in since, between two pieces of work, without waiting.
     pub fn glance(&mut self) -> Result<Option<Request>> {
-        match self.commands.try_recv() {
-            Ok(command) => self.obey(command),
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Ok(Some(Request::Stop)),
+        loop {
+            let request = match self.commands.try_recv() {
+                Ok(command) => self.obey(command)?,
+                Err(TryRecvError::Empty) => return Ok(None),
+                Err(TryRecvError::Disconnected) => Some(Request::Stop),
+            };
+            if request.is_some() {
+                return Ok(request);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::bench::{About, Bench, LearnedRow, TrainedTask};
 use super::desk::{Desk, Interrupt, Recorder, Request};
-use super::{Event, State};
+use super::{Event, Level, State};
 use crate::folder::RunFolder;
 use crate::{Error, Result};
 
@@ -95,6 +95,11 @@ impl<R: Recorder> Lab<R> {
             })?;
         }
         self.desk.borrow_mut().hold()
+    }
+
+    /// Journals a warning.
+    pub fn warn(&self, message: String) -> Result<()> {
+        self.desk.borrow_mut().note(Level::Warning, message)
     }
 
     /// Journals an error as the run's end. A journal that cannot be written any more is left as it is.
@@ -209,8 +214,10 @@ impl<R: Recorder> Lab<R> {
     /// Throws the present adapter away.
     fn discard(&mut self) -> Result<()> {
         self.trained = None;
-        self.reopened = None;
-        if let Some(checkpoint) = self.last_checkpoint.take() {
+        // One that was reopened and not gone on with still has its checkpoint.
+        let reopened = self.reopened.take().and_then(|r| r.checkpoint);
+        let checkpoints = [self.last_checkpoint.take(), reopened.map(|(file, _)| file)];
+        for checkpoint in checkpoints.into_iter().flatten() {
             self.folder().remove(&checkpoint)?;
         }
         self.record(Event::Discarded {

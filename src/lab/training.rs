@@ -142,6 +142,8 @@ impl<R: Recorder> Lab<R> {
             };
             let batch = batch?;
             let report = trainer.step(&batch)?;
+            // A pause within what follows goes on after this step.
+            self.desk.borrow_mut().progress = Some((training, report.step));
             self.record(Event::Step {
                 training,
                 step: report.step,

@@ -71,7 +71,7 @@ fn config_json(adapter: &Adapter, meta: &PeftMeta) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// The keys of PEFT's configuration that decide what an adapter computes; the rest is ignored.
+/// The keys of PEFT's configuration that decide what an adapter computes; [`PLAIN`] has those that must not.
 #[derive(Deserialize)]
 struct PeftConfig {
     peft_type: String,
@@ -84,7 +84,9 @@ struct PeftConfig {
 }
 
 /// Options of PEFT that change what an adapter computes, with the values that change nothing.
-const PLAIN: [(&str, &[&str]); 10] = [
+const PLAIN: [(&str, &[&str]); 11] = [
+    // Others (pissa, olora, …) change the base weights too.
+    ("init_lora_weights", &["true", "false", "\"gaussian\""]),
     ("use_rslora", &["false"]),
     ("use_dora", &["false"]),
     ("use_qalora", &["false"]),

@@ -76,7 +76,8 @@ pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
                 #[inline(always)]
                 || {
                     for (y, x) in out.iter_mut().zip(xs) {
-                        *y = if *x > 0.0 { *x } else { 0.0 };
+                        // Not `x > 0`: what is no number stays none, so that a diverged run is found out.
+                        *y = if *x <= 0.0 { 0.0 } else { *x };
                     }
                 },
             );
@@ -98,7 +99,7 @@ pub(super) fn relu_gradient(y: &Tensor, g: &Tensor) -> Result<Tensor> {
             #[inline(always)]
             || {
                 for ((dx, g), y) in dx.iter_mut().zip(gs).zip(ys) {
-                    *dx = if *y > 0.0 { *g } else { 0.0 };
+                    *dx = if *y <= 0.0 { 0.0 } else { *g };
                 }
             },
         );

@@ -112,7 +112,7 @@ pub(super) fn batch_norm(
                         }
                         if relu {
                             for y in y.iter_mut() {
-                                *y = if *y > 0.0 { *y } else { 0.0 };
+                                *y = if *y <= 0.0 { 0.0 } else { *y };
                             }
                         }
                     }
@@ -188,7 +188,7 @@ impl Backward {
                         let (x, y, g) = (&xs[at.clone()], &ys[at.clone()], &gs[at]);
                         if self.relu {
                             for ((h, g), y) in h.iter_mut().zip(g).zip(y) {
-                                *h = if *y > 0.0 { *g } else { 0.0 };
+                                *h = if *y <= 0.0 { 0.0 } else { *g };
                             }
                         } else {
                             h.copy_from_slice(g);

@@ -103,7 +103,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 /// `max(x, 0)` with a gradient of 0 at 0, as [`super::relu`].
 pub fn relu(x: &Tensor) -> Result<Tensor> {
     let zeros = x.zeros_like()?;
-    Ok(x.gt(&zeros)?.where_cond(x, &zeros)?)
+    Ok(x.le(&zeros)?.where_cond(&zeros, x)?)
 }
 
 /// Where a pooling window's element `k` of `kernel` falls, for each of `outputs` places along an axis of

@@ -502,7 +502,7 @@ impl Ending<'_> {
             }
             if self.relu {
                 out.iter_mut()
-                    .for_each(|y| *y = if *y > 0.0 { *y } else { 0.0 });
+                    .for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
             }
         }
     }

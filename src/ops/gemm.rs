@@ -5,8 +5,8 @@
 //! de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 2008). The small matrices of small models
 //! gain most: the gemm crate streams an operand from the second cache.
 //!
-//! Each element is summed over the inner axis in blocks of [`DEPTH`] in order, one fused multiply-add after the
-//! other: its value depends on its row and its column alone, not on what else is in the product.
+//! Each element is summed over the inner axis in blocks of [`DEPTH`] in order, one multiply-add after the other
+//! (fused where the CPU can): its value depends on its row and its column alone, not on what else is in the product.
 
 use std::cell::RefCell;
 use std::ops::Range;

@@ -6,8 +6,8 @@ pub(super) fn simd<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
-/// Number of partial sums in a reduction: one AVX-512 vector, whatever the CPU, so that only rounding of fused
-/// multiply-adds could differ between CPUs.
+/// Number of partial sums in a reduction of this module: one AVX-512 vector, whatever the CPU, so that only rounding
+/// of fused multiply-adds could differ between CPUs. (Matrix products differ between CPUs by more.)
 pub(super) const LANES: usize = 16;
 
 /// The sum of `f(i)` over 0..n in [`LANES`] interleaved partial sums, added pairwise.

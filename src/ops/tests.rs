@@ -22,8 +22,19 @@ fn difference(a: &Tensor, b: &Tensor) -> f32 {
     let scale = b.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
     a.iter()
         .zip(&b)
-        .fold(0f32, |m, (a, b)| m.max((a - b).abs()))
+        // What is no number differs, too; `max` would drop it.
+        .map(|(a, b)| (a - b).abs())
+        .fold(0f32, |m, d| if m.is_nan() || d <= m { m } else { d })
         / scale
+}
+
+#[test]
+fn a_relu_keeps_what_is_no_number() {
+    let x = Tensor::new(&[f32::NAN, -1.0, -0.0, 2.0], &Device::Cpu).unwrap();
+    for y in [super::relu(&x).unwrap(), composed::relu(&x).unwrap()] {
+        let y = numbers(&y);
+        assert!(y[0].is_nan() && y[1..] == [0.0, 0.0, 2.0], "{y:?}");
+    }
 }
 
 /// A scalar on which every element of `y` bears differently.

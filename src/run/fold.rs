@@ -210,6 +210,8 @@ impl RunView {
             Event::Discarded { training } => {
                 self.with_training(*training, |t| t.end = TrainingEnd::Discarded);
                 self.paused = false;
+                // As the lab turns; a crash may come before it says so.
+                self.automatic = false;
                 self.state = self.resting_state();
             }
             Event::Undone { index } => {

@@ -10,6 +10,8 @@ pub(super) struct Soundness {
     test_sets: Vec<TestSet>,
     tasks: usize,
     trainings: u32,
+    /// Rows on the present path.
+    rows: usize,
 }
 
 impl Soundness {
@@ -82,12 +84,15 @@ impl Soundness {
             }
             Event::Trained {
                 index, training, ..
-            }
-            | Event::Merged {
-                index, training, ..
             } => {
                 self.task(*index)?;
                 self.training(*training)
+            }
+            Event::Merged {
+                index, training, ..
+            } => {
+                self.training(*training)?;
+                self.next_row(*index)
             }
             Event::Evaluated {
                 index,
@@ -98,7 +103,7 @@ impl Soundness {
                 wrong,
                 ..
             } => {
-                self.row(*index)?;
+                self.last_row(*index)?;
                 let sets = &self.test_sets;
                 let Some(set) = sets.iter().position(|s| s.id == *test_set) else {
                     return Err(format!("no test set is called {test_set:?}"));
@@ -110,8 +115,14 @@ impl Soundness {
                 let answers = wrong.iter().flatten().all(|(class, _)| *class < n);
                 wrong_unless(answers, "a wrong answer that is no class")
             }
-            Event::Measured { index, .. } => self.row(*index),
-            Event::Undone { index } | Event::Skipped { index, .. } => self.task(*index),
+            Event::Measured { index, .. } => self.last_row(*index),
+            Event::Skipped { index, .. } => self.next_row(*index),
+            Event::Undone { index } => {
+                self.task(*index)?;
+                self.last_row(*index)?;
+                self.rows -= 1;
+                Ok(())
+            }
             Event::Resumed {
                 training: Some(training),
                 ..
@@ -133,6 +144,26 @@ impl Soundness {
     fn row(&self, index: usize) -> Result<(), String> {
         let tasks = self.tasks;
         wrong_unless(index <= tasks, &format!("row {index} of {tasks} tasks"))
+    }
+
+    /// A row that follows the last one.
+    fn next_row(&mut self, index: usize) -> Result<(), String> {
+        self.task(index)?;
+        let next = self.rows.max(1);
+        wrong_unless(index == next, &format!("row {index} where {next} would be"))?;
+        self.rows = index + 1;
+        Ok(())
+    }
+
+    /// The last row, or row 0 before any.
+    fn last_row(&mut self, index: usize) -> Result<(), String> {
+        self.row(index)?;
+        self.rows = self.rows.max(1);
+        let last = self.rows - 1;
+        wrong_unless(
+            index == last,
+            &format!("row {index} where {last} is the last"),
+        )
     }
 
     fn task(&self, index: usize) -> Result<(), String> {
@@ -200,6 +231,14 @@ mod tests {
         assert_eq!(short, "counts of another number of classes");
         let row = evaluated(|_, index, _, _| *index = 99);
         assert!(row.starts_with("row 99 of "), "{row}");
+        let out_of_order = complaint(|event| match event {
+            Event::Merged { index, .. } => {
+                *index += 1;
+                true
+            }
+            _ => false,
+        });
+        assert_eq!(out_of_order.unwrap(), "row 2 where 1 would be");
         let set = evaluated(|_, _, set, _| *set = "nosuch".into());
         assert_eq!(set, "no test set is called \"nosuch\"");
         let errors = evaluated(|_, _, _, errors| errors.clear());

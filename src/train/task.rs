@@ -335,17 +335,55 @@ mod tests {
 
     #[test]
     fn divergence_is_told_with_step_and_learning_rate() {
-        let backbone = &testing::backbones()[0];
-        let mut trainer = testing::trainer_with(backbone, 4, STEPS, 1e38, Key::new(1));
-        let error = (0..STEPS)
-            .find_map(|s| trainer.step(&testing::batch(s)).err())
-            .unwrap();
-        let text = error.to_string();
-        assert!(matches!(error, Error::Input(_)), "{text}");
-        assert!(
-            text.contains("step ") && text.contains("learning rate 1.0"),
-            "{text}"
-        );
+        for backbone in &testing::backbones() {
+            let mut trainer = testing::trainer_with(backbone, 4, STEPS, 1e38, Key::new(1));
+            let (step, error) = (1..=STEPS)
+                .find_map(|s| Some((s, trainer.step(&testing::batch(s)).err()?)))
+                .unwrap();
+            // At once, not only when the last step looks at the parameters.
+            assert!(step < STEPS, "{step}");
+            let text = error.to_string();
+            assert!(matches!(error, Error::Input(_)), "{text}");
+            assert!(
+                text.contains("step ") && text.contains("learning rate 1.0"),
+                "{text}"
+            );
+        }
+    }
+
+    /// All that a task trains decays, the head's bias too, by lr · weight decay · value a step.
+    #[test]
+    fn weight_decay_is_on_everything() {
+        let values = |trainer: &TaskTrainer| {
+            let mut state = trainer.optimiser.state().unwrap();
+            state.retain(|name, _| name.starts_with("value."));
+            state
+        };
+        for backbone in &testing::backbones() {
+            let after = |weight_decay| {
+                let key = Key::new(1);
+                let mut trainer =
+                    testing::trainer_that_decays(backbone, 4, STEPS, 1e-2, weight_decay, key);
+                let before = values(&trainer);
+                let lr = trainer.step(&testing::batch(0)).unwrap().lr;
+                (before, values(&trainer), lr)
+            };
+            let (before, with, lr) = after(0.5);
+            let (_, without, _) = after(0.0);
+            assert!(before.len() > 2);
+            for (name, before) in &before {
+                let numbers = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let sets = [before, &without[name], &with[name]].map(numbers);
+                for (i, p) in sets[0].iter().enumerate() {
+                    let decayed = f64::from(sets[1][i]) - f64::from(sets[2][i]);
+                    let want = lr * 0.5 * f64::from(*p);
+                    assert!(
+                        (decayed - want).abs() < 1e-6,
+                        "{name}[{i}]: {decayed} {want}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -69,6 +69,17 @@ pub(super) fn trainer_with(
     lr: f64,
     key: Key,
 ) -> TaskTrainer {
+    trainer_that_decays(backbone, rank, steps, lr, 0.01, key)
+}
+
+pub(super) fn trainer_that_decays(
+    backbone: &Arc<Backbone>,
+    rank: usize,
+    steps: usize,
+    lr: f64,
+    weight_decay: f64,
+    key: Key,
+) -> TaskTrainer {
     let lora = LoraRecipe {
         mode: Mode::Merge,
         rank,
@@ -81,7 +92,7 @@ pub(super) fn trainer_with(
         steps: Some(Budget::All(steps)),
         batch_size: 6,
         lr,
-        weight_decay: 0.01,
+        weight_decay,
         warmup: 0.1,
         watch_every: 0,
         checkpoint_every: 200,

@@ -27,7 +27,7 @@ pub enum Effect {
     TakeUp,
     /// Pass a command on to the lab.
     Send(Command),
-    /// Write the export of [`App::view`] into its folder; answered by [`App::on_exported`] or
+    /// Write the export of the run shown into its folder; answered by [`App::on_exported`] or
     /// [`App::on_problem`].
     Export,
     /// Stop the lab, wait until it has ended, then leave.
@@ -322,7 +322,7 @@ impl App {
                 self.busy = Some("reading the backbone, the data and the run's adapters");
                 return vec![Effect::TakeUp];
             }
-            Action::Export => {
+            Action::Export if self.busy.is_none() => {
                 self.busy = Some("exporting");
                 return vec![Effect::Export];
             }

@@ -13,7 +13,9 @@ use super::actions::Key;
 use super::app::{App, Effect};
 use super::setup::Request;
 use super::terminal::Screen;
+use crate::folder::RunFolder;
 use crate::lab::Command;
+use crate::run::{RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
@@ -133,7 +135,7 @@ impl Desk {
                 if let Some(failure) = failure {
                     app.on_problem(failure);
                 }
-                self.left = app.leaving;
+                self.left = app.leaving && !self.starting;
             }
         }
     }
@@ -168,7 +170,7 @@ impl Desk {
         // The run that is left goes on until the new one is there: one that cannot begin must not end it.
         spawn_blocking(move || {
             let options = Options {
-                device: request.device,
+                device: Some(request.device),
                 automatic: request.automatic,
                 leave_when_finished: false,
             };
@@ -179,13 +181,13 @@ impl Desk {
     }
 
     fn take_up(&mut self, app: &App) {
-        let (Some(folder), Some(view)) = (app.folder(), app.view()) else {
+        let Some(folder) = app.folder() else {
             return;
         };
         let answer_to = self.answer_to.clone();
         let options = Options {
             // Where it ran before, so that it goes on with the same bits.
-            device: view.started.as_ref().map_or("auto", |s| &s.device).into(),
+            device: None,
             automatic: false,
             leave_when_finished: false,
         };
@@ -197,13 +199,17 @@ impl Desk {
     }
 
     fn export(&mut self, app: &App) {
-        let (Some(view), Some(folder)) = (app.view().cloned(), app.folder()) else {
+        let Some(folder) = app.folder() else {
             return;
         };
         let answer_to = self.answer_to.clone();
         spawn_blocking(move || {
-            let folder = folder.join("export");
-            let written = export::write(&view, &folder).map(|_| folder);
+            // From the journal as it is now: another process may have gone on with the run.
+            let written = RunFolder::open(&folder).and_then(|folder| {
+                let reading = journal::read(&folder.journal_path())?;
+                export::write(&RunView::replay(&reading.records), &folder.export_path())?;
+                Ok(folder.export_path())
+            });
             let _ = answer_to.send(Answer::Exported(written));
         });
     }

@@ -63,7 +63,7 @@ pub fn short(overrides: &[&str]) -> Recipe {
 
 pub fn manual() -> Options {
     Options {
-        device: "cpu".into(),
+        device: Some("cpu".into()),
         automatic: false,
         leave_when_finished: false,
     }
