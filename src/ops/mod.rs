@@ -223,6 +223,9 @@ pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
 /// Batch normalisation in training mode (Ioffe and Szegedy, arXiv 1502.03167) and what follows it in a residual
 /// block: `x` `[b, c, h, w]`, `w` and `b` `[c]`, `residual` of `x`'s shape → `act(bn(x) + residual)` and the
 /// batch's statistics.
+///
+/// # Errors
+/// [`Error::Input`] where a channel has one value alone, whose deviation is 0, as PyTorch.
 pub fn batch_norm(
     x: &Tensor,
     w: &Tensor,
@@ -231,6 +234,13 @@ pub fn batch_norm(
     residual: Option<&Tensor>,
     relu: bool,
 ) -> Result<Normalised> {
+    let (batch, _, height, width) = x.dims4()?;
+    if batch * height * width == 1 {
+        return Err(Error::input(
+            "BatchNorm cannot be trained on one value a channel: choose a batch_size that leaves no last batch of one \
+             image, or larger images",
+        ));
+    }
     if fused(&[x]) {
         batch_norm::batch_norm(x, w, b, eps, residual, relu)
     } else {

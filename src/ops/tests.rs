@@ -29,6 +29,16 @@ fn difference(a: &Tensor, b: &Tensor) -> f32 {
 }
 
 #[test]
+fn batch_norm_refuses_one_value_a_channel() {
+    let x = var(&[1, 3, 1, 1], 1);
+    let (w, b) = (var(&[3], 2), var(&[3], 3));
+    let Err(error) = batch_norm(&x, &w, &b, 1e-5, None, true) else {
+        panic!("not refused");
+    };
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
 fn a_relu_keeps_what_is_no_number() {
     let x = Tensor::new(&[f32::NAN, -1.0, -0.0, 2.0], &Device::Cpu).unwrap();
     for y in [super::relu(&x).unwrap(), composed::relu(&x).unwrap()] {
