@@ -197,14 +197,20 @@ impl<R: Recorder> Desk<R> {
         }
     }
 
-    /// Commands that came in since, between two pieces of work, without waiting.
+    /// Commands that came in since, between two pieces of work, without waiting unless one of them is a pause.
     pub fn glance(&mut self) -> Result<Option<Request>> {
         loop {
-            let request = match self.commands.try_recv() {
-                Ok(command) => self.obey(command)?,
-                Err(TryRecvError::Empty) => return Ok(None),
-                Err(TryRecvError::Disconnected) => Some(Request::Stop),
+            let command = if self.paused {
+                self.pulse("paused", 0, 0);
+                self.commands.recv().unwrap_or(Command::Stop)
+            } else {
+                match self.commands.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty) => return Ok(None),
+                    Err(TryRecvError::Disconnected) => Command::Stop,
+                }
             };
+            let request = self.obey(command)?;
             if request.is_some() {
                 return Ok(request);
             }
@@ -214,10 +220,13 @@ impl<R: Recorder> Desk<R> {
     /// Carries out what the desk can by itself; the rest is handed on as a request. A command that makes
     /// no sense now is answered by a warning in the journal.
     fn obey(&mut self, command: Command) -> Result<Option<Request>> {
-        if let Some(reason) = self
-            .state
-            .refuses(command, self.paused, self.next, self.undoable)
-        {
+        if let Some(reason) = self.state.refuses(
+            command,
+            self.automatic,
+            self.paused,
+            self.next,
+            self.undoable,
+        ) {
             self.note(Level::Warning, format!("{}: {reason}", command.name()))?;
             return Ok(None);
         }
@@ -257,5 +266,73 @@ impl<R: Recorder> Desk<R> {
                 None
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// Keeps events and nothing else.
+    struct Events(RunFolder, Vec<Event>);
+
+    impl Recorder for Events {
+        fn record(&mut self, event: Event) -> Result<()> {
+            self.1.push(event);
+            Ok(())
+        }
+        fn folder(&self) -> &RunFolder {
+            &self.0
+        }
+        fn snapshot(&mut self) -> Result<String> {
+            Ok(String::new())
+        }
+        fn pulse(&mut self, _: Pulse) {}
+    }
+
+    /// A desk between two tasks of an automatic run, with these commands waiting.
+    fn desk(folder: &std::path::Path, commands: &[Command]) -> Desk<Events> {
+        let (sender, receiver) = channel();
+        commands.iter().for_each(|c| sender.send(*c).unwrap());
+        let events = Events(RunFolder::create(folder).unwrap(), Vec::new());
+        let mut desk = Desk::new(receiver, events, true);
+        desk.state = State::Measured(1);
+        (desk.next, desk.undoable) = (Some(2), true);
+        desk
+    }
+
+    #[test]
+    fn a_pause_between_two_tasks_holds_until_the_run_is_to_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        // While it stands still an undo is refused, with a word; then it goes on, and the stop is heard.
+        let commands = [
+            Command::Pause,
+            Command::Undo,
+            Command::Resume,
+            Command::Stop,
+        ];
+        let mut desk = desk(dir.path(), &commands);
+        assert_eq!(desk.glance().unwrap(), Some(Request::Stop));
+        assert!(!desk.paused);
+        let Events(_, events) = desk.recorder;
+        assert!(matches!(
+            events.as_slice(),
+            [
+                Event::Paused,
+                Event::Note { .. },
+                Event::Resumed { training: None, .. }
+            ]
+        ));
+    }
+
+    #[test]
+    fn every_command_that_waits_is_heard_before_the_next_task() {
+        let dir = tempfile::tempdir().unwrap();
+        let commands = [Command::Merge, Command::Automatic(false)];
+        let mut desk = desk(dir.path(), &commands);
+        assert_eq!(desk.glance().unwrap(), Some(Request::Look));
+        assert!(!desk.automatic);
     }
 }

@@ -25,11 +25,12 @@ pub enum State {
 }
 
 impl State {
-    /// Why `command` makes no sense here, in one sentence; `None` where it is allowed. `paused` says whether
-    /// the run stands still, `next` is the row of the next task if there is one, `undoable` whether a merge is on the stack.
+    /// Why `command` makes no sense here, in one sentence; `None` where it is allowed. `automatic` says whether step
+    /// and merge happen by themselves, `paused` whether the run stands still, `next` is the row of the next task if there is one, `undoable` whether a merge is on the stack.
     pub fn refuses(
         self,
         command: Command,
+        automatic: bool,
         paused: bool,
         next: Option<usize>,
         undoable: bool,
@@ -57,6 +58,10 @@ impl State {
             Undo => "a merge can be undone only between tasks",
             Pause if paused => "the run is paused already",
             Pause if working => return None,
+            // Between two tasks of an automatic run, which would go on at once.
+            Pause if automatic && matches!(self, Self::Trained(_) | Self::Measured(_)) => {
+                return None;
+            }
             Pause => "nothing is running that could be paused",
             Resume if paused => return None,
             Resume => "the run is not paused",
@@ -102,7 +107,7 @@ mod tests {
         let allowed = |command, paused| {
             states
                 .iter()
-                .filter(|s| s.refuses(command, paused, Some(2), true).is_none())
+                .filter(|s| s.refuses(command, false, paused, Some(2), true).is_none())
                 .copied()
                 .collect::<Vec<_>>()
         };
@@ -137,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why() {
-        let refusal = |s: State, c, next, undoable| s.refuses(c, false, next, undoable).unwrap();
+        let refusal =
+            |s: State, c, next, undoable| s.refuses(c, false, false, next, undoable).unwrap();
         assert_eq!(
             refusal(State::Measured(5), Command::Step, None, true),
             "every task of the sequence is done"

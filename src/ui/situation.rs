@@ -77,10 +77,13 @@ impl Situation {
                 }
                 .into(),
             ),
-            Action::Lab(command) => {
-                self.state
-                    .refuses(command, self.paused, self.next, self.undoable)
-            }
+            Action::Lab(command) => self.state.refuses(
+                command,
+                self.automatic,
+                self.paused,
+                self.next,
+                self.undoable,
+            ),
             _ => None,
         }
     }
