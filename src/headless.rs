@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::lab::{Command, Event, Level, Record};
 use crate::run::RunView;
@@ -41,9 +41,7 @@ pub async fn follow(
     format: Format,
     out: &mut (dyn Write + Send),
 ) -> Result<Ending> {
-    let listen = |kind| signal(kind).map_err(Error::io("signals"));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
+    let mut signals = Signals::listen()?;
     let mut printer = Printer::new(format, out, RunView::replay(&session.past));
     let mut caught = None;
     loop {
@@ -56,8 +54,7 @@ pub async fn follow(
                 Some(Update::Pulse(_)) => continue,
                 Some(Update::Ended) | None => break,
             },
-            _ = interrupt.recv() => 2,
-            _ = terminate.recv() => 15,
+            number = signals.next() => number,
         };
         if caught.replace(number).is_some() {
             std::process::exit(128 + i32::from(number));
@@ -75,19 +72,37 @@ pub async fn follow(
 
 /// Waits for SIGINT or SIGTERM and stores its number, for work that looks there; a second one ends the process.
 pub async fn catch(into: Arc<AtomicU8>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+    let Ok(mut signals) = Signals::listen() else {
         return;
     };
     loop {
-        let number = tokio::select! {
-            _ = interrupt.recv() => 2,
-            _ = terminate.recv() => 15,
-        };
+        let number = signals.next().await;
         if into.swap(number, Ordering::Relaxed) != 0 {
             std::process::exit(128 + i32::from(number));
+        }
+    }
+}
+
+/// The signals that stop a program without a screen.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).map_err(Error::io("signals"));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Arguments → what to do → exit code.
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,7 +14,7 @@ use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format};
 use pentimento::lab::{self, open_device};
 use pentimento::recipe::{PretrainRecipe, Recipe, preset, presets, pretrain_presets};
-use pentimento::run::{RunView, journal};
+use pentimento::run::journal;
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::{Error, export, ui};
 
@@ -170,7 +170,7 @@ fn follow(session: Session, log: Log) -> anyhow::Result<ExitCode> {
         Ending::Finished => {
             // The lab has written it; where it could not, this says why.
             let out = folder.join("export");
-            write_export(&RunFolder::open(&folder)?, &out)?;
+            export::write_journal(&RunFolder::open(&folder)?, &out)?;
             eprintln!("pentimento: exported to {}", out.display());
             ExitCode::SUCCESS
         }
@@ -195,19 +195,14 @@ fn export(run: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
         ))
     })?;
     let mut stdout = std::io::stdout();
-    for file in write_export(&folder, &out)? {
+    let (files, torn) = export::write_journal(&folder, &out)?;
+    if let Some(torn) = torn {
+        eprintln!("pentimento: {torn}");
+    }
+    for file in files {
         writeln!(stdout, "{}", file.display())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes the export of what the journal holds now.
-fn write_export(folder: &RunFolder, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let reading = journal::read(&folder.journal_path())?;
-    if let Some(torn) = &reading.torn {
-        eprintln!("pentimento: {torn}");
-    }
-    Ok(export::write(&RunView::replay(&reading.records), out)?)
 }
 
 fn pretrain(

@@ -124,7 +124,7 @@ impl Config {
 
     /// Whether this is a VisionTransformer; a ResNet otherwise.
     pub fn is_vit(&self) -> bool {
-        super::vit::is_name(&self.architecture)
+        super::is_vit(&self.architecture)
     }
 
     /// The same model for images of another size, both sides `side` pixels. A ViT gets another grid of patches.

@@ -33,6 +33,7 @@ pub use io::{load, parse, save, to_safetensors};
 pub use layer::{Delta, Deltas, Layer, LayerKind, Pass};
 pub use positions::at_size;
 pub use running::RunningStats;
+pub use vit::is_vit;
 
 /// timm's names → f32 tensors; a trained weight's tensor is its `Var`'s.
 pub type Weights = BTreeMap<String, Tensor>;

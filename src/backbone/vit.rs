@@ -85,8 +85,8 @@ impl Named {
     }
 }
 
-/// Whether the name is that of a VisionTransformer.
-pub(super) fn is_name(name: &str) -> bool {
+/// Whether timm's name of an architecture is that of a VisionTransformer that is supported.
+pub fn is_vit(name: &str) -> bool {
     Named::parse(name).is_some()
 }
 

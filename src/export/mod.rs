@@ -10,7 +10,8 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 
-use crate::run::RunView;
+use crate::folder::RunFolder;
+use crate::run::{RunView, Torn, journal};
 use crate::{Result, files};
 use figures::Figures;
 
@@ -45,6 +46,17 @@ pub fn write(view: &RunView, folder: &Path) -> Result<Vec<PathBuf>> {
             Ok(path)
         })
         .collect()
+}
+
+/// Writes the export of what a run's journal holds at this moment into `folder`; also what was torn off at the
+/// journal's end.
+///
+/// # Errors
+/// As [`journal::read`] and [`write()`].
+pub fn write_journal(run: &RunFolder, folder: &Path) -> Result<(Vec<PathBuf>, Option<Torn>)> {
+    let reading = journal::read(&run.journal_path())?;
+    let written = write(&RunView::replay(&reading.records), folder)?;
+    Ok((written, reading.torn))
 }
 
 #[cfg(test)]

@@ -131,16 +131,8 @@ impl<R: Recorder> Desk<R> {
     /// whether the work is to be left. An interrupt stays until [`Desk::take_interrupt`].
     pub fn attend(&mut self) -> Result<Option<Interrupt>> {
         while self.interrupt.is_none() {
-            let command = if self.paused {
-                self.pulse("paused", 0, 0);
-                // A session that hung up cannot resume us: leave with the work checkpointed.
-                self.commands.recv().unwrap_or(Command::Stop)
-            } else {
-                match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => Command::Stop,
-                }
+            let Some(command) = self.next_command() else {
+                break;
             };
             match self.obey(command)? {
                 Some(Request::Stop) => self.interrupt = Some(Interrupt::Stop),
@@ -199,21 +191,26 @@ impl<R: Recorder> Desk<R> {
 
     /// Commands that came in since, between two pieces of work, without waiting unless one of them is a pause.
     pub fn glance(&mut self) -> Result<Option<Request>> {
-        loop {
-            let command = if self.paused {
-                self.pulse("paused", 0, 0);
-                self.commands.recv().unwrap_or(Command::Stop)
-            } else {
-                match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty) => return Ok(None),
-                    Err(TryRecvError::Disconnected) => Command::Stop,
-                }
-            };
+        while let Some(command) = self.next_command() {
             let request = self.obey(command)?;
             if request.is_some() {
                 return Ok(request);
             }
+        }
+        Ok(None)
+    }
+
+    /// The next command: one that came in, or while the run stands still the one that is waited for.
+    fn next_command(&mut self) -> Option<Command> {
+        if self.paused {
+            self.pulse("paused", 0, 0);
+            // A session that hung up cannot resume us: leave with the work checkpointed.
+            return Some(self.commands.recv().unwrap_or(Command::Stop));
+        }
+        match self.commands.try_recv() {
+            Ok(command) => Some(command),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Command::Stop),
         }
     }
 

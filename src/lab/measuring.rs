@@ -125,14 +125,13 @@ impl<R: Recorder> Lab<R> {
 
     /// The images that the training of row `index` is watched on.
     pub(super) fn watch_sets(&self, index: usize) -> Result<WatchSets> {
-        let set = |column: &str| -> Result<(Images, usize)> {
+        let set = |column: &str, chosen: &[usize]| -> Result<(Images, usize)> {
             let data = self.bench.dataset(column)?;
-            let chosen = self.bench.watched(column)?;
-            Ok((data.test.subset(&chosen), data.classes.len()))
+            Ok((data.test.subset(chosen), data.classes.len()))
         };
-        let column = self.bench.foundation_id();
-        let foundation = set(&column)?;
+        let (column, task) = (self.bench.foundation_id(), &self.bench.task(index).id);
         let chosen = self.bench.watched(&column)?;
+        let foundation = set(&column, &chosen)?;
         let counts = |row: &LearnedRow| {
             let all = &row.predictions[&column];
             let predictions: Vec<u32> = chosen.iter().map(|&i| all[i]).collect();
@@ -141,7 +140,7 @@ impl<R: Recorder> Lab<R> {
         Ok(WatchSets {
             before: counts(self.bench.row_before(index)),
             start: counts(&self.bench.rows[0]),
-            task: set(&self.bench.task(index).id)?,
+            task: set(task, &self.bench.watched(task)?)?,
             foundation,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use regex::Regex;
 
-use crate::backbone::{Layer, LayerKind};
+use crate::backbone::{Layer, LayerKind, is_vit};
 use crate::recipe::LoraRecipe;
 use crate::{Error, Result};
 
@@ -17,7 +17,7 @@ const LISTED: usize = 8;
 /// # Errors
 /// [`Error::Input`] where the study has none for this architecture.
 pub fn default_targets(architecture: &str) -> Result<&'static str> {
-    if architecture.starts_with("vit") || architecture.starts_with("deit") {
+    if is_vit(architecture) {
         Ok(r"blocks\..*\.attn\.qkv")
     } else if architecture.contains("resnet") || architecture.contains("resnext") {
         Ok(r"layer.*\..*\.conv3")

@@ -15,7 +15,6 @@ use super::setup::Request;
 use super::terminal::Screen;
 use crate::folder::RunFolder;
 use crate::lab::Command;
-use crate::run::{RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
@@ -206,8 +205,7 @@ impl Desk {
         spawn_blocking(move || {
             // From the journal as it is now: another process may have gone on with the run.
             let written = RunFolder::open(&folder).and_then(|folder| {
-                let reading = journal::read(&folder.journal_path())?;
-                export::write(&RunView::replay(&reading.records), &folder.export_path())?;
+                export::write_journal(&folder, &folder.export_path())?;
                 Ok(folder.export_path())
             });
             let _ = answer_to.send(Answer::Exported(written));
