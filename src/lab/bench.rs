@@ -11,6 +11,7 @@ use crate::backbone::{Backbone, Deltas, Layer, Pass};
 use crate::data::{Dataset, Images, Transform, eval_batches};
 use crate::lora::{Adapter, Entry, Stack};
 use crate::measure;
+use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::{Mode, Recipe, TaskRecipe};
 use crate::train::{Head, tensors};
@@ -89,8 +90,8 @@ pub struct Bench {
 
 impl Bench {
     /// Lays everything out that `recipe` names, and checks that it fits together.
-    pub fn new(recipe: Recipe, device: Device) -> Result<Self> {
-        let material = Material::open(&recipe, &device)?;
+    pub fn new(recipe: Recipe, device: Device, onlooker: &mut dyn Onlooker) -> Result<Self> {
+        let material = Material::open(&recipe, &device, onlooker)?;
         let layers = material.layers()?;
         let targets = lora::adapted(&recipe.lora, &material.config.architecture, &layers)?;
         let pretrained = Arc::new(Backbone::new(&material.config, &material.weights)?);
