@@ -9,7 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::folder::RunFolder;
 use crate::lab::{
-    Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, open_device,
+    Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, TestSet,
+    open_device,
 };
 use crate::recipe::Recipe;
 use crate::run::{Fingerprint, Journal, Manifest, RunView, journal, standing};
@@ -74,7 +75,7 @@ impl Session {
         }
         let wanted = options.device.as_deref().unwrap_or("auto");
         let (device, device_name) = open_device(wanted)?;
-        let bench = Bench::new(recipe, device)?;
+        let bench = Bench::new(recipe, device, &mut |_, _, _| true)?;
         let folder = match folder {
             Some(folder) => RunFolder::create(folder)?,
             None => {
@@ -117,7 +118,7 @@ impl Session {
         let begun_on = started.device.clone();
         let wanted = options.device.as_deref().unwrap_or(&begun_on);
         let (device, device_name) = open_device(wanted)?;
-        let bench = Bench::new(started.recipe.clone(), device)?;
+        let bench = Bench::new(started.recipe.clone(), device, &mut |_, _, _| true)?;
         if bench.material.weights_sha256 != started.backbone.weights_sha256 {
             return Err(Error::input(format!(
                 "the weights of {} are not those that {} was begun with; a run goes on with its own weights only",
@@ -125,6 +126,7 @@ impl Session {
                 folder.root().display()
             )));
         }
+        check_classes(&bench.test_sets(), &started.test_sets, folder.root())?;
         let recorded = Manifest::read(&folder.manifest_path())?.data;
         for ((source, sha256), recorded) in bench.fingerprints().into_iter().zip(recorded) {
             if sha256 != recorded.sha256 {
@@ -304,6 +306,28 @@ impl Work {
         }
         lab.run().map(|_| ())
     }
+}
+
+/// Refuses data whose classes are not those that a run was begun with: heads and labels would not fit.
+fn check_classes(now: &[TestSet], then: &[TestSet], folder: &Path) -> Result<()> {
+    for (now, then) in now.iter().zip(then) {
+        if now.classes == then.classes {
+            continue;
+        }
+        let mut pairs = now.classes.iter().zip(&then.classes);
+        let (is, was) = (now.classes.len(), then.classes.len());
+        let what = match pairs.find(|(is, was)| is.name != was.name) {
+            _ if is != was => format!("there are {is} and there were {was}"),
+            Some((is, was)) => format!("{:?} stands where {:?} stood", is.name, was.name),
+            None => "they are in other groups".to_owned(),
+        };
+        return Err(Error::input(format!(
+            "the classes of {} changed since {} was begun: {what}; restore the data, or begin another run",
+            now.id,
+            folder.display()
+        )));
+    }
+    Ok(())
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

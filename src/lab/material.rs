@@ -27,21 +27,22 @@ pub struct Material {
     pub tasks: Vec<Arc<Dataset>>,
     /// Image to input.
     pub transform: Arc<Transform>,
+    /// What its user should know of the data.
+    pub warnings: Vec<String>,
 }
 
 impl Material {
-    /// Opens what `recipe` names.
-    pub fn open(recipe: &Recipe, device: &Device) -> Result<Self> {
+    /// Opens what `recipe` names. `watch` is told of long work, and may end it.
+    pub fn open(recipe: &Recipe, device: &Device, watch: &mut data::Watch) -> Result<Self> {
         let (config, mut weights, weights_sha256) = open_backbone(&recipe.backbone, device)?;
         let foundation_head = Head::pretrained(&config, &weights)?;
         weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
         data::check(recipe)?;
-        let foundation = data::open(&recipe.foundation.data)?;
-        let tasks = recipe
-            .tasks
-            .iter()
-            .map(|task| data::open(&task.data))
-            .collect::<Result<Vec<_>>>()?;
+        let data::Opened {
+            foundation,
+            tasks,
+            warnings,
+        } = data::open(recipe, watch)?;
         let classes = foundation_head.classes();
         if classes != foundation.classes.len() {
             return Err(Error::input(format!(
@@ -60,6 +61,7 @@ impl Material {
             foundation,
             tasks,
             transform,
+            warnings,
         })
     }
 
