@@ -9,7 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::folder::RunFolder;
 use crate::lab::{
-    Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, open_device,
+    Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, TestSet,
+    open_device,
 };
 use crate::progress::Onlooker;
 use crate::recipe::Recipe;
@@ -136,6 +137,7 @@ impl Session {
                 folder.root().display()
             )));
         }
+        check_classes(&bench.test_sets(), &started.test_sets, folder.root())?;
         let recorded = Manifest::read(&folder.manifest_path())?.data;
         for ((source, sha256), recorded) in bench.fingerprints().into_iter().zip(recorded) {
             if sha256 != recorded.sha256 {
@@ -315,6 +317,28 @@ impl Work {
         }
         lab.run().map(|_| ())
     }
+}
+
+/// Refuses data whose classes are not those that a run was begun with: heads and labels would not fit.
+fn check_classes(now: &[TestSet], then: &[TestSet], folder: &Path) -> Result<()> {
+    for (now, then) in now.iter().zip(then) {
+        if now.classes == then.classes {
+            continue;
+        }
+        let mut pairs = now.classes.iter().zip(&then.classes);
+        let (is, was) = (now.classes.len(), then.classes.len());
+        let what = match pairs.find(|(is, was)| is.name != was.name) {
+            _ if is != was => format!("there are {is} and there were {was}"),
+            Some((is, was)) => format!("{:?} stands where {:?} stood", is.name, was.name),
+            None => "they are in other groups".to_owned(),
+        };
+        return Err(Error::input(format!(
+            "the classes of {} changed since {} was begun: {what}; restore the data, or begin another run",
+            now.id,
+            folder.display()
+        )));
+    }
+    Ok(())
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -199,6 +199,7 @@ mod tests {
             shear: 0.12,
             shift: 2.0,
             stroke: 0.5,
+            ..Augment::default()
         }
     }
 

@@ -1,16 +1,16 @@
 //! Batches: what is shown at a step is a function of a key and the step, whoever asks and when.
 
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
-use super::{Dataset, Images, Transform};
+use super::{Dataset, Images, Prefetch, Transform};
 use crate::random::Key;
 use crate::recipe::Augment;
 use crate::{Error, Result};
 
-/// Batches that a prefetching thread makes ahead.
+/// Batches that a single prefetching thread makes ahead; several hold the one that they are at.
 const AHEAD: usize = 3;
+/// Orders of epochs that are kept: threads work at the end of one and at the start of the next.
+const ORDERS: usize = 2;
 
 /// Images ready for the backbone.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,8 +30,8 @@ pub struct TrainBatches {
     augment: Augment,
     batch_size: usize,
     key: Key,
-    /// The last epoch's order, since its steps come one after another.
-    order: Mutex<(usize, Arc<Vec<usize>>)>,
+    /// The orders of the last epochs, since steps come one after another.
+    orders: Mutex<Vec<(usize, Arc<Vec<usize>>)>>,
 }
 
 impl TrainBatches {
@@ -44,7 +44,7 @@ impl TrainBatches {
         key: Key,
     ) -> Self {
         Self {
-            order: Mutex::new((0, Arc::new(order(key, 0, dataset.train.len())))),
+            orders: Mutex::new(Vec::new()),
             dataset,
             transform,
             augment,
@@ -83,94 +83,53 @@ impl TrainBatches {
     }
 
     fn order(&self, epoch: usize) -> Arc<Vec<usize>> {
-        let mut cached = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        if cached.0 != epoch {
-            *cached = (
-                epoch,
-                Arc::new(order(self.key, epoch, self.dataset.train.len())),
-            );
+        let mut kept = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, order)) = kept.iter().find(|(of, _)| *of == epoch) {
+            return Arc::clone(order);
         }
-        cached.1.clone()
+        let key = self.key.named("shuffle").index(epoch as u64);
+        let order = Arc::new(key.permutation(self.dataset.train.len()));
+        kept.truncate(ORDERS - 1);
+        kept.insert(0, (epoch, Arc::clone(&order)));
+        order
     }
 
-    /// The batches of steps `first..end`, made ahead on a thread of their own.
-    pub fn prefetch(self: &Arc<Self>, first: usize, end: usize) -> Prefetch {
+    /// The batches of steps `first..end`, made ahead on threads of their own.
+    pub fn prefetch(self: &Arc<Self>, first: usize, end: usize) -> Prefetch<Batch> {
+        let threads = self.dataset.train.workers();
         let batches = Arc::clone(self);
-        let (sender, receiver) = sync_channel(AHEAD);
-        let work = move || {
-            for step in first..end {
-                let batch = batches.batch(step);
-                let last = batch.is_err();
-                // Nobody listens any more, or nothing more will come.
-                if sender.send(batch).is_err() || last {
-                    return;
-                }
-            }
-        };
-        // Without a thread the receiver finds its sender gone, and says so.
-        let worker = std::thread::Builder::new()
-            .name("loader".into())
-            .spawn(work);
-        Prefetch {
-            receiver: Some(receiver),
-            worker: worker.ok(),
-            left: end.saturating_sub(first),
-        }
+        Prefetch::new([first, end], threads, ahead(threads), move |step| {
+            batches.batch(step)
+        })
     }
 }
 
-fn order(key: Key, epoch: usize, n: usize) -> Vec<usize> {
-    key.named("shuffle").index(epoch as u64).permutation(n)
-}
-
-/// Batches made ahead of their use. Dropped, its thread ends after the image batch it is at.
-pub struct Prefetch {
-    receiver: Option<Receiver<Result<Batch>>>,
-    worker: Option<JoinHandle<()>>,
-    left: usize,
-}
-
-impl Iterator for Prefetch {
-    type Item = Result<Batch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
-            return None;
-        }
-        let ended = || Error::internal("the loader thread ended before its last batch");
-        let batch = self
-            .receiver
-            .as_ref()
-            .and_then(|r| r.recv().ok())
-            .unwrap_or_else(|| Err(ended()));
-        self.left = if batch.is_ok() { self.left - 1 } else { 0 };
-        Some(batch)
-    }
-}
-
-impl Drop for Prefetch {
-    fn drop(&mut self) {
-        // The receiver first: a thread that waits for room in the queue wakes up when it is gone.
-        self.receiver = None;
-        if let Some(worker) = self.worker.take() {
-            let _ = worker.join();
-        }
-    }
+fn ahead(threads: usize) -> usize {
+    if threads == 1 { AHEAD } else { 0 }
 }
 
 /// The images in order, in batches, as evaluation wants them.
+/// Encoded images are decoded ahead, on threads of their own.
 pub fn eval_batches(
     images: &Images,
     transform: &Transform,
     batch_size: usize,
-) -> impl Iterator<Item = Result<Batch>> {
-    let (n, batch_size) = (images.len(), batch_size.max(1));
-    (0..n).step_by(batch_size).map(move |first| {
-        let chosen: Vec<usize> = (first..n.min(first + batch_size)).collect();
-        make(images, &chosen, transform, |i, out| {
-            transform.evaluate(images, i, out)
+) -> Box<dyn Iterator<Item = Result<Batch>>> {
+    let batch_size = batch_size.max(1);
+    let (images, transform) = (images.clone(), transform.clone());
+    let (threads, batches) = (images.workers(), images.len().div_ceil(batch_size));
+    let batch = move |b: usize| {
+        let first = b * batch_size;
+        let chosen: Vec<usize> = (first..images.len().min(first + batch_size)).collect();
+        make(&images, &chosen, &transform, |i, out| {
+            transform.evaluate(&images, i, out)
         })
-    })
+    };
+    if threads == 1 {
+        Box::new((0..batches).map(batch))
+    } else {
+        Box::new(Prefetch::new([0, batches], threads, 0, batch))
+    }
 }
 
 fn make(
@@ -199,11 +158,11 @@ mod tests {
 
     /// Ten 2×2 images; image i is all i and has label i.
     fn ten() -> Images {
-        Images {
-            size: [1, 2, 2],
-            pixels: (0..40).map(|i| i / 4).collect(),
-            labels: (0..10).collect(),
-        }
+        Images::raw(
+            [1, 2, 2],
+            (0..40).map(|i| i / 4).collect(),
+            (0..10).collect(),
+        )
     }
 
     fn transform() -> Transform {
@@ -292,12 +251,7 @@ mod tests {
 
     #[test]
     fn an_error_comes_once_and_ends_the_batches() {
-        let none = Images {
-            size: [1, 2, 2],
-            pixels: Vec::new(),
-            labels: Vec::new(),
-        };
-        let batches = batches(none, Augment::default(), 1);
+        let batches = batches(Images::none(), Augment::default(), 1);
         assert_eq!(batches.steps_per_epoch(), 0);
         let mut prefetch = batches.prefetch(0, 5);
         let error = prefetch.next().unwrap().unwrap_err();

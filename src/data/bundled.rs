@@ -11,7 +11,6 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::{Class, Dataset, Images};
-use crate::recipe::DataSource;
 use crate::{Error, Result};
 
 struct Asset {
@@ -68,12 +67,11 @@ static RELABELLED: [Relabelled; 3] = [
     },
 ];
 
-pub(super) fn open(source: &str) -> Result<Arc<Dataset>> {
-    let DataSource::Bundled(name) = DataSource::parse(source)
-        .map_err(|message| Error::input(format!("the data source {message}")))?;
+/// The data set of this name; decoded once per process.
+pub(super) fn open(name: &str) -> Result<Arc<Dataset>> {
     static CACHE: Mutex<BTreeMap<String, Arc<Dataset>>> = Mutex::new(BTreeMap::new());
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    open_cached(&name, &mut cache)
+    open_cached(name, &mut cache)
 }
 
 fn open_cached(name: &str, cache: &mut BTreeMap<String, Arc<Dataset>>) -> Result<Arc<Dataset>> {
@@ -136,11 +134,11 @@ fn images(tensors: &SafeTensors, split: &str, classes: usize) -> Result<Images, 
     if let Some(label) = labels.data().iter().find(|&&l| usize::from(l) >= classes) {
         return Err(format!("label {label} of {classes} classes"));
     }
-    Ok(Images {
-        size: [1, *height, *width],
-        pixels: images.data().to_vec(),
-        labels: labels.data().iter().map(|&l| u32::from(l)).collect(),
-    })
+    Ok(Images::raw(
+        [1, *height, *width],
+        images.data().to_vec(),
+        labels.data().iter().map(|&l| u32::from(l)).collect(),
+    ))
 }
 
 /// The task's part of `latin`, same images and split, with other labels.
@@ -164,20 +162,8 @@ fn relabel(latin: &Dataset, task: &Relabelled) -> Result<Dataset> {
             task.group
         )));
     }
-    let part = |images: &Images| {
-        let mut part = Images {
-            size: images.size,
-            pixels: Vec::new(),
-            labels: Vec::new(),
-        };
-        for (i, &label) in images.labels.iter().enumerate() {
-            if let Some(Some(label)) = answer.get(label as usize) {
-                part.labels.push(*label);
-                part.pixels.extend_from_slice(images.image(i));
-            }
-        }
-        part
-    };
+    let part =
+        |images: &Images| images.relabelled(|label| answer.get(label as usize).copied().flatten());
     Ok(Dataset {
         id: task.name.into(),
         train: part(&latin.train),
@@ -233,7 +219,7 @@ mod tests {
             (data.id.as_str(), data.classes[1].group.as_str()),
             ("tiny", "lower")
         );
-        assert_eq!((data.train.len(), data.train.size), (2, [1, 2, 2]));
+        assert_eq!((data.train.len(), data.train.size()), (2, Some([1, 2, 2])));
         assert_eq!(data.train.image(1), [4, 5, 6, 7]);
         assert!(data.train.image(2).is_empty() && data.test.is_empty());
     }
@@ -258,23 +244,23 @@ mod tests {
     #[test]
     fn every_bundled_name_opens_once() {
         for name in BUNDLED_DATA {
-            let source = format!("bundled:{name}");
-            let data = open(&source).unwrap();
-            assert!(Arc::ptr_eq(&data, &open(&source).unwrap()));
-            assert_eq!((data.id.as_str(), data.train.size), (name, [1, 32, 32]));
+            let data = open(name).unwrap();
+            assert!(Arc::ptr_eq(&data, &open(name).unwrap()));
+            let size = Some([1, 32, 32]);
+            assert_eq!((data.id.as_str(), data.train.size()), (name, size));
             for images in [&data.train, &data.test] {
-                assert_eq!(images.pixels.len(), images.len() * 1024);
+                assert_eq!(images.image(images.len() - 1).len(), 1024);
                 for class in 0..data.classes.len() as u32 {
                     assert!(images.labels.contains(&class), "{name} lacks {class}");
                 }
             }
         }
-        assert_eq!(open("bundled:latni").unwrap_err().exit_code(), 2);
+        assert!(open("latni").is_err());
     }
 
     #[test]
     fn a_relabelled_task_is_a_part_of_latin_with_other_labels() {
-        let latin = open("bundled:latin").unwrap();
+        let latin = open("latin").unwrap();
         let class = |name: &str| latin.classes.iter().position(|c| c.name == name).unwrap() as u32;
         for (task, name, answer) in [
             ("parity", "0", "even"),
@@ -284,7 +270,7 @@ mod tests {
             ("upper-thirds", "X", "CFI…X"),
             ("upper-thirds", "Y", "ADG…Y"),
         ] {
-            let part = open(&format!("bundled:{task}")).unwrap();
+            let part = open(task).unwrap();
             for (whole, part_images) in [(&latin.train, &part.train), (&latin.test, &part.test)] {
                 let i = whole.labels.iter().position(|&l| l == class(name)).unwrap();
                 let same = (0..part_images.len()).find(|&j| part_images.image(j) == whole.image(i));
@@ -297,6 +283,6 @@ mod tests {
             .labels
             .iter()
             .filter(|&&l| latin.classes[l as usize].group == "digits");
-        assert_eq!(digits.count(), open("bundled:parity").unwrap().test.len());
+        assert_eq!(digits.count(), open("parity").unwrap().test.len());
     }
 }

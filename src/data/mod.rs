@@ -3,18 +3,32 @@
 mod augment;
 mod batches;
 mod bundled;
+mod crop;
+mod decode;
+mod encoded;
+#[cfg(test)]
+mod fixtures;
+mod images;
+mod inspect;
+mod listing;
+mod open;
+mod pipeline;
 mod raster;
 mod select;
+#[cfg(test)]
+mod testing;
 mod transform;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Recipe;
+use crate::recipe::{DataSource, FoundationRecipe, LoadingRecipe, Recipe};
 use crate::{Error, Result};
 
-pub use batches::{Batch, Prefetch, TrainBatches, eval_batches};
+pub use batches::{Batch, TrainBatches, eval_batches};
+pub use images::Images;
+pub use pipeline::Prefetch;
 pub use transform::{Transform, TransformSpec};
 
 /// A class.
@@ -27,37 +41,8 @@ pub struct Class {
     pub group: String,
 }
 
-/// Pictures of one size, with their labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// Channels, height, width.
-    pub size: [usize; 3],
-    /// `[n, h, w, c]`, 8 bits a sample.
-    pub pixels: Vec<u8>,
-    /// A class index for each image.
-    pub labels: Vec<u32>,
-}
-
-impl Images {
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The samples of image `i`, `[h, w, c]`; empty when there is no such image.
-    pub fn image(&self, i: usize) -> &[u8] {
-        let n: usize = self.size.iter().product();
-        self.pixels.get(i * n..(i + 1) * n).unwrap_or_default()
-    }
-}
-
 /// A labelled set with its split.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Dataset {
     /// `latin`, `parity`, …
     pub id: String,
@@ -69,42 +54,100 @@ pub struct Dataset {
     pub test: Images,
 }
 
-/// Opens `bundled:NAME`; decoded once per process.
-///
-/// # Errors
-/// [`Error::Input`] for another scheme or an unknown name; [`Error::Internal`] if a bundled file is damaged.
-pub fn open(source: &str) -> Result<Arc<Dataset>> {
-    bundled::open(source)
+/// Told what is being done, how much of it is done, and of how much (0: not known); says whether to go on.
+pub type Watch<'a> = dyn FnMut(&str, usize, usize) -> bool + 'a;
+
+/// The data sets of a recipe.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the backbone was pretrained on; without training images unless a task has the same source.
+    pub foundation: Arc<Dataset>,
+    /// Data of each task, in the recipe's order.
+    pub tasks: Vec<Arc<Dataset>>,
+    /// A sentence for each source of which unreadable images are left out.
+    pub warnings: Vec<String>,
 }
 
-/// Checks what a recipe says of data beyond its own text: that every source opens, and that the groups of
-/// each task's context are the foundation's and leave a rest to compare with.
+/// Opens what a recipe names. Each picture of a source on disk is decoded once, so that those that can be used
+/// are settled before anything is learned; that takes time, of which `watch` is told. Sources, and what is kept
+/// in memory of them, are shared by the tasks that name them.
+///
+/// # Errors
+/// [`Error::Input`] where a source is not there or not sound, a class has no image, or more images are
+/// unreadable than the recipe allows; [`Error::Cancelled`] if `watch` ends it.
+pub fn open(recipe: &Recipe, watch: &mut Watch) -> Result<Opened> {
+    open::all(recipe, watch)
+}
+
+/// Opens the data of a pretraining, with its training images; also gives [`Opened::warnings`].
+///
+/// # Errors
+/// As [`open`].
+pub fn open_foundation(
+    foundation: &FoundationRecipe,
+    loading: &LoadingRecipe,
+    watch: &mut Watch,
+) -> Result<(Arc<Dataset>, Vec<String>)> {
+    open::foundation(foundation, loading, watch)
+}
+
+/// Checks what a recipe says of data beyond its own text, without reading much: that folders are there, that
+/// the classes of bundled data are known, and that the groups of each task's context are the foundation's and
+/// leave a rest to compare with. [`open`] checks the rest.
 ///
 /// # Errors
 /// [`Error::Input`], one sentence that names the key.
 pub fn check(recipe: &Recipe) -> Result<()> {
-    let foundation = open(&recipe.foundation.data)?;
+    let known = &recipe.foundation;
+    let id = known.id.clone();
+    let mut sources = vec![("foundation".to_owned(), &known.data)];
+    sources.extend(
+        (0..)
+            .zip(&recipe.tasks)
+            .map(|(i, task)| (format!("task.{i}"), &task.data)),
+    );
+    for (table, data) in sources {
+        let source = DataSource::parse(data)
+            .map_err(|message| Error::input(format!("`{table}.data` {message}")))?;
+        if let DataSource::Local(_, folder) = &source {
+            listing::check_folder(folder)
+                .map_err(|e| Error::input(format!("`{table}.data`: {e}")))?;
+        }
+    }
+    let foundation = DataSource::parse(&known.data).map_err(Error::input)?;
+    let classes = match &foundation {
+        DataSource::Bundled(name) => bundled::open(name)?.classes.clone(),
+        // Sources on disk have no groups.
+        DataSource::Local(..) => Vec::new(),
+    };
+    let id = id.unwrap_or_else(|| foundation.id());
+    check_contexts(recipe, &id, &classes)
+}
+
+/// Checks each task's context against the foundation's classes, where there are groups.
+fn check_contexts(recipe: &Recipe, foundation: &str, classes: &[Class]) -> Result<()> {
     let mut groups: Vec<&str> = Vec::new();
-    for class in &foundation.classes {
+    for class in classes {
         if !class.group.is_empty() && !groups.contains(&class.group.as_str()) {
             groups.push(&class.group);
         }
     }
     for (i, task) in recipe.tasks.iter().enumerate() {
-        open(&task.data)?;
         let context = &task.context;
         if let Some(group) = context.iter().find(|g| !groups.contains(&g.as_str())) {
+            let there = if groups.is_empty() {
+                "its classes are in no groups".to_owned()
+            } else {
+                format!("its groups are {}", groups.join(", "))
+            };
             return Err(Error::input(format!(
-                "`task.{i}.context` names the group {group:?}, which {} does not have: its groups are {}",
-                foundation.id,
-                groups.join(", ")
+                "`task.{i}.context` names the group {group:?}, which {foundation} does not have: {there}"
             )));
         }
         let inside = |class: &&Class| context.contains(&class.group);
-        if !context.is_empty() && foundation.classes.iter().all(|c| inside(&c)) {
+        if !context.is_empty() && classes.iter().all(|c| inside(&c)) {
             return Err(Error::input(format!(
-                "`task.{i}.context` holds every class of {}: leave a group out to compare with",
-                foundation.id
+                "`task.{i}.context` holds every class of {foundation}: leave a group out to compare with"
             )));
         }
     }

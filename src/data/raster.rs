@@ -3,6 +3,7 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, ResizeAlg, ResizeOptions, Resizer};
 
+use super::crop::Area;
 use crate::{Error, Result};
 
 /// An image in the making: `[h, w, c]`.
@@ -26,8 +27,114 @@ impl Raster {
         }
     }
 
-    /// Resizes as Pillow does, to within 1 of 255.
+    /// The part of the image in `area`, which lies inside it.
+    pub fn cut(&self, area: Area) -> Self {
+        let (row, width) = (self.width * self.channels, area.width * self.channels);
+        let lines = self.pixels.chunks_exact(row.max(1)).skip(area.top);
+        let left = area.left * self.channels;
+        Self {
+            height: area.height,
+            width: area.width,
+            pixels: lines
+                .take(area.height)
+                .flat_map(|line| &line[left..left + width])
+                .copied()
+                .collect(),
+            ..*self
+        }
+    }
+
+    /// The centre, of this size. Where the image is the smaller one, what is missing is black, as torchvision's
+    /// `CenterCrop` has it.
+    pub fn centre(self, height: usize, width: usize) -> Self {
+        if (self.height, self.width) == (height, width) {
+            return self;
+        }
+        let (top, left) = (margin(self.height, height), margin(self.width, width));
+        if self.height >= height && self.width >= width {
+            return self.cut(Area {
+                top: top as usize,
+                left: left as usize,
+                height,
+                width,
+            });
+        }
+        let mut pixels = Vec::with_capacity(height * width * self.channels);
+        for y in 0..height as isize {
+            for x in 0..width as isize {
+                pixels.extend((0..self.channels).map(|c| self.at(y + top, x + left, c)));
+            }
+        }
+        Self {
+            height,
+            width,
+            pixels,
+            ..self
+        }
+    }
+
+    /// Left and right changed.
+    pub fn flipped(self) -> Self {
+        let row = (self.width * self.channels).max(1);
+        let lines = self.pixels.chunks_exact(row);
+        let turned = lines.flat_map(|line| line.chunks_exact(self.channels).rev().flatten());
+        Self {
+            pixels: turned.copied().collect(),
+            ..self
+        }
+    }
+
+    /// Every sample changed.
+    pub fn map(self, change: impl Fn(u8) -> u8) -> Self {
+        let table: [u8; 256] = std::array::from_fn(|v| change(v as u8));
+        let mut pixels = self.pixels;
+        for v in &mut pixels {
+            *v = table[usize::from(*v)];
+        }
+        Self { pixels, ..self }
+    }
+
+    /// One channel: colours become ITU-R 601 luma.
+    pub fn grey(self) -> Self {
+        if self.channels == 1 {
+            return self;
+        }
+        Self {
+            pixels: self.lumas().collect(),
+            channels: 1,
+            ..self
+        }
+    }
+
+    /// The luma of each pixel.
+    pub fn lumas(&self) -> impl Iterator<Item = u8> {
+        let of = |pixel: &[u8]| {
+            if pixel.len() == 3 {
+                luma(pixel)
+            } else {
+                pixel[0]
+            }
+        };
+        self.pixels.chunks_exact(self.channels).map(of)
+    }
+
+    /// Resizes as Pillow 13 does, in two passes with rounding in between, which matters where a bicubic
+    /// overshoots: along rows first, unless the height shrinks by more than twice what the width does.
     pub fn resize(self, height: usize, width: usize, filter: ResizeAlg) -> Result<Self> {
+        let lost = |from: usize, to: usize| from as isize - to as isize;
+        let rows = lost(self.height, height);
+        let between = match filter {
+            ResizeAlg::Convolution(_) if rows > 0 && rows > 2 * lost(self.width, width) => {
+                (height, self.width)
+            }
+            ResizeAlg::Convolution(_) => (self.height, width),
+            _ => (height, width),
+        };
+        self.resize_at_once(between.0, between.1, filter)?
+            .resize_at_once(height, width, filter)
+    }
+
+    fn resize_at_once(self, height: usize, width: usize, filter: ResizeAlg) -> Result<Self> {
         if (height, width) == (self.height, self.width) {
             return Ok(self);
         }

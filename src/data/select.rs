@@ -1,42 +1,56 @@
-//! Parts of image sets, and what tells whether a data set is still the same.
+//! Parts of data sets, and what tells whether a data set is still the same.
+
+use sha2::{Digest, Sha256};
 
 use super::{Dataset, Images};
 use crate::files;
+use crate::random::Key;
 
 impl Images {
-    /// The images at these indices, in this order; an index beyond the end is left out.
-    pub fn subset(&self, indices: &[usize]) -> Self {
-        let mut part = Self {
-            size: self.size,
-            pixels: Vec::new(),
-            labels: Vec::new(),
-        };
-        for &i in indices {
-            if let Some(&label) = self.labels.get(i) {
-                part.pixels.extend_from_slice(self.image(i));
-                part.labels.push(label);
+    /// At most `n` images of each class, spread over the class's images.
+    pub(super) fn few_of_each(&self, n: usize) -> Self {
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        for (i, &label) in self.labels.iter().enumerate() {
+            let class = label as usize;
+            if members.len() <= class {
+                members.resize(class + 1, Vec::new());
             }
+            members[class].push(i);
         }
-        part
+        let mut chosen: Vec<usize> = members
+            .iter()
+            .flat_map(|class| {
+                let n = n.min(class.len());
+                (0..n).map(move |i| class[i * class.len() / n])
+            })
+            .collect();
+        chosen.sort_unstable();
+        self.subset(&chosen)
+    }
+
+    /// The stretch from share `from` to share `to` of the images as `key` shuffles them, in their old order.
+    /// Stretches that meet have no image in common and leave none out.
+    pub(super) fn stretch(&self, [from, to]: [f64; 2], key: Key) -> Self {
+        let order = key.permutation(self.len());
+        let at = |share: f64| ((share * self.len() as f64).round() as usize).min(self.len());
+        let mut chosen = order[at(from)..at(to).max(at(from))].to_vec();
+        chosen.sort_unstable();
+        self.subset(&chosen)
     }
 }
 
 impl Dataset {
-    /// SHA-256 over class names, sizes, pixels and labels of both splits.
+    /// SHA-256 over class names, and of both splits sizes, pixels and labels, or what the files hold.
     pub fn sha256(&self) -> String {
-        let mut bytes = Vec::new();
+        let mut hash = Sha256::new();
         for class in &self.classes {
-            bytes.extend_from_slice(class.name.as_bytes());
-            bytes.push(0);
+            hash.update(class.name.as_bytes());
+            hash.update([0]);
         }
         for images in [&self.train, &self.test] {
-            for number in images.size.into_iter().chain([images.len()]) {
-                bytes.extend_from_slice(&(number as u64).to_le_bytes());
-            }
-            bytes.extend_from_slice(&images.pixels);
-            bytes.extend(images.labels.iter().flat_map(|l| l.to_le_bytes()));
+            images.fingerprint(&mut hash);
         }
-        files::sha256(&bytes)
+        files::hex(&hash.finalize())
     }
 }
 
@@ -45,17 +59,57 @@ mod tests {
     use super::*;
 
     fn images() -> Images {
-        Images {
-            size: [1, 1, 2],
-            pixels: vec![1, 2, 3, 4, 5, 6],
-            labels: vec![7, 8, 9],
-        }
+        Images::raw([1, 1, 2], vec![1, 2, 3, 4, 5, 6], vec![7, 8, 9])
     }
 
     #[test]
     fn a_subset_keeps_pixels_and_labels_together() {
         let part = images().subset(&[2, 0, 5]);
-        assert_eq!((part.pixels, part.labels), (vec![5, 6, 1, 2], vec![9, 7]));
+        assert_eq!((part.image(0), part.image(1)), (vec![5, 6], vec![1, 2]));
+        assert_eq!((part.labels.as_slice(), part.len()), (&[9, 7][..], 2));
+        let renamed = part.relabelled(|l| (l == 7).then_some(0));
+        assert_eq!((renamed.image(0), renamed.labels), (vec![1, 2], vec![0]));
+    }
+
+    #[test]
+    fn stretches_share_nothing_and_leave_nothing_out() {
+        let n = 101;
+        let all = Images::raw([1, 1, 1], (0..n).collect(), vec![0; usize::from(n)]);
+        let pixels =
+            |part: &Images| -> Vec<u8> { (0..part.len()).flat_map(|i| part.image(i)).collect() };
+        for cuts in [
+            vec![0.0, 0.5, 1.0],
+            vec![0.0, 0.8, 1.0],
+            vec![0.0, 0.1, 0.35, 1.0],
+        ] {
+            let parts: Vec<Vec<u8>> = cuts
+                .windows(2)
+                .map(|c| pixels(&all.stretch([c[0], c[1]], Key::new(5))))
+                .collect();
+            for (part, cut) in parts.iter().zip(cuts.windows(2)) {
+                assert!(part.is_sorted());
+                assert!((part.len() as f64 - (cut[1] - cut[0]) * f64::from(n)).abs() <= 1.0);
+            }
+            let mut together = parts.concat();
+            together.sort_unstable();
+            assert_eq!(together, (0..n).collect::<Vec<u8>>());
+        }
+        let half = |seed| pixels(&all.stretch([0.0, 0.5], Key::new(seed)));
+        assert_eq!(half(1), half(1));
+        assert_ne!(half(1), half(2));
+        assert_ne!(half(1), (0..51).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_cap_takes_images_from_all_over_a_class() {
+        let labels = [0, 1, 0, 0, 1, 0, 0, 0, 2];
+        let all = Images::raw([1, 1, 1], (0..9).collect(), labels.to_vec());
+        let few = all.few_of_each(2);
+        let pixels: Vec<u8> = (0..few.len()).flat_map(|i| few.image(i)).collect();
+        assert_eq!(
+            (pixels, few.labels),
+            (vec![0, 1, 4, 5, 8], vec![0, 1, 1, 0, 2])
+        );
     }
 
     #[test]
@@ -66,6 +120,14 @@ mod tests {
             train: images(),
             test: images(),
         };
+        // As earlier versions had it: their runs go on.
+        let bytes = |images: &Images| -> Vec<u8> {
+            let numbers = [1u64, 1, 2, 3].map(u64::to_le_bytes).concat();
+            let labels = images.labels.iter().flat_map(|l| l.to_le_bytes());
+            numbers.into_iter().chain(1..=6).chain(labels).collect()
+        };
+        let all = [bytes(&data.train), bytes(&data.test)].concat();
+        assert_eq!(data.sha256(), files::sha256(&all));
         let mut other = data.clone();
         other.test.labels[1] = 0;
         assert_eq!(data.sha256(), data.clone().sha256());

@@ -2,8 +2,8 @@
 
 use fast_image_resize::{FilterType, ResizeAlg};
 
-use super::raster::{Raster, luma, margin};
-use super::{Images, augment};
+use super::raster::Raster;
+use super::{Images, augment, crop};
 use crate::random::Key;
 use crate::recipe::Augment;
 use crate::{Error, Result};
@@ -28,13 +28,20 @@ pub struct TransformSpec {
 /// A checked [`TransformSpec`].
 #[derive(Clone, Debug)]
 pub struct Transform {
+    frame: Frame,
+    /// What a sample becomes, by channel and 8-bit value.
+    normalised: Vec<[f32; 256]>,
+}
+
+/// What decides the pixels that evaluation cuts out of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Frame {
+    /// Channels, height, width.
     size: [usize; 3],
     /// What to resize to before cropping: height, width.
     scaled: [usize; 2],
     squash: bool,
     filter: ResizeAlg,
-    /// What a sample becomes, by channel and 8-bit value.
-    normalised: Vec<[f32; 256]>,
 }
 
 impl Transform {
@@ -105,17 +112,19 @@ impl Transform {
         });
         let scaled = |side: usize| ((side as f64 / spec.crop_pct).floor() as usize).max(1);
         Ok(Self {
-            size: spec.size,
-            scaled: [scaled(height), scaled(width)],
-            squash,
-            filter,
+            frame: Frame {
+                size: spec.size,
+                scaled: [scaled(height), scaled(width)],
+                squash,
+                filter,
+            },
             normalised: normalised.collect(),
         })
     }
 
     /// Channels, height, width of what comes out.
     pub fn size(&self) -> [usize; 3] {
-        self.size
+        self.frame.size
     }
 
     /// Writes image `i` to `out` (`[c, h, w]`, normalised) as timm's evaluation transform has it: resize,
@@ -123,13 +132,17 @@ impl Transform {
     /// colours become ITU-R 601 luma where one is, as Pillow does it.
     ///
     /// # Errors
-    /// [`Error::Internal`] if there is no image `i` or `out` has another length.
+    /// [`Error::Input`] if its file can no longer be read; [`Error::Internal`] if there is no image `i` or
+    /// `out` has another length.
     pub fn evaluate(&self, images: &Images, i: usize, out: &mut [f32]) -> Result<()> {
-        self.finish(self.raster(images, i)?, out)
+        self.fits(out)?;
+        let make = || self.frame.cut(self.raster(images, i)?);
+        images.with_crop(i, &self.frame, make, |crop| self.write(crop, out))
     }
 
-    /// The same after a random change of the image that `key` decides; nothing changes where `augment` is
-    /// all zero.
+    /// The same after a random change of the image that `key` decides; nothing changes where `augment` asks
+    /// for nothing. In this order: the affine map and stroke, the random crop (instead of the centre), the
+    /// flip, and the changes of colour.
     ///
     /// # Errors
     /// As [`Transform::evaluate`].
@@ -141,59 +154,57 @@ impl Transform {
         key: Key,
         out: &mut [f32],
     ) -> Result<()> {
-        let raster = self.raster(images, i)?;
-        self.finish(augment::apply(raster, augment, key), out)
-    }
-
-    fn raster(&self, images: &Images, i: usize) -> Result<Raster> {
-        let [channels, height, width] = images.size;
-        let pixels = images.image(i);
-        if pixels.is_empty() {
-            return Err(Error::internal(format!(
-                "image {i} of {} was asked for",
-                images.len()
-            )));
-        }
-        let mut raster = Raster {
-            channels,
-            height,
-            width,
-            pixels: pixels.to_vec(),
+        self.fits(out)?;
+        let raster = augment::apply(self.raster(images, i)?, augment, key);
+        let [_, height, width] = self.frame.size;
+        let size = [height, width];
+        let raster = match crop::random_resized(&raster, size, augment, self.frame.filter, key)? {
+            Some(cropped) => cropped,
+            None => self.frame.cut(raster)?,
         };
-        match (channels, self.size[0]) {
-            (1, _) | (3, 3) => {}
-            (3, _) => {
-                raster.pixels = pixels.chunks_exact(3).map(luma).collect();
-                raster.channels = 1;
-            }
-            _ => return Err(Error::internal(format!("images of {channels} channels"))),
-        }
-        Ok(raster)
+        self.write(&crop::recolour(raster, augment, key).pixels, out);
+        Ok(())
     }
 
-    fn finish(&self, raster: Raster, out: &mut [f32]) -> Result<()> {
-        let [channels, height, width] = self.size;
-        if out.len() != channels * height * width {
-            return Err(Error::internal(format!(
-                "{} samples for {:?}",
-                out.len(),
-                self.size
-            )));
+    /// Image `i` as stored, grey if one channel is wanted.
+    fn raster(&self, images: &Images, i: usize) -> Result<Raster> {
+        let raster = images.raster(i)?;
+        Ok(match self.frame.size[0] {
+            1 => raster.grey(),
+            _ => raster,
+        })
+    }
+
+    fn fits(&self, out: &[f32]) -> Result<()> {
+        let size = self.frame.size;
+        if out.len() == size.iter().product::<usize>() {
+            return Ok(());
         }
-        let raster = self.resize(raster)?;
-        // Where the image is smaller than the crop, what is missing is black, as torchvision's CenterCrop.
-        let (top, left) = (margin(raster.height, height), margin(raster.width, width));
+        Err(Error::internal(format!(
+            "{} samples for {size:?}",
+            out.len()
+        )))
+    }
+
+    /// Normalises a crop, `[h, w, c]` with one channel or those that are wanted.
+    fn write(&self, crop: &[u8], out: &mut [f32]) {
+        let [_, height, width] = self.frame.size;
+        let channels = (crop.len() / (height * width)).max(1);
         let planes = out.chunks_exact_mut(height * width).zip(&self.normalised);
         for (channel, (plane, normalised)) in planes.enumerate() {
-            let channel = channel % raster.channels;
-            for (y, row) in plane.chunks_exact_mut(width).enumerate() {
-                for (x, sample) in row.iter_mut().enumerate() {
-                    *sample = normalised
-                        [usize::from(raster.at(y as isize + top, x as isize + left, channel))];
-                }
+            let samples = crop.iter().skip(channel % channels).step_by(channels);
+            for (sample, &value) in plane.iter_mut().zip(samples) {
+                *sample = normalised[usize::from(value)];
             }
         }
-        Ok(())
+    }
+}
+
+impl Frame {
+    /// Resizes and cuts the centre out.
+    fn cut(&self, raster: Raster) -> Result<Raster> {
+        let [_, height, width] = self.size;
+        Ok(self.resize(raster)?.centre(height, width))
     }
 
     /// torchvision's `Resize` of the short side, or of both (timm's `squash`, and where the sides of the
@@ -219,6 +230,7 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::fixtures;
 
     /// An image whose samples are (3x² + 7y + 5xy + 40c) mod 256.
     ///
@@ -232,11 +244,7 @@ mod tests {
                     .extend((0..c).map(|k| ((3 * x * x + 7 * y + 5 * x * y + 40 * k) % 256) as u8));
             }
         }
-        Images {
-            size: [c, h, w],
-            pixels,
-            labels: vec![0],
-        }
+        Images::raw([c, h, w], pixels, vec![0])
     }
 
     fn spec(size: [usize; 3]) -> TransformSpec {
@@ -382,21 +390,84 @@ mod tests {
         let transform = Transform::new(&spec_).unwrap();
         let mut out = vec![0.0; 16];
         transform.evaluate(&image, 0, &mut out).unwrap();
-        for (got, &value) in out.iter().zip(&image.pixels) {
+        for (got, value) in out.iter().zip(image.image(0)) {
             assert_eq!(*got, (f32::from(value) / 255.0 - 0.5) / 0.25);
         }
         let padded = TransformSpec {
             crop_pct: 4.0 / 3.0,
             ..spec([1, 4, 4])
         };
-        let image = Images {
-            size: [1, 3, 3],
-            pixels: vec![9; 9],
-            labels: vec![0],
-        };
+        let image = Images::raw([1, 3, 3], vec![9; 9], vec![0]);
         let out = evaluate(&padded, &image);
         let black: Vec<usize> = (0..16).filter(|&i| out[i] == 0.0).collect();
         assert_eq!(black, [3, 7, 11, 12, 13, 14, 15]);
+    }
+
+    /// timm's outputs for small pictures of every format: see `tests/fixtures/images.py`.
+    #[test]
+    fn pictures_of_every_format_are_evaluated_as_timm_does() {
+        let rgb = TransformSpec {
+            crop_pct: 0.9,
+            ..spec([3, 28, 28])
+        };
+        let grey = TransformSpec {
+            interpolation: "bilinear".into(),
+            ..spec([1, 16, 16])
+        };
+        for name in fixtures::names() {
+            let images = decoded(&name);
+            for (spec, kind) in [(&rgb, "eval"), (&grey, "eval_grey")] {
+                let (_, want) = fixtures::tensor(&format!("{name}.{kind}"));
+                let got: Vec<u8> = evaluate(spec, &images)
+                    .iter()
+                    .map(|v| v.round() as u8)
+                    .collect();
+                let (mean, most) = fixtures::difference(&got, &want);
+                println!("{name} {kind}: mean {mean:.4}, most {most}");
+                let (mean_limit, most_limit) = if name.ends_with(".jpg") {
+                    (0.6, 8)
+                } else {
+                    (0.01, 1)
+                };
+                assert!(
+                    mean <= mean_limit && most <= most_limit,
+                    "{name} {kind}: {mean} {most}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn normalised_values_are_timms() {
+        let spec = TransformSpec {
+            mean: vec![0.485, 0.456, 0.406],
+            std: vec![0.229, 0.224, 0.225],
+            crop_pct: 0.95,
+            ..spec([3, 32, 32])
+        };
+        let (_, bytes) = fixtures::tensor("444.jpg.normalised");
+        let mut out = vec![0.0; 3 * 32 * 32];
+        let transform = Transform::new(&spec).unwrap();
+        transform
+            .evaluate(&decoded("444.jpg"), 0, &mut out)
+            .unwrap();
+        let want = bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        let gaps: Vec<f32> = out
+            .iter()
+            .zip(want)
+            .map(|(a, b)| (a - b).abs() * 0.229 * 255.0)
+            .collect();
+        let mean = gaps.iter().sum::<f32>() / gaps.len() as f32;
+        println!("mean {mean:.4} of 255");
+        assert!(mean <= 1.0, "{mean}");
+    }
+
+    fn decoded(name: &str) -> Images {
+        let raster = super::super::decode::decode(&fixtures::bytes(name)).unwrap();
+        let size = [raster.channels, raster.height, raster.width];
+        Images::raw(size, raster.pixels, vec![0])
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl<R: Recorder> Lab<R> {
             automatic,
             backbone: self.bench.summary()?,
             test_sets: self.bench.test_sets(),
-        })
+        })?;
+        let warnings = &self.bench.material.warnings;
+        warnings.iter().try_for_each(|w| self.warn(w.clone()))
     }
 
     /// Journals that a run is taken up again; what was after its last checkpoint is void.

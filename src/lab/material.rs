@@ -8,7 +8,7 @@ use candle_core::Device;
 use crate::backbone::{self, Config, Layer, Weights};
 use crate::data::{self, Dataset, Transform};
 use crate::hub::{Hub, Repo};
-use crate::progress::Onlooker;
+use crate::progress::{Onlooker, Progress, Unit};
 use crate::recipe::{BackboneRecipe, BackboneSource, Recipe};
 use crate::train::{self, Head};
 use crate::{Error, Result, files};
@@ -32,6 +32,8 @@ pub struct Material {
     pub tasks: Vec<Arc<Dataset>>,
     /// Image to input.
     pub transform: Arc<Transform>,
+    /// What its user should know of the data.
+    pub warnings: Vec<String>,
 }
 
 impl Material {
@@ -42,12 +44,20 @@ impl Material {
         let foundation_head = Head::pretrained(&config, &weights)?;
         weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
         data::check(recipe)?;
-        let foundation = data::open(&recipe.foundation.data)?;
-        let tasks = recipe
-            .tasks
-            .iter()
-            .map(|task| data::open(&task.data))
-            .collect::<Result<Vec<_>>>()?;
+        let mut watch = |what: &str, done: usize, total: usize| {
+            onlooker.tell(&Progress {
+                what: what.to_owned(),
+                done: done as u64,
+                total: total as u64,
+                unit: Unit::Images,
+            });
+            !onlooker.cancels()
+        };
+        let data::Opened {
+            foundation,
+            tasks,
+            warnings,
+        } = data::open(recipe, &mut watch)?;
         let classes = foundation_head.classes();
         if classes != foundation.classes.len() {
             return Err(Error::input(format!(
@@ -66,6 +76,7 @@ impl Material {
             foundation,
             tasks,
             transform,
+            warnings,
         })
     }
 

@@ -20,7 +20,8 @@ pub fn pretrain(
     cancel: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&PretrainReport),
 ) -> Result<Counts> {
-    let dataset = data::open(&recipe.foundation.data)?;
+    let mut watch = |_: &str, _, _| !cancel();
+    let (dataset, _) = data::open_foundation(&recipe.foundation, &recipe.data, &mut watch)?;
     let (config, weights) = train::pretrain(recipe, &dataset, device, cancel, progress)?;
     let head = Head::pretrained(&config, &weights)?;
     let compiled = Backbone::new(&config, &weights)?;

@@ -260,13 +260,13 @@ mod tests {
             let noise = Key::new(4).index(i as u64).below((y * 32 + x) as u64, 20) as u8;
             noise + [0, 200, if x % 4 < 2 { 200 } else { 0 }][i % 3]
         };
-        let images = Images {
-            size: [1, 32, 32],
-            pixels: (0..14 * 1024)
+        let images = Images::raw(
+            [1, 32, 32],
+            (0..14 * 1024)
                 .map(|p| sample(p / 1024, p / 32 % 32, p % 32))
                 .collect(),
-            labels: (0..14).map(|i| i % 3).collect(),
-        };
+            (0..14).map(|i| i % 3).collect(),
+        );
         let transform = Transform::new(&TransformSpec {
             size: [1, 32, 32],
             mean: vec![0.5],

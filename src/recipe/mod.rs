@@ -3,6 +3,7 @@
 //! A recipe says everything that decides a run's bits except the machine. It is written in TOML, unknown
 //! keys are refused, and `presets/demo.toml` documents every key.
 
+mod data;
 mod document;
 mod nearest;
 mod overrides;
@@ -21,9 +22,10 @@ use document::Document;
 #[cfg(test)]
 mod tests;
 
+pub use data::{DataOptions, FoundationRecipe, LoadingRecipe};
 pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};
-pub use source::{BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource};
+pub use source::{BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource, Layout};
 
 /// One experiment: a backbone, how adapters are made and trained, and the sequence of tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,9 @@ pub struct Recipe {
     /// How accuracy is measured.
     #[serde(default)]
     pub measure: MeasureRecipe,
+    /// How images are read.
+    #[serde(default, skip_serializing_if = "LoadingRecipe::is_default")]
+    pub data: LoadingRecipe,
     /// Task 0: what the backbone was pretrained on; measured, never trained.
     pub foundation: FoundationRecipe,
     /// The steps of the sequence, in order.
@@ -103,13 +108,17 @@ impl Recipe {
     }
 
     /// SHA-256 of what decides the experiment: JSON with sorted keys and no blanks, without name,
-    /// description and seed, and with alpha resolved.
+    /// description, seed and what changes no bit of `[data]`, and with alpha resolved.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] if the recipe cannot be written as JSON.
     pub fn hash(&self) -> Result<String> {
         let mut resolved = self.clone();
         resolved.lora.alpha = Some(self.lora.alpha());
+        resolved.data = LoadingRecipe {
+            bad_images: self.data.bad_images,
+            ..LoadingRecipe::default()
+        };
         let mut value =
             serde_json::to_value(&resolved).map_err(|e| Error::internal(e.to_string()))?;
         if let Value::Object(map) = &mut value {
@@ -290,8 +299,10 @@ impl Budget {
     }
 }
 
-/// `[train.augment]`: a random affine map and now and then a change of stroke, made for characters. All
-/// zero: images are used as they are.
+/// `[train.augment]`. All absent or zero: images are used as they are.
+///
+/// The first five are a random affine map and now and then a change of stroke, made for characters; the others
+/// are timm's for photographs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
@@ -305,6 +316,22 @@ pub struct Augment {
     pub shift: f64,
     /// Probability of one of erosion, dilation or blur, 3×3.
     pub stroke: f64,
+    /// Share of the image's area that a random crop shows, least and most. Absent: no random crop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop_scale: Option<[f64; 2]>,
+    /// Width over height of that crop, least and most. Absent: 3/4 to 4/3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop_ratio: Option<[f64; 2]>,
+    /// Probability of a flip from left to right.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub flip: f64,
+    /// Brightness, contrast and saturation, each changed by a factor uniform in 1 ± this, in random order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<[f64; 3]>,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// `[measure]`
@@ -326,22 +353,20 @@ impl Default for MeasureRecipe {
     }
 }
 
-/// `[foundation]`
+/// `[[task]]`. Unknown keys are refused where TOML is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FoundationRecipe {
-    /// Where its images are: `bundled:latin`.
-    pub data: String,
-}
-
-/// `[[task]]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TaskRecipe {
     /// Unique in the sequence; names files, columns and rows. Letters, digits, `-`, `_`, `.`.
     pub id: String,
-    /// Where its images are: `bundled:NAME`.
+    /// Where its images are: see [`DataSource`].
     pub data: String,
+    /// Which of these images are taken.
+    #[serde(flatten)]
+    pub options: DataOptions,
+    /// Which stretch of the training images, shuffled by the run's seed, is learned from: from and to, as
+    /// shares. `[0.0, 0.5]` and `[0.5, 1.0]` have no image in common. The test images are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<[f64; 2]>,
     /// Which groups of foundation classes the task is about. Empty: the decile of foundation classes most
     /// similar to the task's, by pretrained features.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

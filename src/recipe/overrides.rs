@@ -56,7 +56,7 @@ fn set_in_table(
             set_in_table(root, fields, inner, &at, rest, raw)
         }
         Shape::Free => set_free(open_table(table, field.name, &at)?, &at, rest, raw),
-        Shape::Tables(_) | Shape::Budget | Shape::Texts => {
+        Shape::Tables(_) | Shape::Budget | Shape::Texts | Shape::Reals(_) => {
             let list = table
                 .entry(field.name)
                 .or_insert_with(|| Value::Array(Vec::new()));

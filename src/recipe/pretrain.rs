@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
-use super::{Augment, FoundationRecipe, presets, schema, validate};
+use super::{Augment, FoundationRecipe, LoadingRecipe, presets, schema, validate};
 use crate::{Error, Result};
 
 /// One pretraining from scratch: an architecture, data, an optimiser. Every weight is trained.
@@ -20,6 +20,9 @@ pub struct PretrainRecipe {
     pub seed: u64,
     /// timm's `config.json` as a table: architecture, num_classes, model_args, pretrained_cfg, …
     pub backbone: serde_json::Map<String, serde_json::Value>,
+    /// How images are read.
+    #[serde(default, skip_serializing_if = "LoadingRecipe::is_default")]
+    pub data: LoadingRecipe,
     /// What is learned.
     pub foundation: FoundationRecipe,
     /// How.

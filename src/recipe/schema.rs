@@ -19,6 +19,8 @@ pub(super) enum Shape {
     Budget,
     /// A list of strings.
     Texts,
+    /// A list of so many numbers.
+    Reals(usize),
     /// A table of these keys.
     Table(&'static [Field]),
     /// A list of tables of these keys.
@@ -57,6 +59,29 @@ const AUGMENT: Shape = Shape::Table(&[
     optional("shear", Shape::Real),
     optional("shift", Shape::Real),
     optional("stroke", Shape::Real),
+    optional("crop_scale", Shape::Reals(2)),
+    optional("crop_ratio", Shape::Reals(2)),
+    optional("flip", Shape::Real),
+    optional("jitter", Shape::Reals(3)),
+]);
+
+/// The keys of `[foundation]`.
+const FOUNDATION: Shape = Shape::Table(&[
+    required("data", Shape::Text),
+    optional("id", Shape::Text),
+    optional("config", Shape::Text),
+    optional("train_split", Shape::Text),
+    optional("test_split", Shape::Text),
+    optional("image_column", Shape::Text),
+    optional("label_column", Shape::Text),
+    optional("classes", Shape::Texts),
+    optional("per_class", Shape::Whole),
+]);
+
+const DATA: Shape = Shape::Table(&[
+    optional("bad_images", Shape::Whole),
+    optional("cache_mb", Shape::Whole),
+    optional("workers", Shape::Whole),
 ]);
 
 /// The keys of an experiment.
@@ -105,13 +130,22 @@ pub(super) const RECIPE: &[Field] = &[
             optional("permutations", Shape::Whole),
         ]),
     ),
-    required("foundation", Shape::Table(&[required("data", Shape::Text)])),
+    optional("data", DATA),
+    required("foundation", FOUNDATION),
     required(
         "task",
         Shape::Tables(&[
             required("id", Shape::Text),
             required("data", Shape::Text),
             optional("context", Shape::Texts),
+            optional("part", Shape::Reals(2)),
+            optional("config", Shape::Text),
+            optional("train_split", Shape::Text),
+            optional("test_split", Shape::Text),
+            optional("image_column", Shape::Text),
+            optional("label_column", Shape::Text),
+            optional("classes", Shape::Texts),
+            optional("per_class", Shape::Whole),
         ]),
     ),
 ];
@@ -122,7 +156,8 @@ pub(super) const PRETRAIN: &[Field] = &[
     optional("description", Shape::Text),
     optional("seed", Shape::Whole),
     required("backbone", Shape::Free),
-    required("foundation", Shape::Table(&[required("data", Shape::Text)])),
+    optional("data", DATA),
+    required("foundation", FOUNDATION),
     required(
         "train",
         Shape::Table(&[
@@ -217,6 +252,9 @@ fn check_value(
         (Shape::Budget, Value::Array(list)) => list.iter().all(whole),
         (Shape::Whole | Shape::Budget, value) => whole(value),
         (Shape::Texts, Value::Array(list)) => list.iter().all(Value::is_str),
+        (Shape::Reals(n), Value::Array(list)) => {
+            list.len() == n && list.iter().all(|v| v.is_integer() || v.is_float())
+        }
         _ => false,
     };
     let digits = |v: &Value| {
@@ -249,6 +287,7 @@ fn wanted(shape: Shape, path: &str) -> String {
         Shape::Real => "a number".into(),
         Shape::Budget => "a whole number, or a list of one for each task".into(),
         Shape::Texts => "a list of strings".into(),
+        Shape::Reals(n) => format!("a list of {n} numbers"),
         Shape::Table(fields) => {
             let keys: Vec<_> = fields.iter().map(|f| join(path, f.name)).collect();
             format!("a table with the keys {}", keys.join(", "))
@@ -330,7 +369,32 @@ mod tests {
                 _ => {}
             }
         }
-        let all = ["lora.alpha=1".into(), "backbone.image_size=32".into()];
+        let common = [
+            "train.augment.crop_scale=[0.5, 1]",
+            "train.augment.crop_ratio=[1, 1]",
+            "train.augment.flip=0.5",
+            "train.augment.jitter=[0.1, 0.1, 0.1]",
+            "data.bad_images=1",
+            "data.cache_mb=1",
+            "data.workers=1",
+            "foundation.id=known",
+            "foundation.config=c",
+            "foundation.train_split=a",
+            "foundation.test_split=b",
+            "foundation.image_column=i",
+            "foundation.label_column=l",
+            "foundation.classes=x",
+            "foundation.per_class=1",
+            "foundation.data=parquet:d",
+        ];
+        let common = common.map(String::from);
+        let mut all = vec!["lora.alpha=1".into(), "backbone.image_size=32".into()];
+        all.extend(common.clone());
+        all.push("task.0.part=[0, 0.5]".into());
+        for key in common.iter().filter(|k| k.starts_with("foundation.")) {
+            let key = key.replacen("foundation", "task.0", 1);
+            all.extend((key != "task.0.id=known").then_some(key));
+        }
         let mut recipe = Recipe::load("demo", &all).unwrap();
         recipe.train.epochs = Some(Budget::All(1));
         recipe.backbone.architecture = Some("resnet50".into());
@@ -348,7 +412,7 @@ mod tests {
         known.sort();
         assert_eq!(typed, known);
 
-        let pretrain = PretrainRecipe::load("glyph-vit", &[]).unwrap();
+        let pretrain = PretrainRecipe::load("glyph-vit", &common).unwrap();
         let (mut typed, mut known) = (Vec::new(), Vec::new());
         keys(&toml::Value::try_from(&pretrain).unwrap(), "", &mut typed);
         typed.retain(|key| !key.starts_with("backbone."));

@@ -25,6 +25,43 @@ pub const BUNDLED_BACKBONES: [&str; 2] = ["glyph-vit", "glyph-resnet"];
 pub enum DataSource {
     /// In the binary, by its name.
     Bundled(String),
+    /// On disk, in one of the known layouts.
+    Local(Layout, PathBuf),
+}
+
+/// How a data set lies on disk. Paths are relative to its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `train/CLASS/*.jpg` and `test/CLASS/*.jpg`
+    Folder,
+    /// The Hugging Face hub's: parquet files of encoded images and labels.
+    Parquet,
+    /// MNIST's: `train-images-idx3-ubyte` and its three companions, perhaps with `.gz`.
+    Idx,
+    /// ImageNet's as torchvision has it: `val/WNID/*.JPEG`.
+    ImageNet,
+    /// Stanford Cars as torchvision has it: `stanford_cars/`.
+    Cars,
+    /// Oxford Flowers-102 as torchvision has it: `flowers-102/`.
+    Flowers,
+    /// FGVC-Aircraft as torchvision has it: `fgvc-aircraft-2013b/`.
+    Aircraft,
+    /// CUB-200-2011 as it is published: `CUB_200_2011/`.
+    Cub,
+}
+
+impl Layout {
+    /// Every layout with the scheme that names it.
+    const ALL: [(&str, Self); 8] = [
+        ("folder", Self::Folder),
+        ("parquet", Self::Parquet),
+        ("idx", Self::Idx),
+        ("imagenet", Self::ImageNet),
+        ("cars", Self::Cars),
+        ("flowers", Self::Flowers),
+        ("aircraft", Self::Aircraft),
+        ("cub", Self::Cub),
+    ];
 }
 
 /// Where a pretrained network is.
@@ -41,24 +78,48 @@ pub enum BackboneSource {
 }
 
 impl DataSource {
-    /// Parses `bundled:NAME`. The error goes behind the name of the key.
+    /// Parses `scheme:rest`. The error goes behind the name of the key.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let schemes = || Layout::ALL.map(|(name, _)| name).join(", ");
+        let layout = |scheme| Layout::ALL.iter().find(|(name, _)| *name == scheme);
         match text.split_once(':') {
             Some(("bundled", name)) => Ok(Self::Bundled(known(name, &BUNDLED_DATA, "data set")?)),
-            Some(("folder" | "parquet" | "hub", _)) => Err(format!(
-                "= {text:?} is not readable yet: this version reads data from `bundled:NAME` only"
+            Some(("hub", _)) => Err(format!(
+                "= {text:?} is not readable yet: this version reads data from `bundled:NAME` and from folders on disk ({})",
+                schemes()
             )),
+            Some((scheme, folder)) if let Some((_, layout)) = layout(scheme) => {
+                if folder.is_empty() {
+                    return Err(format!("= {text:?} names no folder: write `{scheme}:DIR`"));
+                }
+                Ok(Self::Local(*layout, folder.into()))
+            }
             _ => Err(format!(
-                "= {text:?} names no source: write `bundled:NAME` with one of {}",
-                BUNDLED_DATA.join(", ")
+                "= {text:?} names no source: write `bundled:NAME` with one of {}, or LAYOUT:DIR with one of {}",
+                BUNDLED_DATA.join(", "),
+                schemes()
             )),
         }
     }
 
-    /// What the data set is called in matrices and files.
-    pub fn id(&self) -> &str {
-        let Self::Bundled(name) = self;
-        name
+    /// What the data set is called in matrices and files, in their letters.
+    pub fn id(&self) -> String {
+        let folder = match self {
+            Self::Bundled(name) => return name.clone(),
+            Self::Local(_, folder) => folder,
+        };
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let name: String = name
+            .chars()
+            .map(|c| if plain(c) { c } else { '-' })
+            .collect();
+        let name = name.trim_start_matches(['.', '-']);
+        if name.is_empty() {
+            "foundation".into()
+        } else {
+            name.chars().take(64).collect()
+        }
     }
 }
 
@@ -114,6 +175,21 @@ mod tests {
         let data = DataSource::parse("bundled:greek").unwrap();
         assert_eq!(data, DataSource::Bundled("greek".into()));
         assert_eq!(data.id(), "greek");
+        for (text, layout, folder, id) in [
+            ("cars:a/b", Layout::Cars, "a/b", "b"),
+            (
+                "folder:x/my pictures/",
+                Layout::Folder,
+                "x/my pictures/",
+                "my-pictures",
+            ),
+            ("parquet:..", Layout::Parquet, "..", "foundation"),
+            ("idx:c:/m", Layout::Idx, "c:/m", "m"),
+        ] {
+            let source = DataSource::parse(text).unwrap();
+            assert_eq!(source, DataSource::Local(layout, folder.into()));
+            assert_eq!(source.id(), id);
+        }
         assert_eq!(
             BackboneSource::parse("path:some/dir:with colon").unwrap(),
             BackboneSource::Path("some/dir:with colon".into())
@@ -127,18 +203,9 @@ mod tests {
     #[test]
     fn other_sources_are_refused_by_their_kind() {
         for (text, want) in [
-            (
-                "folder:/data",
-                "this version reads data from `bundled:NAME` only",
-            ),
-            (
-                "parquet:/data",
-                "this version reads data from `bundled:NAME` only",
-            ),
-            (
-                "hub:a/b",
-                "this version reads data from `bundled:NAME` only",
-            ),
+            ("hub:a/b", "is not readable yet"),
+            ("folder:", "names no folder: write `folder:DIR`"),
+            ("s3:greek", "or LAYOUT:DIR with one of folder, parquet"),
             ("greek", "names no source"),
             ("s3:greek", "names no source"),
             ("bundled:greeek", "did you mean `greek`?"),

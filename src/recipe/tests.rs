@@ -182,7 +182,7 @@ fn wrong_types_and_syntax_are_refused_with_their_place() {
         ("task=3", "a list of tables, each headed [[task]]"),
         (
             "foundation=bundled:latin",
-            "a table with the keys foundation.data",
+            "a table with the keys foundation.data, foundation.id",
         ),
         ("task.0.context=[1]", "a list of strings, not [1]"),
     ] {
@@ -277,6 +277,53 @@ fn impossible_values_are_refused_by_their_key() {
             "lora.targets=(",
             "`lora.targets` = \"(\" is no regex: unclosed group",
         ),
+        (
+            "task.0.config=x",
+            "`task.0.config` means nothing to bundled:greek: leave it out",
+        ),
+        (
+            "foundation.train_split=a",
+            "`foundation.train_split` means nothing to bundled:latin",
+        ),
+        ("task.0.per_class=0", "`task.0.per_class` must be 1 to"),
+        (
+            "task.0.classes=[\"a\", \"a\"]",
+            "`task.0.classes` names the class \"a\" twice",
+        ),
+        (
+            "task.0.part=[0.5, 0.5]",
+            "`task.0.part` must be from where to where, not [0.5, 0.5]",
+        ),
+        (
+            "task.0.part=[0.5]",
+            "`task.0.part` must be a list of 2 numbers",
+        ),
+        ("task.0.part=[0, 1.5]", "`task.0.part.1` must be 0 to 1"),
+        (
+            "foundation.id=a/b",
+            "`foundation.id` = \"a/b\" cannot name files",
+        ),
+        (
+            "foundation.id=greek",
+            "`task.0.id` = \"greek\" is the name that the foundation has",
+        ),
+        (
+            "train.augment.crop_scale=[0.5, 0.4]",
+            "`train.augment.crop_scale` must be the least, then the most",
+        ),
+        (
+            "train.augment.crop_ratio=[1, 1]",
+            "which `train.augment.crop_scale` asks for",
+        ),
+        (
+            "train.augment.flip=2",
+            "`train.augment.flip` must be 0 to 1",
+        ),
+        (
+            "train.augment.jitter=[0, 0, 2]",
+            "`train.augment.jitter.2` must be 0 to 1",
+        ),
+        ("data.workers=9999", "`data.workers` must be 0 to 1024"),
         ("measure.batch_size=0", "`measure.batch_size` must be 1 to"),
         (
             "measure.permutations=0",

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::schema::{Fault, join};
 use super::{
-    Augment, BackboneRecipe, BackboneSource, Budget, DataSource, PretrainRecipe, Recipe,
-    TaskRecipe, TrainRecipe,
+    Augment, BackboneRecipe, BackboneSource, Budget, DataOptions, DataSource, FoundationRecipe,
+    Layout, LoadingRecipe, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
 };
 
 /// Beyond these a value is a slip of the keyboard, and sums of them would overflow.
@@ -13,6 +13,8 @@ const MOST_STEPS: usize = 1_000_000_000;
 const MOST_IMAGES: usize = 65_536;
 const MOST_SIDE: usize = 4_096;
 const MOST_PERMUTATIONS: usize = 10_000_000;
+const MOST_CACHE: usize = 16_777_216;
+const MOST_WORKERS: usize = 1_024;
 /// Beyond these, squares of gradients overflow and AdamW stands still or diverges.
 const MOST_ALPHA: f64 = 1e6;
 const MOST_DECAY: f64 = 100.0;
@@ -35,15 +37,16 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
         recipe.measure.permutations,
         MOST_PERMUTATIONS,
     )?;
-    let foundation =
-        DataSource::parse(&recipe.foundation.data).map_err(|m| Fault::at("foundation.data", m))?;
-    tasks(&recipe.tasks, foundation.id())
+    loading(&recipe.data)?;
+    let foundation = foundation(&recipe.foundation)?;
+    tasks(&recipe.tasks, &foundation)
 }
 
 pub(super) fn pretrain(recipe: &PretrainRecipe) -> Check {
     name("name", &recipe.name)?;
     seed(recipe.seed)?;
-    DataSource::parse(&recipe.foundation.data).map_err(|m| Fault::at("foundation.data", m))?;
+    loading(&recipe.data)?;
+    foundation(&recipe.foundation)?;
     let train = &recipe.train;
     count("train.epochs", train.epochs, MOST_STEPS)?;
     optimiser(train.batch_size, train.lr, train.weight_decay, train.warmup)?;
@@ -178,7 +181,92 @@ fn augment(augment: &Augment) -> Check {
         augment.stroke,
         0.0,
         Top::Including(1.0),
-    )
+    )?;
+    if let Some(scale) = augment.crop_scale {
+        ascending("train.augment.crop_scale", scale, 1e-4, 1.0)?;
+    }
+    if let Some(ratio) = augment.crop_ratio {
+        if augment.crop_scale.is_none() {
+            let message = "is of a random crop, which `train.augment.crop_scale` asks for";
+            return Err(Fault::at("train.augment.crop_ratio", message));
+        }
+        ascending("train.augment.crop_ratio", ratio, 0.01, 100.0)?;
+    }
+    range("train.augment.flip", augment.flip, 0.0, Top::Including(1.0))?;
+    for (i, &jitter) in augment.jitter.iter().flatten().enumerate() {
+        let key = join("train.augment.jitter", i);
+        range(&key, jitter, 0.0, Top::Including(1.0))?;
+    }
+    Ok(())
+}
+
+/// Two numbers from `low` to `high`, the second not below the first.
+fn ascending(key: &str, [from, to]: [f64; 2], low: f64, high: f64) -> Check {
+    range(&join(key, 0), from, low, Top::Including(high))?;
+    range(&join(key, 1), to, low, Top::Including(high))?;
+    if from > to {
+        let message = format_args!("must be the least, then the most, not [{from}, {to}]");
+        return Err(Fault::at(key, message));
+    }
+    Ok(())
+}
+
+fn loading(data: &LoadingRecipe) -> Check {
+    most("data.bad_images", data.bad_images, MOST_STEPS)?;
+    most("data.cache_mb", data.cache_mb, MOST_CACHE)?;
+    most("data.workers", data.workers, MOST_WORKERS)
+}
+
+/// Checks `[foundation]` and gives its id.
+fn foundation(foundation: &FoundationRecipe) -> Result<String, Fault> {
+    let source = source("foundation", &foundation.data, &foundation.options)?;
+    match &foundation.id {
+        Some(id) => name("foundation.id", id).map(|()| id.clone()),
+        None => Ok(source.id()),
+    }
+}
+
+/// Checks a source, and that the options beside it are for such a source.
+fn source(table: &str, data: &str, options: &DataOptions) -> Result<DataSource, Fault> {
+    let at = |key: &str| join(table, key);
+    let source = DataSource::parse(data).map_err(|m| Fault::at(at("data"), m))?;
+    let layout = match &source {
+        DataSource::Bundled(_) => None,
+        DataSource::Local(layout, _) => Some(*layout),
+    };
+    let parquet = layout == Some(Layout::Parquet);
+    let aircraft = layout == Some(Layout::Aircraft);
+    let split = !matches!(
+        layout,
+        None | Some(Layout::Idx | Layout::Cars | Layout::Cub)
+    );
+    for (key, value, allowed) in [
+        ("config", &options.config, parquet || aircraft),
+        ("train_split", &options.train_split, split),
+        ("test_split", &options.test_split, split),
+        ("image_column", &options.image_column, parquet),
+        ("label_column", &options.label_column, parquet),
+    ] {
+        let Some(value) = value else { continue };
+        if !allowed {
+            let message = format_args!("means nothing to {data}: leave it out");
+            return Err(Fault::at(at(key), message));
+        }
+        if value.is_empty() || value.split('+').any(str::is_empty) {
+            return Err(Fault::at(at(key), "is empty: give a name or leave it out"));
+        }
+    }
+    let mut names = BTreeSet::new();
+    if let Some(class) = options.classes.iter().find(|&c| !names.insert(c)) {
+        return Err(Fault::at(
+            at("classes"),
+            format_args!("names the class {class:?} twice"),
+        ));
+    }
+    if let Some(n) = options.per_class {
+        count(&at("per_class"), n, MOST_STEPS)?;
+    }
+    Ok(source)
 }
 
 fn tasks(tasks: &[TaskRecipe], foundation: &str) -> Check {
@@ -202,7 +290,15 @@ fn tasks(tasks: &[TaskRecipe], foundation: &str) -> Check {
             );
             return Err(Fault::at(at("id"), message));
         }
-        DataSource::parse(&task.data).map_err(|m| Fault::at(at("data"), m))?;
+        source(&join("task", i), &task.data, &task.options)?;
+        if let Some([from, to]) = task.part {
+            range(&at("part.0"), from, 0.0, Top::Below(1.0))?;
+            range(&at("part.1"), to, 0.0, Top::Including(1.0))?;
+            if from >= to {
+                let message = format_args!("must be from where to where, not [{from}, {to}]");
+                return Err(Fault::at(at("part"), message));
+            }
+        }
         let mut groups = BTreeSet::new();
         for group in &task.context {
             if group.is_empty() || !groups.insert(group) {
@@ -246,6 +342,13 @@ fn count(key: &str, n: usize, most: usize) -> Check {
         return Ok(());
     }
     Err(Fault::at(key, format_args!("must be 1 to {most}, not {n}")))
+}
+
+fn most(key: &str, n: usize, most: usize) -> Check {
+    if n <= most {
+        return Ok(());
+    }
+    Err(Fault::at(key, format_args!("must be 0 to {most}, not {n}")))
 }
 
 fn positive(key: &str, x: f64) -> Check {

@@ -152,23 +152,16 @@ mod tests {
     use super::*;
     use crate::backbone::{Backbone, to_safetensors};
     use crate::data::{Class, Images};
-    use crate::recipe::{Augment, FoundationRecipe, PretrainTrain};
+    use crate::recipe::{Augment, DataOptions, FoundationRecipe, LoadingRecipe, PretrainTrain};
     use crate::train::{Head, testing};
 
     /// Bright bars at a height that is the class.
     fn dataset(classes: usize) -> Arc<Dataset> {
-        let images = |n: usize| Images {
-            size: [1, 32, 32],
-            pixels: (0..n * 1024)
-                .map(|i| {
-                    if i % 1024 / 32 / 5 == i / 1024 % classes {
-                        255
-                    } else {
-                        0
-                    }
-                })
-                .collect(),
-            labels: (0..n).map(|i| (i % classes) as u32).collect(),
+        let images = |n: usize| {
+            let bar = |i: usize| i % 1024 / 32 / 5 == i / 1024 % classes;
+            let pixels = (0..n * 1024).map(|i| if bar(i) { 255 } else { 0 });
+            let labels = (0..n).map(|i| (i % classes) as u32);
+            Images::raw([1, 32, 32], pixels.collect(), labels.collect())
         };
         let class = |i: usize| Class {
             name: i.to_string(),
@@ -188,8 +181,11 @@ mod tests {
             description: String::new(),
             seed: 3,
             backbone: serde_json::from_str(json).unwrap(),
+            data: LoadingRecipe::default(),
             foundation: FoundationRecipe {
                 data: "bundled:bars".into(),
+                id: None,
+                options: DataOptions::default(),
             },
             train: PretrainTrain {
                 epochs: 6,

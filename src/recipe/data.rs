@@ -1,0 +1,72 @@
+//! Keys that say which images are taken and how they are read.
+
+use serde::{Deserialize, Serialize};
+
+/// `[data]`: how images are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoadingRecipe {
+    /// Images of a data set, both splits together, that may be unreadable: they are left out.
+    pub bad_images: usize,
+    /// Memory for encoded images and for the ready crops of test images, in MiB. Changes speed only.
+    pub cache_mb: usize,
+    /// Threads that decode; 0: one a core. Changes speed only.
+    pub workers: usize,
+}
+
+impl Default for LoadingRecipe {
+    fn default() -> Self {
+        Self {
+            bad_images: 0,
+            cache_mb: 4096,
+            workers: 0,
+        }
+    }
+}
+
+impl LoadingRecipe {
+    /// Whether nothing was asked for.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Which images of a source are taken: keys of `[foundation]` and of every `[[task]]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataOptions {
+    /// One of several data sets in a folder of parquet files; the level of aircraft's classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// Splits that are learned from, joined by `+`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_split: Option<String>,
+    /// Splits that accuracy is measured on, joined by `+`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_split: Option<String>,
+    /// The column of images in parquet files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_column: Option<String>,
+    /// The column of labels in parquet files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// The classes that are taken, in label order. Empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Images of a class in each split, at most, spread over the class's images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_class: Option<usize>,
+}
+
+/// `[foundation]`. Unknown keys are refused where TOML is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoundationRecipe {
+    /// Where its images are: see [`super::DataSource`].
+    pub data: String,
+    /// What it is called in matrices and files. Absent: the name in `data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Which of these images are taken.
+    #[serde(flatten)]
+    pub options: DataOptions,
+}
