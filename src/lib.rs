@@ -8,8 +8,11 @@ pub mod error;
 pub mod files;
 pub mod random;
 
+pub mod answers;
 pub mod float;
 pub mod folder;
+
+pub mod wordnet;
 
 pub mod recipe;
 

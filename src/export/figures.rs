@@ -62,6 +62,16 @@ impl<'a> Figures<'a> {
         self.view.training(row.training?)
     }
 
+    /// Similarity of each foundation class to the task learned in a row, by the measure of this name.
+    pub fn similarity(&self, row: &Row, name: &str) -> Option<&'a [f32]> {
+        let training = self.training(row)?;
+        match name {
+            "features" => Some(&training.similarity),
+            "wordnet" => training.wordnet.as_ref().map(|w| w.similarity.as_slice()),
+            _ => None,
+        }
+    }
+
     /// The measurement of a test set just before `row`'s merge: rows that were left out changed nothing.
     pub fn before(&self, row: &Row, test_set: &str) -> Option<&'a Evaluation> {
         let earlier = self.rows.get(..row.index)?;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 use super::figures::{Figures, portable};
-use crate::measure::{Average, Contextual, Forgetting, NOT_INDEPENDENT};
+use crate::measure::{Average, CONFIDENCE, Contextual, Estimate, Forgetting, NOT_INDEPENDENT};
 use crate::recipe::{Budget, Mode, TrainRecipe};
 
 /// The file.
@@ -186,7 +186,7 @@ fn cost(figures: &Figures) -> String {
             line
         })
         .collect();
-    format!(
+    let mut text = format!(
         "\n## What each merge cost {}\n\nDrop of accuracy by that merge alone, in points, mean over the classes of a \
          group, of the task's context, and of the rest; whether the context lost more ({} permutations); Spearman's ρ \
          of a class's drop and its similarity to the task by pretrained features; the size of the update so far.\n\n{}\n\
@@ -195,6 +195,61 @@ fn cost(figures: &Figures) -> String {
         thousands(figures.started.recipe.measure.permutations),
         table(&head, &lines, 2),
         capitalised(NOT_INDEPENDENT),
+    );
+    text.push_str(&by_similarity(figures, &merges));
+    text
+}
+
+/// The most similar tenth of the foundation's classes against the rest, by each measure of similarity.
+fn by_similarity(figures: &Figures, merges: &[(usize, &Contextual)]) -> String {
+    let between = |e: Estimate| match percent(e.value) {
+        value if value.is_empty() => value,
+        value => format!("{value} ({} to {})", percent(e.low), percent(e.high)),
+    };
+    let lines: Vec<Vec<String>> = merges
+        .iter()
+        .flat_map(|&(index, c)| c.effects.iter().map(move |e| (index, e)))
+        .map(|(index, e)| {
+            vec![
+                escape(figures.after(index)),
+                e.similarity.clone(),
+                e.classes.to_string(),
+                between(e.decile_drop),
+                between(e.rest_drop),
+                between(e.difference),
+                decimals(e.rho, 2),
+                decimals(e.rho_p, 4),
+                decimals(e.error_similarity, 2),
+                decimals(e.class_similarity, 2),
+                decimals(e.error_p, 4),
+            ]
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let head = [
+        "merge",
+        "similarity",
+        "classes",
+        "most similar tenth",
+        "rest",
+        "difference",
+        "ρ",
+        "p of ρ",
+        "similarity of new errors",
+        "of classes",
+        "p",
+    ]
+    .map(String::from);
+    format!(
+        "\n## By similarity to the task\n\nMean drop of the most similar tenth of the classes and of the rest, in \
+         points, with {:.0} % bootstrap intervals ({} resamples of the test images of each class); Spearman's ρ of a \
+         class's drop and its similarity; the mean similarity of the new errors against that of all classes, two-sided \
+         p by permutation.\n\n{}",
+        100.0 * CONFIDENCE,
+        thousands(figures.started.recipe.measure.resamples),
+        table(&head, &lines, 2),
     )
 }
 
@@ -276,9 +331,9 @@ fn percent(x: f64) -> String {
     decimals(100.0 * x, 1)
 }
 
-/// Empty for NaN, and no minus before a zero.
+/// Empty for what is not finite, and no minus before a zero.
 fn decimals(x: f64, places: usize) -> String {
-    if x.is_nan() {
+    if !x.is_finite() {
         return String::new();
     }
     let text = format!("{x:.places$}");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Class;
 use crate::lora::UpdateNorm;
-use crate::measure::{Contextual, Counts};
+use crate::measure::{Contextual, Counts, WordSimilarity};
 use crate::recipe::Recipe;
 
 /// The version of the journal's format.
@@ -80,6 +80,9 @@ pub enum Event {
         similarity: Vec<f32>,
         /// Foundation classes in the task's context.
         classes: Vec<usize>,
+        /// Their similarity by WordNet, where the task has a word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wordnet: Option<WordSimilarity>,
     },
     /// One optimiser step was taken.
     Step {
@@ -171,7 +174,11 @@ pub enum Event {
         new_hits: Vec<u32>,
         /// By class, its most frequent wrong answers as (class, count), at most three.
         wrong: Vec<Vec<(usize, u32)>>,
-        /// Predictions, one u32 an image, little-endian: path within the run's folder.
+        /// Where lost predictions went: by class, the answers to its new errors as (class, count). Empty where there is
+        /// nothing to compare with, and in journals of before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lost: Vec<Vec<(usize, u32)>>,
+        /// The answer to each image, [`crate::answers::Answers`]: path within the run's folder.
         file: String,
         /// Of the file.
         sha256: String,

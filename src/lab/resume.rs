@@ -128,9 +128,9 @@ impl<R: Recorder> Lab<R> {
             }),
         }
         for (column, file, sha256) in &row.predictions {
-            let predictions = folder.read_predictions(file, sha256)?;
+            let answers = folder.read_predictions(file, sha256)?;
             let row = &mut self.bench.rows[index];
-            row.predictions.insert(column.clone(), predictions);
+            row.predictions.insert(column.clone(), answers.classes);
         }
         Ok(())
     }

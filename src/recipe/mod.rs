@@ -12,6 +12,8 @@ mod schema;
 mod source;
 mod validate;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -306,6 +308,21 @@ pub struct MeasureRecipe {
     pub batch_size: usize,
     /// Permutations of the test of in-context drops.
     pub permutations: usize,
+    /// Resamples of the test images behind each bootstrap interval.
+    #[serde(skip_serializing_if = "MeasureRecipe::usual_resamples")]
+    pub resamples: usize,
+    /// Synsets of WordNet for foundation classes, by a class's name or its number: a wnid or a name as nltk
+    /// writes it. Every other class is looked up by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub synsets: BTreeMap<String, String>,
+}
+
+impl MeasureRecipe {
+    const RESAMPLES: usize = 2_000;
+
+    fn usual_resamples(resamples: &usize) -> bool {
+        *resamples == Self::RESAMPLES
+    }
 }
 
 impl Default for MeasureRecipe {
@@ -313,6 +330,8 @@ impl Default for MeasureRecipe {
         Self {
             batch_size: 64,
             permutations: 9_999,
+            resamples: Self::RESAMPLES,
+            synsets: BTreeMap::new(),
         }
     }
 }
@@ -337,4 +356,8 @@ pub struct TaskRecipe {
     /// similar to the task's, by pretrained features.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<String>,
+    /// What the task is about in a word, for its similarity by WordNet: a noun, synonyms separated by commas, a wnid
+    /// or the name of a synset. Absent: there is no such similarity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
 }

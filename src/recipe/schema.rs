@@ -23,6 +23,8 @@ pub(super) enum Shape {
     Table(&'static [Field]),
     /// A list of tables of these keys.
     Tables(&'static [Field]),
+    /// A table of strings under any keys.
+    Names,
     /// A table of anything: timm's config.
     Free,
 }
@@ -100,6 +102,8 @@ pub(super) const RECIPE: &[Field] = &[
         Shape::Table(&[
             optional("batch_size", Shape::Whole),
             optional("permutations", Shape::Whole),
+            optional("resamples", Shape::Whole),
+            optional("synsets", Shape::Names),
         ]),
     ),
     required("foundation", Shape::Table(&[required("data", Shape::Text)])),
@@ -109,6 +113,7 @@ pub(super) const RECIPE: &[Field] = &[
             required("id", Shape::Text),
             required("data", Shape::Text),
             optional("context", Shape::Texts),
+            optional("word", Shape::Text),
         ]),
     ),
 ];
@@ -214,6 +219,7 @@ fn check_value(
         (Shape::Budget, Value::Array(list)) => list.iter().all(whole),
         (Shape::Whole | Shape::Budget, value) => whole(value),
         (Shape::Texts, Value::Array(list)) => list.iter().all(Value::is_str),
+        (Shape::Names, Value::Table(table)) => table.values().all(Value::is_str),
         _ => false,
     };
     let digits = |v: &Value| {
@@ -246,6 +252,7 @@ fn wanted(shape: Shape, path: &str) -> String {
         Shape::Real => "a number".into(),
         Shape::Budget => "a whole number, or a list of one for each task".into(),
         Shape::Texts => "a list of strings".into(),
+        Shape::Names => "a table of strings".into(),
         Shape::Table(fields) => {
             let keys: Vec<_> = fields.iter().map(|f| join(path, f.name)).collect();
             format!("a table with the keys {}", keys.join(", "))
@@ -327,11 +334,19 @@ mod tests {
                 _ => {}
             }
         }
-        let all = ["lora.alpha=1".into(), "backbone.image_size=32".into()];
+        let all = [
+            "lora.alpha=1",
+            "backbone.image_size=32",
+            "measure.resamples=9",
+            "measure.synsets.A=n13637376",
+            "task.0.word=digit",
+        ]
+        .map(String::from);
         let mut recipe = Recipe::load("demo", &all).unwrap();
         recipe.train.epochs = Some(Budget::All(1));
         let (mut typed, mut known) = (Vec::new(), Vec::new());
         keys(&toml::Value::try_from(&recipe).unwrap(), "", &mut typed);
+        typed.retain(|key| !key.starts_with("measure.synsets."));
         collect(RECIPE, "", &mut known);
         typed.sort();
         known.sort();

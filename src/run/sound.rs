@@ -51,10 +51,15 @@ impl Soundness {
                 training,
                 similarity,
                 classes,
+                wordnet,
             } => {
                 self.training(*training)?;
                 let n = self.classes(0);
-                let fits = similarity.len() == n && classes.iter().all(|c| *c < n);
+                let words = wordnet.iter().all(|w| {
+                    let synsets = [w.class_synsets.len(), w.task_synsets.len()];
+                    w.similarity.len() == n && synsets == [n; 2]
+                });
+                let fits = similarity.len() == n && classes.iter().all(|c| *c < n) && words;
                 wrong_unless(fits, "a context of other classes than the foundation's")
             }
             Event::Watched {
@@ -101,6 +106,7 @@ impl Soundness {
                 new_errors,
                 new_hits,
                 wrong,
+                lost,
                 ..
             } => {
                 self.last_row(*index)?;
@@ -111,8 +117,14 @@ impl Soundness {
                 let n = self.classes(set);
                 counts(measured, n)?;
                 let lengths = [new_errors.len(), new_hits.len(), wrong.len()] == [n; 3];
-                wrong_unless(lengths, "figures of another number of classes")?;
-                let answers = wrong.iter().flatten().all(|(class, _)| *class < n);
+                let went = lost.is_empty() || lost.len() == n;
+                wrong_unless(lengths && went, "figures of another number of classes")?;
+                let lost_all = lost.iter().zip(new_errors).all(|(went, errors)| {
+                    went.iter().map(|w| u64::from(w.1)).sum::<u64>() == u64::from(*errors)
+                });
+                wrong_unless(lost_all, "new errors that went nowhere")?;
+                let mut answers = wrong.iter().chain(lost).flatten();
+                let answers = answers.all(|(class, _)| *class < n);
                 wrong_unless(answers, "a wrong answer that is no class")
             }
             Event::Measured { index, .. } => self.last_row(*index),
@@ -243,6 +255,25 @@ mod tests {
         assert_eq!(set, "no test set is called \"nosuch\"");
         let errors = evaluated(|_, _, _, errors| errors.clear());
         assert_eq!(errors, "figures of another number of classes");
+        let lost = |with: fn(&mut Vec<Vec<(usize, u32)>>)| {
+            complaint(move |event| match event {
+                Event::Evaluated {
+                    lost, new_errors, ..
+                } if new_errors.iter().any(|e| *e > 0) => {
+                    *lost = new_errors.iter().map(|&e| vec![(0, e)]).collect();
+                    with(lost);
+                    true
+                }
+                _ => false,
+            })
+        };
+        assert_eq!(lost(|_| ()), None);
+        let fewer = lost(|lost| lost.truncate(1));
+        assert_eq!(fewer.unwrap(), "figures of another number of classes");
+        let nowhere = lost(|lost| lost.iter_mut().for_each(Vec::clear));
+        assert_eq!(nowhere.unwrap(), "new errors that went nowhere");
+        let no_class = lost(|lost| lost[0][0].0 = 99);
+        assert_eq!(no_class.unwrap(), "a wrong answer that is no class");
         let training = complaint(|event| match event {
             Event::Trained { training, .. } => {
                 *training = u32::MAX;

@@ -50,5 +50,6 @@ fn about(training: &Training) -> About {
     About {
         similarity: training.similarity.clone(),
         classes: training.context.clone(),
+        wordnet: training.wordnet.clone(),
     }
 }

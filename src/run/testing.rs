@@ -1,10 +1,12 @@
 //! What tests of the fold and of exports share: the sample journal, and records made by hand.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{RunView, journal};
 use crate::lab::{Event, JOURNAL_VERSION, Record};
-use crate::measure::Counts;
+use crate::measure::{self, Counts, WordSimilarity};
+use crate::random::Key;
 
 /// `tests/fixtures/journal.jsonl`: a small run in which everything happens that can. Parity is learned and
 /// merged; lower-thirds is paused, discarded, learned and merged, undone, learned again through a failure, and
@@ -19,6 +21,87 @@ pub fn sample() -> Vec<Record> {
 /// The fold over the sample.
 pub fn sample_view() -> RunView {
     RunView::replay(&sample())
+}
+
+/// The sample with what journals of before do not have: where lost predictions went, similarity by WordNet (of the
+/// first and the last training), and the effect by each measure of similarity.
+pub fn whole_sample() -> Vec<Record> {
+    let mut records = sample();
+    let (mut similarities, mut turned) = (BTreeMap::new(), None);
+    let mut training = 0;
+    for record in &mut records {
+        match &mut record.event {
+            Event::Context {
+                training: number,
+                similarity,
+                wordnet,
+                ..
+            } => {
+                training = *number;
+                let words = [1, 5].contains(&training).then(|| words(similarity));
+                similarities.insert(training, (similarity.clone(), words.clone()));
+                *wordnet = words;
+            }
+            Event::Evaluated {
+                test_set,
+                counts,
+                new_errors,
+                new_hits,
+                lost,
+                ..
+            } => {
+                let n = new_errors.len();
+                *lost = new_errors
+                    .iter()
+                    .enumerate()
+                    .map(|(class, &errors)| match errors {
+                        0 => Vec::new(),
+                        errors => vec![((class + 1) % n, errors)],
+                    })
+                    .collect();
+                if test_set == "latin" {
+                    turned = Some((new_errors.clone(), new_hits.clone(), counts.total.clone()));
+                }
+            }
+            Event::Measured {
+                index,
+                contextual: Some(contextual),
+            } => {
+                let (errors, hits, total) = turned.as_ref().unwrap();
+                let turned = measure::Turned {
+                    new_errors: errors,
+                    new_hits: hits,
+                    total,
+                };
+                let (features, words) = &similarities[&training];
+                let mut by = vec![("features", features.as_slice())];
+                by.extend(words.iter().map(|w| ("wordnet", w.similarity.as_slice())));
+                let key = Key::new(*index as u64);
+                contextual.effects = measure::effects(turned, &by, 99, 100, key);
+            }
+            _ => {}
+        }
+    }
+    records
+}
+
+/// Similarity by WordNet that goes with that by features; the last class has no word.
+fn words(features: &[f32]) -> WordSimilarity {
+    let n = features.len();
+    let of = |name: &str, c: usize| match c + 1 < n {
+        true => format!("{name}.n.{:02}", c + 1),
+        false => String::new(),
+    };
+    WordSimilarity {
+        similarity: (0..n)
+            .map(|c| match c + 1 < n {
+                true => 0.5 + (features[c] * 10.0).round() / 20.0,
+                false => f32::NAN,
+            })
+            .collect(),
+        class_synsets: (0..n).map(|c| of("letter", c)).collect(),
+        task_synsets: (0..n).map(|c| of("digit", c)).collect(),
+    }
 }
 
 /// Records of these events.
@@ -126,6 +209,7 @@ pub fn evaluated(index: usize, test_set: &str, correct: u32) -> Event {
         new_errors: vec![0],
         new_hits: vec![0],
         wrong: vec![Vec::new()],
+        lost: Vec::new(),
         file: format!("predictions/{index}/{test_set}.u32"),
         sha256: "00".into(),
         seconds: 0.1,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::lab::{BackboneSummary, Level, State, TestSet};
 use crate::lora::UpdateNorm;
-use crate::measure::{Contextual, Counts};
+use crate::measure::{Contextual, Counts, WordSimilarity};
 use crate::recipe::Recipe;
 
 /// Everything that a run's journal says, up to the last record applied.
@@ -87,6 +87,8 @@ pub struct Evaluation {
     pub new_hits: Vec<u32>,
     /// Most frequent wrong answers by class.
     pub wrong: Vec<Vec<(usize, u32)>>,
+    /// Where lost predictions went, by class; empty where nothing was measured before.
+    pub lost: Vec<Vec<(usize, u32)>>,
     /// Predictions file within the run's folder.
     pub file: String,
     /// Its SHA-256.
@@ -116,6 +118,8 @@ pub struct Training {
     pub similarity: Vec<f32>,
     /// Foundation classes in context.
     pub context: Vec<usize>,
+    /// Their similarity by WordNet, where the task has a word.
+    pub wordnet: Option<WordSimilarity>,
     /// How it ended, or that it has not.
     pub end: TrainingEnd,
     /// Last checkpoint.
