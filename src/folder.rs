@@ -182,6 +182,17 @@ impl RunFolder {
         )
     }
 
+    /// Name of the answers of a probe of this kind, as [`RunFolder::predictions`].
+    pub fn probed(merged: Option<(u32, &str)>, kind: &str, test_set: &str) -> String {
+        let (training, step_id) = merged.unwrap_or((0, "foundation"));
+        format!(
+            "predictions/{training:03}-{}/{kind}/{}.{}",
+            file_name(step_id),
+            file_name(test_set),
+            Answers::EXTENSION
+        )
+    }
+
     /// Makes the next `export/snapshots/NNN-after-STEP/` and gives its path. `step_id` is that of the last
     /// complete row, `None` for the untouched backbone.
     pub fn new_snapshot(&self, step_id: Option<&str>) -> Result<PathBuf> {
@@ -428,6 +439,10 @@ mod tests {
         assert_eq!(
             RunFolder::predictions(Some((1, "parity")), "latin"),
             "predictions/001-parity/latin.answers"
+        );
+        assert_eq!(
+            RunFolder::probed(Some((1, "parity")), "joint", "latin"),
+            "predictions/001-parity/joint/latin.answers"
         );
         assert_eq!(file_name(".."), "unnamed");
     }

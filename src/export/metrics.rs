@@ -3,8 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::figures::{Figures, portable};
-use crate::measure::{Average, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, distribution};
+use super::figures::{Figures, ProbeKind, portable};
+use crate::measure::{
+    Average, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, distribution, mean,
+};
 use crate::run::view::Row;
 use crate::{Error, Result};
 
@@ -115,7 +117,39 @@ fn row(figures: &Figures, index: usize) -> Value {
         "backward_transfer": average(matrix.backward_transfer(index)),
         "contextual": row.contextual.as_ref().map(|c| contextual(figures, row, c)),
         "update": row.training.map(|_| update(row)),
+        "probe": row.probes.as_ref().map(|_| probe(figures, index)),
     })
+}
+
+/// What probes of the row's features found.
+fn probe(figures: &Figures, index: usize) -> Value {
+    let mut found = Map::new();
+    for kind in ProbeKind::ALL {
+        let accuracies = figures.probed(index, kind).unwrap_or_default();
+        let ids = figures.test_sets().iter().map(|set| set.id.clone());
+        let by_set: Map<String, Value> = ids
+            .zip(&accuracies)
+            .filter(|(_, accuracy)| !accuracy.is_nan())
+            .map(|(id, accuracy)| (id, json!(accuracy)))
+            .collect();
+        found.insert(kind.name().into(), Value::Object(by_set));
+        if kind != ProbeKind::Linear {
+            let mean = average(Average::over(accuracies.into_iter()));
+            found.insert(format!("average_{}", kind.name()), mean);
+        }
+    }
+    let transfers = (1..=index).map(|i| figures.forward_transfer(i));
+    let budget = &figures.started.recipe.measure.probe;
+    found.insert(
+        "forward_transfer".into(),
+        json!(figures.forward_transfer(index)),
+    );
+    found.insert("average_forward_transfer".into(), json!(mean(transfers)));
+    found.insert(
+        "budget".into(),
+        json!({"iterations": budget.iterations, "batch_size": budget.batch_size, "lr": budget.lr}),
+    );
+    Value::Object(found)
 }
 
 fn average(average: Average) -> Value {
@@ -256,7 +290,7 @@ const ACCURACIES: [(&str, &str); 4] = [
     ),
 ];
 
-const OTHERS: [(&str, &str); 33] = [
+const OTHERS: [(&str, &str); 41] = [
     (
         "average_forgetting",
         "mean forgetting over the test sets measured before row i and in it, without the task learned in it",
@@ -375,6 +409,41 @@ const OTHERS: [(&str, &str); 33] = [
     (
         "contextual.resamples",
         "resamples of the test images behind each interval",
+    ),
+    (
+        "probe.linear",
+        "accuracy on each test set of a fresh linear head fitted to its training images on the features after row i, \
+         which are frozen; the same initial values and draws in every row; also of tasks that are yet to be learned",
+    ),
+    (
+        "probe.class_incremental",
+        "accuracy on each test set when the largest of all heads' logits is the answer, nobody saying whose task an \
+         image is of",
+    ),
+    (
+        "probe.average_class_incremental",
+        "its mean over the test sets",
+    ),
+    (
+        "probe.class_incremental_balanced",
+        "likewise by one fresh linear head over the classes of all heads, fitted with as many draws of each task",
+    ),
+    (
+        "probe.average_class_incremental_balanced",
+        "its mean over the test sets",
+    ),
+    (
+        "probe.forward_transfer",
+        "probe.linear of the task learned in row i, in the row before, less that in row 0; null where nothing was \
+         learned before",
+    ),
+    (
+        "probe.average_forward_transfer",
+        "mean of forward_transfer over the rows up to and with i",
+    ),
+    (
+        "probe.budget",
+        "steps of Adam, images a step, drawn with replacement, and the constant learning rate of each probe",
     ),
     (
         "update.lambda",

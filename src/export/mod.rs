@@ -31,12 +31,13 @@ pub fn render(view: &RunView) -> Result<Vec<(&'static str, String)>> {
         ("summary.md", summary::markdown(&figures)),
         ("lost.csv", tables::lost(&figures)?),
     ];
+    files.extend(tables::probes(&figures)?.map(|text| ("probes.csv", text)));
     files.extend(tables::synsets(&figures)?.map(|text| ("synsets.csv", text)));
     Ok(files)
 }
 
-/// Writes `matrix.csv`, `per_class.csv`, `metrics.json`, `summary.md`, `lost.csv` and, where a task has a word,
-/// `synsets.csv` into `folder`, each atomically over the one that is there; gives their paths. Nothing else in the folder is touched.
+/// Writes `matrix.csv`, `per_class.csv`, `metrics.json`, `summary.md`, `lost.csv` and, where there is something
+/// in them, `probes.csv` and `synsets.csv` into `folder`, each atomically over the one that is there; gives their paths. Nothing else in the folder is touched.
 ///
 /// # Errors
 /// As [`render`], and what the file system refuses.

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::figures::{Figures, portable};
-use crate::measure::{Average, CONFIDENCE, Contextual, Estimate, Forgetting, NOT_INDEPENDENT};
+use super::figures::{Figures, ProbeKind, portable};
+use crate::measure::{
+    Average, CONFIDENCE, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, mean,
+};
 use crate::recipe::{Budget, Mode, TrainRecipe};
 
 /// The file.
@@ -15,7 +17,12 @@ pub fn markdown(figures: &Figures) -> String {
     if !recipe.description.is_empty() {
         let _ = writeln!(text, "{}\n", escape(&recipe.description));
     }
-    for part in [what_was_run(figures), accuracy(figures), cost(figures)] {
+    for part in [
+        what_was_run(figures),
+        accuracy(figures),
+        probes(figures),
+        cost(figures),
+    ] {
         text.push_str(&part);
     }
     text
@@ -141,6 +148,61 @@ fn accuracy(figures: &Figures) -> String {
     text.push_str(".\n\n");
     text.push_str(&table(&head, &lines, 1));
     text
+}
+
+/// What probes of the features found; nothing where none were asked for.
+fn probes(figures: &Figures) -> String {
+    let mut lines = Vec::new();
+    for kind in ProbeKind::ALL {
+        for row in figures.rows {
+            let accuracies = figures.probed(row.index, kind).unwrap_or_default();
+            if accuracies.iter().all(|a| a.is_nan()) {
+                continue;
+            }
+            let name = match kind {
+                ProbeKind::Linear => "linear probe",
+                ProbeKind::ClassIncremental => "class-incremental",
+                ProbeKind::Balanced => "after a balanced probe",
+            };
+            let mean = Average::over(accuracies.iter().copied());
+            let mut line = vec![
+                name.into(),
+                format!("{} {}", row.index, escape(figures.after(row.index))),
+            ];
+            line.extend(accuracies.iter().map(|&a| percent(a)));
+            // Linear probes are of tasks that are yet to be learned too: their mean says little.
+            let means = [mean.with_foundation, mean.without_foundation];
+            line.extend(means.map(|m| match kind {
+                ProbeKind::Linear => String::new(),
+                _ => percent(m),
+            }));
+            lines.push(line);
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let transfers = (1..figures.rows.len()).map(|i| figures.forward_transfer(i));
+    let transfer = match percent(mean(transfers)) {
+        none if none.is_empty() => none,
+        points => format!(
+            " Mean forward transfer, a task's probe just before it is learned less that in row 0: {points} points."
+        ),
+    };
+    let mut head = vec!["probe".to_owned(), "after".into()];
+    head.extend(figures.matrix.tasks.iter().map(|id| escape(id)));
+    head.push("mean".into());
+    head.push(format!("without {}", escape(figures.foundation())));
+    let budget = &figures.started.recipe.measure.probe;
+    format!(
+        "\n## Probes\n\nTop-1 in percent of a fresh linear head on the features as they are; of all heads side by \
+         side, nobody saying whose task an image is of; and of one fresh head over all classes, fitted with as many \
+         draws of each task. A probe takes {} steps of Adam with batches of {}, learning rate {}.{transfer}\n\n{}",
+        thousands(budget.iterations),
+        budget.batch_size,
+        budget.lr,
+        table(&head, &lines, 2),
+    )
 }
 
 /// What each merge cost the classes of the foundation, by context; nothing where there was no merge.

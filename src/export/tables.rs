@@ -1,6 +1,6 @@
-//! The tables: `matrix.csv`, `per_class.csv`, `lost.csv` and `synsets.csv`.
+//! The tables: `matrix.csv`, `per_class.csv`, `lost.csv`, `probes.csv` and `synsets.csv`.
 
-use super::figures::Figures;
+use super::figures::{Figures, ProbeKind};
 use crate::run::view::{Evaluation, Row};
 use crate::{Error, Result};
 
@@ -166,6 +166,45 @@ pub fn lost(figures: &Figures) -> Result<String> {
         }
     }
     table.finish()
+}
+
+/// What probes found: one line a row, kind and test set; `None` where no row was probed.
+pub fn probes(figures: &Figures) -> Result<Option<String>> {
+    let mut table = Table::new();
+    table.line(
+        [
+            "after_index",
+            "after_task",
+            "probe",
+            "task",
+            "correct",
+            "total",
+            "accuracy",
+        ]
+        .map(String::from),
+    )?;
+    let mut any = false;
+    for row in figures.rows {
+        let Some(probes) = &row.probes else {
+            continue;
+        };
+        any = true;
+        for kind in ProbeKind::ALL {
+            for set in kind.of(probes) {
+                let sum = |counts: &[u32]| counts.iter().sum::<u32>().to_string();
+                table.line([
+                    row.index.to_string(),
+                    figures.after(row.index).to_owned(),
+                    kind.name().into(),
+                    set.test_set.clone(),
+                    sum(&set.counts.correct),
+                    sum(&set.counts.total),
+                    number(set.counts.accuracy()),
+                ])?;
+            }
+        }
+    }
+    Ok(if any { Some(table.finish()?) } else { None })
 }
 
 /// Which synsets of WordNet each similarity by it is of; `None` where no task has a word.

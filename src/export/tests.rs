@@ -31,6 +31,31 @@ fn where_lost_predictions_went_in_the_sample() {
 }
 
 #[test]
+fn the_probes_of_the_sample() {
+    insta::assert_snapshot!(file(&whole_view(), "probes.csv"));
+}
+
+#[test]
+fn forward_transfer_is_the_gain_of_a_probe_before_its_task_is_learned() {
+    let view = whole_view();
+    let metrics: serde_json::Value = serde_json::from_str(&file(&view, "metrics.json")).unwrap();
+    let probe = |row: usize, key: &str| metrics["rows"][row]["probe"][key].clone();
+    // Greek, learned in row 4: 12 of 15 after row 2 (row 3 was left out), 10 of 15 in row 0.
+    let transfer = probe(4, "forward_transfer").as_f64().unwrap();
+    assert!((transfer - 2.0 / 15.0).abs() < 1e-12);
+    assert_eq!(probe(4, "average_forward_transfer"), transfer);
+    // Before the first task nothing was learned; of the second there is no probe in row 0.
+    assert!(probe(1, "forward_transfer").is_null() && probe(2, "forward_transfer").is_null());
+    assert!(
+        probe(0, "class_incremental")
+            .as_object()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(file(&view, "summary.md").contains("less that in row 0: 13.3 points"));
+}
+
+#[test]
 fn the_synsets_of_the_sample() {
     insta::assert_snapshot!(file(&whole_view(), "synsets.csv"));
 }
@@ -147,7 +172,8 @@ fn neither_time_nor_duration_nor_device_is_in_an_export() {
             }
             Event::Step { seconds, .. }
             | Event::Trained { seconds, .. }
-            | Event::Evaluated { seconds, .. } => *seconds *= 17.0,
+            | Event::Evaluated { seconds, .. }
+            | Event::Probed { seconds, .. } => *seconds *= 17.0,
             _ => {}
         }
     });
@@ -252,7 +278,7 @@ fn every_figure_has_a_definition() {
     for (key, value) in row.as_object().unwrap() {
         match (key.as_str(), value.as_object()) {
             ("after_index" | "after_task" | "left_out", _) => {}
-            ("contextual" | "update" | "forgetting", Some(parts)) => {
+            ("contextual" | "update" | "forgetting" | "probe", Some(parts)) => {
                 let keys = parts.keys().filter(|part| *part != "note");
                 figures.extend(keys.map(|part| format!("{key}.{part}")));
                 let nested = parts
@@ -280,7 +306,7 @@ fn a_write_replaces_its_files_and_nothing_else() {
     fs::write(folder.join("notes.txt"), "mine").unwrap();
     let view = whole_view();
     let paths = write(&view, &folder).unwrap();
-    assert_eq!(paths.len(), 6);
+    assert_eq!(paths.len(), 7);
     for (path, (name, text)) in paths.iter().zip(render(&view).unwrap()) {
         assert_eq!(path, &folder.join(name));
         assert_eq!(fs::read_to_string(path).unwrap(), text);
@@ -289,5 +315,5 @@ fn a_write_replaces_its_files_and_nothing_else() {
         fs::read_to_string(folder.join("notes.txt")).unwrap(),
         "mine"
     );
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 8);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 9);
 }

@@ -39,6 +39,8 @@ pub struct LearnedRow {
     pub predictions: BTreeMap<String, Vec<u32>>,
     /// Which foundation classes its task is about.
     pub about: About,
+    /// Its features were probed.
+    pub probed: bool,
 }
 
 /// Which foundation classes a task is about, fixed before its training.

@@ -185,6 +185,15 @@ pub enum Event {
         /// Seconds the measurement took.
         seconds: f64,
     },
+    /// The features of row `index` were probed.
+    Probed {
+        /// Row.
+        index: usize,
+        /// What was found.
+        probes: Probes,
+        /// Seconds it took.
+        seconds: f64,
+    },
     /// Row `index` is complete.
     Measured {
         /// Row.
@@ -276,4 +285,34 @@ pub struct TestSet {
     pub images: usize,
     /// Training images (0 for the foundation).
     pub train_images: usize,
+}
+
+/// What probes of a row's features found. Where a figure does not exist (no training images, one head alone, adapters
+/// that are stored) its list lacks the test set or is empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probes {
+    /// A fresh head by test set, of tasks that are yet to be learned too.
+    pub linear: Vec<ProbedSet>,
+    /// The heads whose classes are numbered through in the answers of the following two, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<String>,
+    /// Class-incremental: the largest of all heads' logits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joint: Vec<ProbedSet>,
+    /// Class-incremental after a task-balanced probe over the classes of all heads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub balanced: Vec<ProbedSet>,
+}
+
+/// A test set under a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbedSet {
+    /// Id of the test set.
+    pub test_set: String,
+    /// Right and total by class.
+    pub counts: Counts,
+    /// The answer to each image: path within the run's folder.
+    pub file: String,
+    /// Of the file.
+    pub sha256: String,
 }

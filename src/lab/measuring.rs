@@ -36,6 +36,7 @@ impl<R: Recorder> Lab<R> {
                 self.measure_column(index, &column)?;
             }
         }
+        self.probe(index)?;
         let contextual = self.contextual(index)?;
         self.record(Event::Measured { index, contextual })?;
         self.state = State::Measured(index);

@@ -44,6 +44,8 @@ pub struct StoredRow {
     pub predictions: Vec<(String, String, String)>,
     /// Which foundation classes its task is about.
     pub about: About,
+    /// Its features were probed.
+    pub probed: bool,
 }
 
 /// A training that was not merged or discarded.
@@ -126,6 +128,9 @@ impl<R: Recorder> Lab<R> {
                 skipped: row.skipped,
                 ..LearnedRow::default()
             }),
+        }
+        if let Some(last) = self.bench.rows.get_mut(index) {
+            last.probed = row.probed;
         }
         for (column, file, sha256) in &row.predictions {
             let answers = folder.read_predictions(file, sha256)?;

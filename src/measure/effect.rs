@@ -151,17 +151,20 @@ fn effect(
     if !classes.is_empty() {
         rest = decile.split_off(classes.len().div_ceil(10));
     }
-    let inside = |of: &dyn Fn(usize) -> f64| mean(decile.iter().map(|&c| of(c)));
-    let outside = |of: &dyn Fn(usize) -> f64| mean(rest.iter().map(|&c| of(c)));
-    let estimate = |figure: &dyn Fn(&dyn Fn(usize) -> f64) -> f64| {
-        let distribution: Vec<f64> = draws.iter().map(|drops| figure(&|c| drops[c])).collect();
-        let (low, high) = interval(distribution);
+    let sides = |of: &dyn Fn(usize) -> f64| {
+        let [inside, outside] = [&decile, &rest].map(|side| mean(side.iter().map(|&c| of(c))));
+        [inside, outside, inside - outside]
+    };
+    let resampled: Vec<[f64; 3]> = draws.iter().map(|drops| sides(&|c| drops[c])).collect();
+    let values = sides(&|c| turned.drop(c));
+    let [decile_drop, rest_drop, difference] = [0, 1, 2].map(|which| {
+        let (low, high) = interval(resampled.iter().map(|d| d[which]).collect());
         Estimate {
-            value: figure(&|c| turned.drop(c)),
+            value: values[which],
             low,
             high,
         }
-    };
+    });
     let drops: Vec<f64> = classes.iter().map(|&c| turned.drop(c)).collect();
     let similarities: Vec<f64> = classes.iter().map(|&c| similar(c)).collect();
     let errors: Vec<u32> = classes.iter().map(|&c| turned.new_errors[c]).collect();
@@ -174,9 +177,9 @@ fn effect(
         rho,
         rho_p,
         decile: decile.len(),
-        decile_drop: estimate(&|of| inside(of)),
-        rest_drop: estimate(&|of| outside(of)),
-        difference: estimate(&|of| inside(of) - outside(of)),
+        decile_drop,
+        rest_drop,
+        difference,
         new_errors: errors.iter().sum(),
         error_similarity,
         class_similarity: mean(similarities.iter().copied()),

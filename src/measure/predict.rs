@@ -95,7 +95,7 @@ pub fn similarity(foundation: &[Vec<f32>], task: &[Vec<f32>]) -> Vec<f32> {
 }
 
 /// Runs the backbone over batches; `take` gets the features `[b, dim]` and the labels of each.
-fn each_batch(
+pub(super) fn each_batch(
     backbone: &Backbone,
     deltas: Option<&Deltas>,
     batches: impl Iterator<Item = Result<Batch>>,
@@ -133,7 +133,7 @@ fn argmax(values: &[f32]) -> u32 {
 }
 
 /// The most likely class by these logits and its softmax probability, which is NaN where a logit is.
-fn answer(logits: &[f32]) -> (u32, f32) {
+pub(super) fn answer(logits: &[f32]) -> (u32, f32) {
     let class = argmax(logits);
     let best = logits
         .get(class as usize)

@@ -315,6 +315,53 @@ pub struct MeasureRecipe {
     /// writes it. Every other class is looked up by its name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub synsets: BTreeMap<String, String>,
+    /// Linear probes and class-incremental accuracy.
+    #[serde(skip_serializing_if = "ProbeRecipe::is_default")]
+    pub probe: ProbeRecipe,
+}
+
+/// `[measure.probe]`: the default budget is the study's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeRecipe {
+    /// After which rows.
+    pub when: ProbeWhen,
+    /// Steps of Adam.
+    pub iterations: usize,
+    /// Images an iteration.
+    pub batch_size: usize,
+    /// Adam's learning rate, constant.
+    pub lr: f64,
+}
+
+impl Default for ProbeRecipe {
+    fn default() -> Self {
+        Self {
+            when: ProbeWhen::Off,
+            iterations: 3_000,
+            batch_size: 64,
+            lr: 1e-3,
+        }
+    }
+}
+
+impl ProbeRecipe {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `measure.probe.when`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeWhen {
+    /// Never.
+    #[default]
+    Off,
+    /// After the last task.
+    End,
+    /// Before the first task and after each.
+    Each,
 }
 
 impl MeasureRecipe {
@@ -332,6 +379,7 @@ impl Default for MeasureRecipe {
             permutations: 9_999,
             resamples: Self::RESAMPLES,
             synsets: BTreeMap::new(),
+            probe: ProbeRecipe::default(),
         }
     }
 }

@@ -61,6 +61,13 @@ const AUGMENT: Shape = Shape::Table(&[
     optional("stroke", Shape::Real),
 ]);
 
+const PROBE: Shape = Shape::Table(&[
+    optional("when", Shape::Choice(&["off", "end", "each"])),
+    optional("iterations", Shape::Whole),
+    optional("batch_size", Shape::Whole),
+    optional("lr", Shape::Real),
+]);
+
 /// The keys of an experiment.
 pub(super) const RECIPE: &[Field] = &[
     required("name", Shape::Text),
@@ -104,6 +111,7 @@ pub(super) const RECIPE: &[Field] = &[
             optional("permutations", Shape::Whole),
             optional("resamples", Shape::Whole),
             optional("synsets", Shape::Names),
+            optional("probe", PROBE),
         ]),
     ),
     required("foundation", Shape::Table(&[required("data", Shape::Text)])),
@@ -340,6 +348,7 @@ mod tests {
             "measure.resamples=9",
             "measure.synsets.A=n13637376",
             "task.0.word=digit",
+            "measure.probe.when=each",
         ]
         .map(String::from);
         let mut recipe = Recipe::load("demo", &all).unwrap();

@@ -37,6 +37,10 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
     )?;
     let most = MOST_PERMUTATIONS;
     count("measure.resamples", recipe.measure.resamples, most)?;
+    let probe = &recipe.measure.probe;
+    count("measure.probe.iterations", probe.iterations, MOST_STEPS)?;
+    count("measure.probe.batch_size", probe.batch_size, MOST_IMAGES)?;
+    positive("measure.probe.lr", probe.lr)?;
     synsets(recipe)?;
     let foundation =
         DataSource::parse(&recipe.foundation.data).map_err(|m| Fault::at("foundation.data", m))?;

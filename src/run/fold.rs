@@ -204,6 +204,11 @@ impl RunView {
                     );
                 }
             }
+            Event::Probed { index, probes, .. } => {
+                if let Some(row) = self.rows.get_mut(*index) {
+                    row.probes = Some(probes.clone());
+                }
+            }
             Event::Measured { index, contextual } => {
                 self.state = State::Measured(*index);
                 if let Some(row) = self.rows.get_mut(*index) {

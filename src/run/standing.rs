@@ -25,6 +25,7 @@ pub fn standing(view: &RunView) -> Standing {
                         .map(|(id, e)| (id.clone(), e.file.clone(), e.sha256.clone()))
                         .collect(),
                     about: training.map(about).unwrap_or_default(),
+                    probed: row.probes.is_some(),
                 }
             })
             .collect(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{RunView, journal};
-use crate::lab::{Event, JOURNAL_VERSION, Record};
+use crate::lab::{Event, JOURNAL_VERSION, ProbedSet, Probes, Record};
 use crate::measure::{self, Counts, WordSimilarity};
 use crate::random::Key;
 
@@ -24,13 +24,16 @@ pub fn sample_view() -> RunView {
 }
 
 /// The sample with what journals of before do not have: where lost predictions went, similarity by WordNet (of the
-/// first and the last training), and the effect by each measure of similarity.
+/// first and the last training), the effect by each measure of similarity, and probes.
 pub fn whole_sample() -> Vec<Record> {
     let mut records = sample();
     let (mut similarities, mut turned) = (BTreeMap::new(), None);
     let mut training = 0;
-    for record in &mut records {
-        match &mut record.event {
+    let mut learned = Vec::new();
+    let mut at = 0;
+    while at < records.len() {
+        at += 1;
+        match &mut records[at - 1].event {
             Event::Context {
                 training: number,
                 similarity,
@@ -59,30 +62,86 @@ pub fn whole_sample() -> Vec<Record> {
                         errors => vec![((class + 1) % n, errors)],
                     })
                     .collect();
+                match learned.iter().position(|(id, _)| id == test_set) {
+                    Some(known) => learned[known].1 = counts.clone(),
+                    None => learned.push((test_set.clone(), counts.clone())),
+                }
                 if test_set == "latin" {
                     turned = Some((new_errors.clone(), new_hits.clone(), counts.total.clone()));
                 }
             }
-            Event::Measured {
-                index,
-                contextual: Some(contextual),
-            } => {
-                let (errors, hits, total) = turned.as_ref().unwrap();
-                let turned = measure::Turned {
-                    new_errors: errors,
-                    new_hits: hits,
-                    total,
+            Event::Measured { index, contextual } => {
+                let index = *index;
+                if let (Some(contextual), Some((errors, hits, total))) = (contextual, &turned) {
+                    let turned = measure::Turned {
+                        new_errors: errors,
+                        new_hits: hits,
+                        total,
+                    };
+                    let (features, words) = &similarities[&training];
+                    let mut by = vec![("features", features.as_slice())];
+                    by.extend(words.iter().map(|w| ("wordnet", w.similarity.as_slice())));
+                    let key = Key::new(index as u64);
+                    contextual.effects = measure::effects(turned, &by, 99, 100, key);
+                }
+                let record = Record {
+                    event: probed(index, &learned),
+                    ..records[at - 1].clone()
                 };
-                let (features, words) = &similarities[&training];
-                let mut by = vec![("features", features.as_slice())];
-                by.extend(words.iter().map(|w| ("wordnet", w.similarity.as_slice())));
-                let key = Key::new(*index as u64);
-                contextual.effects = measure::effects(turned, &by, 99, 100, key);
+                records.insert(at - 1, record);
+                at += 1;
             }
             _ => {}
         }
     }
+    for (seq, record) in (0..).zip(&mut records) {
+        record.seq = seq;
+    }
     records
+}
+
+/// Probes of a row: as the heads, a little worse by all heads at once. Greek, the last task, is probed from the start:
+/// it is the better known the later.
+fn probed(index: usize, learned: &[(String, Counts)]) -> Event {
+    let set = |kind: &str, id: &str, counts: Counts| ProbedSet {
+        test_set: id.into(),
+        counts,
+        file: format!("predictions/{index:03}/{kind}/{id}.answers"),
+        sha256: "00".into(),
+    };
+    let less = |kind: &str, by: u32| -> Vec<ProbedSet> {
+        learned
+            .iter()
+            .map(|(id, counts)| {
+                let mut counts = counts.clone();
+                for correct in &mut counts.correct {
+                    *correct = correct.saturating_sub(by);
+                }
+                set(kind, id, counts)
+            })
+            .collect()
+    };
+    let mut probes = Probes {
+        linear: less("linear", 1),
+        ..Probes::default()
+    };
+    if learned.iter().all(|(id, _)| id != "greek") {
+        let counts = Counts {
+            correct: vec![10 + index as u32; 4],
+            total: vec![15; 4],
+        };
+        probes.linear.push(set("linear", "greek", counts));
+    }
+    if learned.len() > 1 {
+        probes.heads = learned.iter().map(|(id, _)| id.clone()).collect();
+        probes.joint = less("joint", 6);
+        probes.balanced = less("balanced", 3);
+    }
+    Event::Probed {
+        index,
+        probes,
+        seconds: 0.2,
+    }
 }
 
 /// Similarity by WordNet that goes with that by features; the last class has no word.

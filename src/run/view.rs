@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::lab::{BackboneSummary, Level, State, TestSet};
+use crate::lab::{BackboneSummary, Level, Probes, State, TestSet};
 use crate::lora::UpdateNorm;
 use crate::measure::{Contextual, Counts, WordSimilarity};
 use crate::recipe::Recipe;
@@ -66,6 +66,8 @@ pub struct Row {
     pub evaluations: BTreeMap<String, Evaluation>,
     /// Whether the touched classes lost more.
     pub contextual: Option<Contextual>,
+    /// What probes of its features found, where they were asked for.
+    pub probes: Option<Probes>,
     /// Size of the update so far, by module.
     pub update: Vec<UpdateNorm>,
     /// Size of the whole update so far against the target modules' pretrained weights.
