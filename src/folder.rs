@@ -15,6 +15,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+use crate::answers::Answers;
 use crate::{Error, Result, files};
 
 /// The folder of a run that exists.
@@ -174,9 +175,21 @@ impl RunFolder {
     pub fn predictions(merged: Option<(u32, &str)>, test_set: &str) -> String {
         let (training, step_id) = merged.unwrap_or((0, "foundation"));
         format!(
-            "predictions/{training:03}-{}/{}.u32",
+            "predictions/{training:03}-{}/{}.{}",
             file_name(step_id),
-            file_name(test_set)
+            file_name(test_set),
+            Answers::EXTENSION
+        )
+    }
+
+    /// Name of the answers of a probe of this kind, as [`RunFolder::predictions`].
+    pub fn probed(merged: Option<(u32, &str)>, kind: &str, test_set: &str) -> String {
+        let (training, step_id) = merged.unwrap_or((0, "foundation"));
+        format!(
+            "predictions/{training:03}-{}/{kind}/{}.{}",
+            file_name(step_id),
+            file_name(test_set),
+            Answers::EXTENSION
         )
     }
 
@@ -243,26 +256,17 @@ impl RunFolder {
         Ok(bytes)
     }
 
-    /// Writes predictions, one u32 an image, little-endian; returns the SHA-256.
-    pub fn write_predictions(&self, name: &str, predictions: &[u32]) -> Result<String> {
-        let bytes: Vec<u8> = predictions.iter().flat_map(|p| p.to_le_bytes()).collect();
-        self.write(name, &bytes)
+    /// Writes the answers to a test set; returns the SHA-256.
+    pub fn write_predictions(&self, name: &str, answers: &Answers) -> Result<String> {
+        self.write(name, &answers.to_bytes()?)
     }
 
-    /// Reads predictions back.
+    /// Reads the answers to a test set back, those of older runs without probabilities too.
     ///
     /// # Errors
-    /// As [`RunFolder::read`].
-    pub fn read_predictions(&self, name: &str, sha256: &str) -> Result<Vec<u32>> {
-        let bytes = self.read(name, sha256)?;
-        let (words, rest) = bytes.as_chunks::<4>();
-        if !rest.is_empty() {
-            return Err(Error::input(format!(
-                "{name} holds {} bytes, which is no whole number of predictions",
-                bytes.len()
-            )));
-        }
-        Ok(words.iter().map(|w| u32::from_le_bytes(*w)).collect())
+    /// As [`RunFolder::read`] and [`Answers::from_bytes`].
+    pub fn read_predictions(&self, name: &str, sha256: &str) -> Result<Answers> {
+        Answers::from_bytes(name, &self.read(name, sha256)?)
     }
 
     /// Removes a file of the run; one that is gone already is no error.
@@ -430,11 +434,15 @@ mod tests {
         );
         assert_eq!(
             RunFolder::predictions(None, "latin"),
-            "predictions/000-foundation/latin.u32"
+            "predictions/000-foundation/latin.answers"
         );
         assert_eq!(
             RunFolder::predictions(Some((1, "parity")), "latin"),
-            "predictions/001-parity/latin.u32"
+            "predictions/001-parity/latin.answers"
+        );
+        assert_eq!(
+            RunFolder::probed(Some((1, "parity")), "joint", "latin"),
+            "predictions/001-parity/joint/latin.answers"
         );
         assert_eq!(file_name(".."), "unnamed");
     }
@@ -444,13 +452,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = begun(dir.path());
         let name = RunFolder::predictions(None, "latin");
-        let sha256 = run.write_predictions(&name, &[3, 0, 70_000]).unwrap();
-        assert_eq!(
-            run.read_predictions(&name, &sha256).unwrap(),
-            [3, 0, 70_000]
-        );
+        let answers = Answers {
+            classes: vec![3, 0, 700],
+            confidence: vec![1.0, 0.0, 1.0],
+        };
+        let sha256 = run.write_predictions(&name, &answers).unwrap();
+        assert_eq!(run.read_predictions(&name, &sha256).unwrap(), answers);
         let path = run.path(&name).unwrap();
-        assert_eq!(&fs::read(&path).unwrap()[..4], &[3, 0, 0, 0]);
+        assert_eq!(fs::metadata(&path).unwrap().len(), 12);
 
         fs::write(&path, [1, 2, 3]).unwrap();
         let changed = run.read_predictions(&name, &sha256).unwrap_err();

@@ -8,11 +8,14 @@ pub mod error;
 pub mod files;
 pub mod random;
 
+pub mod answers;
 pub mod float;
 pub mod folder;
 pub mod progress;
 
 pub mod hub;
+
+pub mod wordnet;
 
 pub mod recipe;
 

@@ -1,6 +1,6 @@
 //! What all files of an export are written from.
 
-use crate::lab::TestSet;
+use crate::lab::{ProbedSet, Probes, TestSet};
 use crate::measure::Matrix;
 use crate::run::RunView;
 use crate::run::view::{Evaluation, Row, Started, Training};
@@ -62,6 +62,44 @@ impl<'a> Figures<'a> {
         self.view.training(row.training?)
     }
 
+    /// Similarity of each foundation class to the task learned in a row, by the measure of this name.
+    pub fn similarity(&self, row: &Row, name: &str) -> Option<&'a [f32]> {
+        let training = self.training(row)?;
+        match name {
+            "features" => Some(&training.similarity),
+            "wordnet" => training.wordnet.as_ref().map(|w| w.similarity.as_slice()),
+            _ => None,
+        }
+    }
+
+    /// What probes of a kind found of each test set after row `index`, NaN where nothing; `None` if the row was not
+    /// probed.
+    pub fn probed(&self, index: usize, kind: ProbeKind) -> Option<Vec<f64>> {
+        let probes = self.rows.get(index)?.probes.as_ref()?;
+        let sets = kind.of(probes);
+        let accuracy = |id: &str| sets.iter().find(|s| s.test_set == id);
+        let accuracies = self.test_sets().iter().map(|set| {
+            let probed = accuracy(&set.id);
+            probed.map_or(f64::NAN, |p| p.counts.accuracy())
+        });
+        Some(accuracies.collect())
+    }
+
+    /// Forward transfer to the task learned in row `index`: its linear probe's accuracy on the features before that
+    /// less that on the pretrained features. NaN where one of them is missing, or where nothing was learned before.
+    pub fn forward_transfer(&self, index: usize) -> f64 {
+        let before = (1..index).rev().find(|&i| !self.rows[i].skipped);
+        let column = self.matrix.learned.get(index).copied().flatten();
+        let (Some(before), Some(column)) = (before, column) else {
+            return f64::NAN;
+        };
+        let probe = |row: usize| {
+            let all = self.probed(row, ProbeKind::Linear);
+            all.and_then(|a| a.get(column).copied()).unwrap_or(f64::NAN)
+        };
+        probe(before) - probe(0)
+    }
+
     /// The measurement of a test set just before `row`'s merge: rows that were left out changed nothing.
     pub fn before(&self, row: &Row, test_set: &str) -> Option<&'a Evaluation> {
         let earlier = self.rows.get(..row.index)?;
@@ -76,6 +114,39 @@ impl<'a> Figures<'a> {
     /// The last row that was measured.
     pub fn last(&self) -> usize {
         self.rows.iter().rposition(|r| !r.skipped).unwrap_or(0)
+    }
+}
+
+/// What is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// A fresh head of a test set's own.
+    Linear,
+    /// All heads side by side.
+    ClassIncremental,
+    /// A balanced probe over all classes.
+    Balanced,
+}
+
+impl ProbeKind {
+    pub const ALL: [Self; 3] = [Self::Linear, Self::ClassIncremental, Self::Balanced];
+
+    /// Its name in exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::ClassIncremental => "class_incremental",
+            Self::Balanced => "class_incremental_balanced",
+        }
+    }
+
+    /// Its part of what was found.
+    pub fn of(self, probes: &Probes) -> &[ProbedSet] {
+        match self {
+            Self::Linear => &probes.linear,
+            Self::ClassIncremental => &probes.joint,
+            Self::Balanced => &probes.balanced,
+        }
     }
 }
 

@@ -3,13 +3,15 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::figures::{Figures, portable};
-use crate::measure::{Average, Contextual, Forgetting, NOT_INDEPENDENT};
+use super::figures::{Figures, ProbeKind, portable};
+use crate::measure::{
+    Average, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, distribution, mean,
+};
 use crate::run::view::Row;
 use crate::{Error, Result};
 
 /// The version of the format of `metrics.json`.
-pub const METRICS_VERSION: u32 = 1;
+pub const METRICS_VERSION: u32 = 2;
 
 /// The file. A figure that does not exist (nothing was measured, or a mean over nothing) is `null`.
 pub fn json(figures: &Figures) -> Result<String> {
@@ -115,7 +117,39 @@ fn row(figures: &Figures, index: usize) -> Value {
         "backward_transfer": average(matrix.backward_transfer(index)),
         "contextual": row.contextual.as_ref().map(|c| contextual(figures, row, c)),
         "update": row.training.map(|_| update(row)),
+        "probe": row.probes.as_ref().map(|_| probe(figures, index)),
     })
+}
+
+/// What probes of the row's features found.
+fn probe(figures: &Figures, index: usize) -> Value {
+    let mut found = Map::new();
+    for kind in ProbeKind::ALL {
+        let accuracies = figures.probed(index, kind).unwrap_or_default();
+        let ids = figures.test_sets().iter().map(|set| set.id.clone());
+        let by_set: Map<String, Value> = ids
+            .zip(&accuracies)
+            .filter(|(_, accuracy)| !accuracy.is_nan())
+            .map(|(id, accuracy)| (id, json!(accuracy)))
+            .collect();
+        found.insert(kind.name().into(), Value::Object(by_set));
+        if kind != ProbeKind::Linear {
+            let mean = average(Average::over(accuracies.into_iter()));
+            found.insert(format!("average_{}", kind.name()), mean);
+        }
+    }
+    let transfers = (1..=index).map(|i| figures.forward_transfer(i));
+    let budget = &figures.started.recipe.measure.probe;
+    found.insert(
+        "forward_transfer".into(),
+        json!(figures.forward_transfer(index)),
+    );
+    found.insert("average_forward_transfer".into(), json!(mean(transfers)));
+    found.insert(
+        "budget".into(),
+        json!({"iterations": budget.iterations, "batch_size": budget.batch_size, "lr": budget.lr}),
+    );
+    Value::Object(found)
 }
 
 fn average(average: Average) -> Value {
@@ -149,7 +183,59 @@ fn contextual(figures: &Figures, row: &Row, c: &Contextual) -> Value {
         "spearman_p_two_sided": c.rho_p,
         "similarity": "features",
         "permutations": recipe.measure.permutations,
+        "by_similarity": by_similarity(figures, row, c),
+        "resamples": recipe.measure.resamples,
         "note": NOT_INDEPENDENT,
+    })
+}
+
+/// The effect by each measure of similarity, under its name.
+fn by_similarity(figures: &Figures, row: &Row, c: &Contextual) -> Map<String, Value> {
+    let estimate = |e: Estimate| json!({"value": e.value, "low": e.low, "high": e.high});
+    c.effects
+        .iter()
+        .map(|e| {
+            let effect = json!({
+                "classes": e.classes,
+                "spearman_rho": e.rho,
+                "spearman_p_two_sided": e.rho_p,
+                "decile_classes": e.decile,
+                "decile_drop": estimate(e.decile_drop),
+                "rest_drop": estimate(e.rest_drop),
+                "difference": estimate(e.difference),
+                "new_errors": e.new_errors,
+                "error_similarity": e.error_similarity,
+                "class_similarity": e.class_similarity,
+                "error_similarity_p_two_sided": e.error_p,
+                "distribution": spread(figures, row, &e.similarity),
+            });
+            (e.similarity.clone(), effect)
+        })
+        .collect()
+}
+
+/// How the similarities of classes and of new errors are spread.
+fn spread(figures: &Figures, row: &Row, name: &str) -> Value {
+    const BINS: usize = 20;
+    let similarity = figures.similarity(row, name).unwrap_or_default();
+    let evaluation = row.evaluations.get(figures.foundation());
+    // Wu and Palmer's is a share, the others are cosines.
+    let range = if name == "wordnet" {
+        (0.0, 1.0)
+    } else {
+        (-1.0, 1.0)
+    };
+    let images = |c: usize| evaluation.and_then(|e| e.counts.total.get(c).copied());
+    let class = |c: usize| f64::from(u8::from(images(c).unwrap_or(0) > 0));
+    let errors = |c: usize| {
+        let errors = evaluation.and_then(|e| e.new_errors.get(c).copied());
+        f64::from(errors.unwrap_or(0))
+    };
+    json!({
+        "from": range.0,
+        "to": range.1,
+        "classes": distribution(similarity, &class, range, BINS),
+        "new_errors": distribution(similarity, &errors, range, BINS),
     })
 }
 
@@ -204,7 +290,7 @@ const ACCURACIES: [(&str, &str); 4] = [
     ),
 ];
 
-const OTHERS: [(&str, &str); 19] = [
+const OTHERS: [(&str, &str); 41] = [
     (
         "average_forgetting",
         "mean forgetting over the test sets measured before row i and in it, without the task learned in it",
@@ -263,6 +349,102 @@ const OTHERS: [(&str, &str); 19] = [
          prototype; of the task's classes the nearest",
     ),
     ("contextual.permutations", "n"),
+    (
+        "contextual.by_similarity",
+        "the same question by each measure of similarity between a foundation class and the task. features: as \
+         contextual.similarity. wordnet: Wu and Palmer's 2 depth(lcs) / (depth(a) + depth(b)) in WordNet 3.0, depths \
+         along the shortest way and 1 at the root, of the task's word and the class's name, the best over their noun \
+         synsets",
+    ),
+    (
+        "contextual.by_similarity.classes",
+        "foundation classes that have this similarity and images",
+    ),
+    (
+        "contextual.by_similarity.spearman_rho",
+        "as contextual.spearman_rho, by this similarity",
+    ),
+    (
+        "contextual.by_similarity.spearman_p_two_sided",
+        "as contextual.spearman_p_two_sided",
+    ),
+    (
+        "contextual.by_similarity.decile_classes",
+        "the most similar tenth of these classes, rounded up; of equally similar ones the lower",
+    ),
+    (
+        "contextual.by_similarity.decile_drop",
+        "mean drop of the most similar tenth; low to high holds 95 % of resamples: percentile bootstrap over test \
+         images, of each class as many of its own drawn with replacement as it has, classes and similarities fixed",
+    ),
+    (
+        "contextual.by_similarity.rest_drop",
+        "mean drop of the other classes, likewise",
+    ),
+    (
+        "contextual.by_similarity.difference",
+        "decile_drop less rest_drop, likewise",
+    ),
+    (
+        "contextual.by_similarity.new_errors",
+        "test images of these classes that were right before this merge and wrong after it",
+    ),
+    (
+        "contextual.by_similarity.error_similarity",
+        "mean similarity over the new errors, each counting for its class",
+    ),
+    (
+        "contextual.by_similarity.class_similarity",
+        "mean similarity over the classes",
+    ),
+    (
+        "contextual.by_similarity.error_similarity_p_two_sided",
+        "(k+1)/(n+1), k of n permutations of the similarities with |error_similarity - class_similarity| at least as \
+         large",
+    ),
+    (
+        "contextual.by_similarity.distribution",
+        "shares of the classes and of the new errors in bins of equal width of the similarity",
+    ),
+    (
+        "contextual.resamples",
+        "resamples of the test images behind each interval",
+    ),
+    (
+        "probe.linear",
+        "accuracy on each test set of a fresh linear head fitted to its training images on the features after row i, \
+         which are frozen; the same initial values and draws in every row; also of tasks that are yet to be learned",
+    ),
+    (
+        "probe.class_incremental",
+        "accuracy on each test set when the largest of all heads' logits is the answer, nobody saying whose task an \
+         image is of",
+    ),
+    (
+        "probe.average_class_incremental",
+        "its mean over the test sets",
+    ),
+    (
+        "probe.class_incremental_balanced",
+        "likewise by one fresh linear head over the classes of all heads, fitted with as many draws of each task",
+    ),
+    (
+        "probe.average_class_incremental_balanced",
+        "its mean over the test sets",
+    ),
+    (
+        "probe.forward_transfer",
+        "probe.linear of the task learned in row i, in the row before, less that in row 0; null where nothing was \
+         learned before",
+    ),
+    (
+        "probe.average_forward_transfer",
+        "mean of forward_transfer over the rows up to and with i",
+    ),
+    (
+        "probe.budget",
+        "steps of Adam, images a step, drawn with replacement, and the constant learning rate of each probe",
+    ),
     (
         "update.lambda",
         "factor on the update in the merge, 1 for a plain one",

@@ -24,16 +24,20 @@ pub use summary::thousands;
 /// [`crate::Error::Input`] if nothing is measured yet.
 pub fn render(view: &RunView) -> Result<Vec<(&'static str, String)>> {
     let figures = Figures::of(view)?;
-    Ok(vec![
+    let mut files = vec![
         ("matrix.csv", tables::matrix(&figures)?),
         ("per_class.csv", tables::per_class(&figures)?),
         ("metrics.json", metrics::json(&figures)?),
         ("summary.md", summary::markdown(&figures)),
-    ])
+        ("lost.csv", tables::lost(&figures)?),
+    ];
+    files.extend(tables::probes(&figures)?.map(|text| ("probes.csv", text)));
+    files.extend(tables::synsets(&figures)?.map(|text| ("synsets.csv", text)));
+    Ok(files)
 }
 
-/// Writes `matrix.csv`, `per_class.csv`, `metrics.json` and `summary.md` into `folder`, each atomically over the
-/// one that is there; gives their paths. Nothing else in the folder is touched.
+/// Writes `matrix.csv`, `per_class.csv`, `metrics.json`, `summary.md`, `lost.csv` and, where there is something
+/// in them, `probes.csv` and `synsets.csv` into `folder`, each atomically over the one that is there; gives their paths. Nothing else in the folder is touched.
 ///
 /// # Errors
 /// As [`render`], and what the file system refuses.

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::figures::{Figures, portable};
-use crate::measure::{Average, Contextual, Forgetting, NOT_INDEPENDENT};
+use super::figures::{Figures, ProbeKind, portable};
+use crate::measure::{
+    Average, CONFIDENCE, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, mean,
+};
 use crate::recipe::{Budget, Mode, TrainRecipe};
 
 /// The file.
@@ -15,7 +17,12 @@ pub fn markdown(figures: &Figures) -> String {
     if !recipe.description.is_empty() {
         let _ = writeln!(text, "{}\n", escape(&recipe.description));
     }
-    for part in [what_was_run(figures), accuracy(figures), cost(figures)] {
+    for part in [
+        what_was_run(figures),
+        accuracy(figures),
+        probes(figures),
+        cost(figures),
+    ] {
         text.push_str(&part);
     }
     text
@@ -143,6 +150,61 @@ fn accuracy(figures: &Figures) -> String {
     text
 }
 
+/// What probes of the features found; nothing where none were asked for.
+fn probes(figures: &Figures) -> String {
+    let mut lines = Vec::new();
+    for kind in ProbeKind::ALL {
+        for row in figures.rows {
+            let accuracies = figures.probed(row.index, kind).unwrap_or_default();
+            if accuracies.iter().all(|a| a.is_nan()) {
+                continue;
+            }
+            let name = match kind {
+                ProbeKind::Linear => "linear probe",
+                ProbeKind::ClassIncremental => "class-incremental",
+                ProbeKind::Balanced => "after a balanced probe",
+            };
+            let mean = Average::over(accuracies.iter().copied());
+            let mut line = vec![
+                name.into(),
+                format!("{} {}", row.index, escape(figures.after(row.index))),
+            ];
+            line.extend(accuracies.iter().map(|&a| percent(a)));
+            // Linear probes are of tasks that are yet to be learned too: their mean says little.
+            let means = [mean.with_foundation, mean.without_foundation];
+            line.extend(means.map(|m| match kind {
+                ProbeKind::Linear => String::new(),
+                _ => percent(m),
+            }));
+            lines.push(line);
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let transfers = (1..figures.rows.len()).map(|i| figures.forward_transfer(i));
+    let transfer = match percent(mean(transfers)) {
+        none if none.is_empty() => none,
+        points => format!(
+            " Mean forward transfer, a task's probe just before it is learned less that in row 0: {points} points."
+        ),
+    };
+    let mut head = vec!["probe".to_owned(), "after".into()];
+    head.extend(figures.matrix.tasks.iter().map(|id| escape(id)));
+    head.push("mean".into());
+    head.push(format!("without {}", escape(figures.foundation())));
+    let budget = &figures.started.recipe.measure.probe;
+    format!(
+        "\n## Probes\n\nTop-1 in percent of a fresh linear head on the features as they are; of all heads side by \
+         side, nobody saying whose task an image is of; and of one fresh head over all classes, fitted with as many \
+         draws of each task. A probe takes {} steps of Adam with batches of {}, learning rate {}.{transfer}\n\n{}",
+        thousands(budget.iterations),
+        budget.batch_size,
+        budget.lr,
+        table(&head, &lines, 2),
+    )
+}
+
 /// What each merge cost the classes of the foundation, by context; nothing where there was no merge.
 fn cost(figures: &Figures) -> String {
     let merges: Vec<(usize, &Contextual)> = figures
@@ -186,7 +248,7 @@ fn cost(figures: &Figures) -> String {
             line
         })
         .collect();
-    format!(
+    let mut text = format!(
         "\n## What each merge cost {}\n\nDrop of accuracy by that merge alone, in points, mean over the classes of a \
          group, of the task's context, and of the rest; whether the context lost more ({} permutations); Spearman's ρ \
          of a class's drop and its similarity to the task by pretrained features; the size of the update so far.\n\n{}\n\
@@ -195,6 +257,61 @@ fn cost(figures: &Figures) -> String {
         thousands(figures.started.recipe.measure.permutations),
         table(&head, &lines, 2),
         capitalised(NOT_INDEPENDENT),
+    );
+    text.push_str(&by_similarity(figures, &merges));
+    text
+}
+
+/// The most similar tenth of the foundation's classes against the rest, by each measure of similarity.
+fn by_similarity(figures: &Figures, merges: &[(usize, &Contextual)]) -> String {
+    let between = |e: Estimate| match percent(e.value) {
+        value if value.is_empty() => value,
+        value => format!("{value} ({} to {})", percent(e.low), percent(e.high)),
+    };
+    let lines: Vec<Vec<String>> = merges
+        .iter()
+        .flat_map(|&(index, c)| c.effects.iter().map(move |e| (index, e)))
+        .map(|(index, e)| {
+            vec![
+                escape(figures.after(index)),
+                e.similarity.clone(),
+                e.classes.to_string(),
+                between(e.decile_drop),
+                between(e.rest_drop),
+                between(e.difference),
+                decimals(e.rho, 2),
+                decimals(e.rho_p, 4),
+                decimals(e.error_similarity, 2),
+                decimals(e.class_similarity, 2),
+                decimals(e.error_p, 4),
+            ]
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let head = [
+        "merge",
+        "similarity",
+        "classes",
+        "most similar tenth",
+        "rest",
+        "difference",
+        "ρ",
+        "p of ρ",
+        "similarity of new errors",
+        "of classes",
+        "p",
+    ]
+    .map(String::from);
+    format!(
+        "\n## By similarity to the task\n\nMean drop of the most similar tenth of the classes and of the rest, in \
+         points, with {:.0} % bootstrap intervals ({} resamples of the test images of each class); Spearman's ρ of a \
+         class's drop and its similarity; the mean similarity of the new errors against that of all classes, two-sided \
+         p by permutation.\n\n{}",
+        100.0 * CONFIDENCE,
+        thousands(figures.started.recipe.measure.resamples),
+        table(&head, &lines, 2),
     )
 }
 
@@ -276,9 +393,9 @@ fn percent(x: f64) -> String {
     decimals(100.0 * x, 1)
 }
 
-/// Empty for NaN, and no minus before a zero.
+/// Empty for what is not finite, and no minus before a zero.
 fn decimals(x: f64, places: usize) -> String {
-    if x.is_nan() {
+    if !x.is_finite() {
         return String::new();
     }
     let text = format!("{x:.places$}");

@@ -1,6 +1,6 @@
-//! The tables: `matrix.csv` and `per_class.csv`.
+//! The tables: `matrix.csv`, `per_class.csv`, `lost.csv`, `probes.csv` and `synsets.csv`.
 
-use super::figures::Figures;
+use super::figures::{Figures, ProbeKind};
 use crate::run::view::{Evaluation, Row};
 use crate::{Error, Result};
 
@@ -105,11 +105,15 @@ fn class_line(
         }
     };
     // The foundation's classes alone are compared with the task just learned.
-    let similarity = figures
-        .training(row)
-        .filter(|_| test_set == figures.foundation())
-        .and_then(|t| t.similarity.get(class))
-        .filter(|s| s.is_finite());
+    let similarity = |name: &str| {
+        figures
+            .similarity(row, name)
+            .filter(|_| test_set == figures.foundation())
+            .and_then(|s| s.get(class))
+            .filter(|s| s.is_finite())
+            .map(f32::to_string)
+            .unwrap_or_default()
+    };
     vec![
         row.index.to_string(),
         test_set.to_owned(),
@@ -121,10 +125,126 @@ fn class_line(
         number(evaluation.counts.class_accuracy(class)),
         changed(&evaluation.new_errors),
         changed(&evaluation.new_hits),
-        similarity.map(f32::to_string).unwrap_or_default(),
-        String::new(),
-        String::new(),
+        similarity("features"),
+        similarity("wordnet"),
+        similarity("clip"),
     ]
+}
+
+/// Where lost predictions went: one line a row, test set, class and answer to its new errors.
+pub fn lost(figures: &Figures) -> Result<String> {
+    let mut table = Table::new();
+    table.line(
+        [
+            "after_index",
+            "task",
+            "class_index",
+            "class_name",
+            "went_to_index",
+            "went_to_name",
+            "count",
+        ]
+        .map(String::from),
+    )?;
+    for row in figures.rows {
+        for set in figures.test_sets() {
+            let name = |class: usize| set.classes.get(class).map_or("", |c| c.name.as_str());
+            let lost = row.evaluations.get(&set.id).map(|e| e.lost.as_slice());
+            for (class, went) in lost.unwrap_or_default().iter().enumerate() {
+                for &(to, count) in went {
+                    table.line([
+                        row.index.to_string(),
+                        set.id.clone(),
+                        class.to_string(),
+                        name(class).into(),
+                        to.to_string(),
+                        name(to).into(),
+                        count.to_string(),
+                    ])?;
+                }
+            }
+        }
+    }
+    table.finish()
+}
+
+/// What probes found: one line a row, kind and test set; `None` where no row was probed.
+pub fn probes(figures: &Figures) -> Result<Option<String>> {
+    let mut table = Table::new();
+    table.line(
+        [
+            "after_index",
+            "after_task",
+            "probe",
+            "task",
+            "correct",
+            "total",
+            "accuracy",
+        ]
+        .map(String::from),
+    )?;
+    let mut any = false;
+    for row in figures.rows {
+        let Some(probes) = &row.probes else {
+            continue;
+        };
+        any = true;
+        for kind in ProbeKind::ALL {
+            for set in kind.of(probes) {
+                let sum = |counts: &[u32]| counts.iter().sum::<u32>().to_string();
+                table.line([
+                    row.index.to_string(),
+                    figures.after(row.index).to_owned(),
+                    kind.name().into(),
+                    set.test_set.clone(),
+                    sum(&set.counts.correct),
+                    sum(&set.counts.total),
+                    number(set.counts.accuracy()),
+                ])?;
+            }
+        }
+    }
+    Ok(if any { Some(table.finish()?) } else { None })
+}
+
+/// Which synsets of WordNet each similarity by it is of; `None` where no task has a word.
+pub fn synsets(figures: &Figures) -> Result<Option<String>> {
+    let mut table = Table::new();
+    table.line(
+        [
+            "after_index",
+            "after_task",
+            "class_index",
+            "class_name",
+            "class_synset",
+            "task_synset",
+            "similarity_wordnet",
+        ]
+        .map(String::from),
+    )?;
+    let mut any = false;
+    let classes = figures.test_sets().first().map(|s| s.classes.as_slice());
+    for row in figures.rows {
+        let training = figures.training(row);
+        let Some(words) = training.and_then(|t| t.wordnet.as_ref()) else {
+            continue;
+        };
+        any = true;
+        let synset = |of: &[String], class: usize| of.get(class).cloned().unwrap_or_default();
+        for (index, class) in classes.unwrap_or_default().iter().enumerate() {
+            let similarity = words.similarity.get(index).filter(|s| s.is_finite());
+            table.line([
+                row.index.to_string(),
+                figures.after(row.index).to_owned(),
+                index.to_string(),
+                class.name.clone(),
+                synset(&words.class_synsets, index),
+                synset(&words.task_synsets, index),
+                similarity.map(f32::to_string).unwrap_or_default(),
+            ])?;
+        }
+    }
+    Ok(if any { Some(table.finish()?) } else { None })
 }
 
 /// The shortest text that is read back as the same f64; empty for what is not finite.

@@ -5,11 +5,78 @@ use crate::Error;
 use crate::data::Class;
 use crate::lab::{Event, Record};
 use crate::run::RunView;
-use crate::run::testing::{sample, sample_view};
+use crate::run::testing::{sample, whole_sample};
+
+fn whole_view() -> RunView {
+    RunView::replay(&whole_sample())
+}
 
 fn file(view: &RunView, name: &str) -> String {
     let files = render(view).unwrap();
     files.into_iter().find(|(n, _)| *n == name).unwrap().1
+}
+
+#[test]
+fn where_lost_predictions_went_in_the_sample() {
+    let view = whole_view();
+    insta::assert_snapshot!(file(&view, "lost.csv"));
+    // As many as there are new errors in the other table.
+    let (lost, per_class) = (file(&view, "lost.csv"), file(&view, "per_class.csv"));
+    let sum = |text: &str, column: usize| -> u32 {
+        let lines = read_csv(text).into_iter().skip(1);
+        lines.map(|l| l[column].parse().unwrap_or(0)).sum()
+    };
+    assert!(sum(&lost, 6) > 0);
+    assert_eq!(sum(&lost, 6), sum(&per_class, 8));
+}
+
+#[test]
+fn the_probes_of_the_sample() {
+    insta::assert_snapshot!(file(&whole_view(), "probes.csv"));
+}
+
+#[test]
+fn forward_transfer_is_the_gain_of_a_probe_before_its_task_is_learned() {
+    let view = whole_view();
+    let metrics: serde_json::Value = serde_json::from_str(&file(&view, "metrics.json")).unwrap();
+    let probe = |row: usize, key: &str| metrics["rows"][row]["probe"][key].clone();
+    // Greek, learned in row 4: 12 of 15 after row 2 (row 3 was left out), 10 of 15 in row 0.
+    let transfer = probe(4, "forward_transfer").as_f64().unwrap();
+    assert!((transfer - 2.0 / 15.0).abs() < 1e-12);
+    assert_eq!(probe(4, "average_forward_transfer"), transfer);
+    // Before the first task nothing was learned; of the second there is no probe in row 0.
+    assert!(probe(1, "forward_transfer").is_null() && probe(2, "forward_transfer").is_null());
+    assert!(
+        probe(0, "class_incremental")
+            .as_object()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(file(&view, "summary.md").contains("less that in row 0: 13.3 points"));
+}
+
+#[test]
+fn the_synsets_of_the_sample() {
+    insta::assert_snapshot!(file(&whole_view(), "synsets.csv"));
+}
+
+#[test]
+fn a_journal_of_before_exports_what_it_has() {
+    let files = render(&RunView::replay(&sample())).unwrap();
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names,
+        [
+            "matrix.csv",
+            "per_class.csv",
+            "metrics.json",
+            "summary.md",
+            "lost.csv"
+        ]
+    );
+    assert_eq!(read_csv(&files[4].1).len(), 1);
+    assert!(!files[3].1.contains("By similarity"));
+    assert!(read_csv(&files[1].1)[1..].iter().all(|l| l[11].is_empty()));
 }
 
 /// The lines of a table as a reader of CSV sees them.
@@ -27,7 +94,7 @@ fn read_csv(text: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_sample_exports_the_example_of_the_fixtures() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/metrics.json");
-    let text = file(&sample_view(), "metrics.json");
+    let text = file(&whole_view(), "metrics.json");
     // After a change of the format that is meant: UPDATE_FIXTURES=1 cargo test --lib export
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
         fs::write(path, &text).unwrap();
@@ -37,22 +104,22 @@ fn the_sample_exports_the_example_of_the_fixtures() {
 
 #[test]
 fn the_matrix_of_the_sample() {
-    insta::assert_snapshot!(file(&sample_view(), "matrix.csv"));
+    insta::assert_snapshot!(file(&whole_view(), "matrix.csv"));
 }
 
 #[test]
 fn the_classes_of_the_sample() {
-    insta::assert_snapshot!(file(&sample_view(), "per_class.csv"));
+    insta::assert_snapshot!(file(&whole_view(), "per_class.csv"));
 }
 
 #[test]
 fn the_summary_of_the_sample() {
-    insta::assert_snapshot!(file(&sample_view(), "summary.md"));
+    insta::assert_snapshot!(file(&whole_view(), "summary.md"));
 }
 
 #[test]
 fn the_tables_are_read_back_as_the_figures_that_they_are() {
-    let view = sample_view();
+    let view = whole_view();
     let matrix = view.matrix();
     let lines = read_csv(&file(&view, "matrix.csv"));
     assert_eq!(lines[0][..3], ["after_index", "after_task", "latin"]);
@@ -87,7 +154,7 @@ fn the_tables_are_read_back_as_the_figures_that_they_are() {
 
 /// The journal that `change` makes of the sample's.
 fn changed(change: impl Fn(&mut Record)) -> Vec<(&'static str, String)> {
-    let mut records = sample();
+    let mut records = whole_sample();
     records.iter_mut().for_each(change);
     render(&RunView::replay(&records)).unwrap()
 }
@@ -105,11 +172,12 @@ fn neither_time_nor_duration_nor_device_is_in_an_export() {
             }
             Event::Step { seconds, .. }
             | Event::Trained { seconds, .. }
-            | Event::Evaluated { seconds, .. } => *seconds *= 17.0,
+            | Event::Evaluated { seconds, .. }
+            | Event::Probed { seconds, .. } => *seconds *= 17.0,
             _ => {}
         }
     });
-    assert_eq!(other, render(&sample_view()).unwrap());
+    assert_eq!(other, render(&whole_view()).unwrap());
 }
 
 #[test]
@@ -181,7 +249,13 @@ fn figures_that_do_not_exist_are_null_or_empty() {
         Event::Measured {
             contextual: Some(c),
             ..
-        } => (c.rho, c.rho_p) = (f64::NAN, f64::NAN),
+        } => {
+            (c.rho, c.rho_p) = (f64::NAN, f64::NAN);
+            for effect in &mut c.effects {
+                effect.difference.low = f64::NAN;
+                effect.error_similarity = f64::INFINITY;
+            }
+        }
         Event::Context { similarity, .. } => similarity.fill(f32::NAN),
         _ => {}
     });
@@ -197,16 +271,21 @@ fn figures_that_do_not_exist_are_null_or_empty() {
 #[test]
 fn every_figure_has_a_definition() {
     let metrics: serde_json::Value =
-        serde_json::from_str(&file(&sample_view(), "metrics.json")).unwrap();
+        serde_json::from_str(&file(&whole_view(), "metrics.json")).unwrap();
     let definitions = metrics["definitions"].as_object().unwrap();
     let row = &metrics["rows"][4];
     let mut figures = Vec::new();
     for (key, value) in row.as_object().unwrap() {
         match (key.as_str(), value.as_object()) {
             ("after_index" | "after_task" | "left_out", _) => {}
-            ("contextual" | "update" | "forgetting", Some(parts)) => {
-                let parts = parts.keys().filter(|part| *part != "note");
-                figures.extend(parts.map(|part| format!("{key}.{part}")));
+            ("contextual" | "update" | "forgetting" | "probe", Some(parts)) => {
+                let keys = parts.keys().filter(|part| *part != "note");
+                figures.extend(keys.map(|part| format!("{key}.{part}")));
+                let nested = parts
+                    .get("by_similarity")
+                    .and_then(|by| by["wordnet"].as_object());
+                let keys = nested.iter().flat_map(|effect| effect.keys());
+                figures.extend(keys.map(|part| format!("{key}.by_similarity.{part}")));
             }
             _ => figures.push(key.clone()),
         }
@@ -225,9 +304,9 @@ fn a_write_replaces_its_files_and_nothing_else() {
     fs::create_dir_all(folder.join("snapshots/001-after-parity")).unwrap();
     fs::write(folder.join("matrix.csv"), "old").unwrap();
     fs::write(folder.join("notes.txt"), "mine").unwrap();
-    let view = sample_view();
+    let view = whole_view();
     let paths = write(&view, &folder).unwrap();
-    assert_eq!(paths.len(), 4);
+    assert_eq!(paths.len(), 7);
     for (path, (name, text)) in paths.iter().zip(render(&view).unwrap()) {
         assert_eq!(path, &folder.join(name));
         assert_eq!(fs::read_to_string(path).unwrap(), text);
@@ -236,5 +315,5 @@ fn a_write_replaces_its_files_and_nothing_else() {
         fs::read_to_string(folder.join("notes.txt")).unwrap(),
         "mine"
     );
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 6);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 9);
 }

@@ -10,7 +10,7 @@ use super::{BackboneSummary, TestSet};
 use crate::backbone::{Backbone, Deltas, Layer, Pass};
 use crate::data::{Dataset, Images, Transform, eval_batches};
 use crate::lora::{Adapter, Entry, Stack};
-use crate::measure;
+use crate::measure::{self, WordSimilarity};
 use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::{Mode, Recipe, TaskRecipe};
@@ -40,6 +40,8 @@ pub struct LearnedRow {
     pub predictions: BTreeMap<String, Vec<u32>>,
     /// Which foundation classes its task is about.
     pub about: About,
+    /// Its features were probed.
+    pub probed: bool,
 }
 
 /// Which foundation classes a task is about, fixed before its training.
@@ -49,6 +51,18 @@ pub struct About {
     pub similarity: Vec<f32>,
     /// Foundation classes in context.
     pub classes: Vec<usize>,
+    /// Similarity by WordNet, where the task has a word.
+    pub wordnet: Option<WordSimilarity>,
+}
+
+impl About {
+    /// Each measure of similarity by its name.
+    pub fn similarities(&self) -> Vec<(&'static str, &[f32])> {
+        let wordnet = self.wordnet.as_ref();
+        std::iter::once(("features", self.similarity.as_slice()))
+            .chain(wordnet.map(|w| ("wordnet", w.similarity.as_slice())))
+            .collect()
+    }
 }
 
 /// A task whose steps are all taken and that waits for its merge.
@@ -103,6 +117,9 @@ impl Bench {
                 pretrained.dim()
             )));
         }
+        // What is wrong with the chosen synsets is told before anything is trained.
+        let classes = &material.foundation.classes;
+        measure::word_similarity(classes, &recipe.measure.synsets, "")?;
         let stack = Stack::new(material.weights.clone(), &targets);
         Ok(Self {
             backbone: Arc::clone(&pretrained),
@@ -343,6 +360,14 @@ impl Bench {
         let Material { transform, .. } = &self.material;
         let batch = self.recipe.measure.batch_size;
         measure::prototypes(&self.pretrained, &chosen, classes, transform, batch, cancel)
+    }
+
+    /// Similarity of each foundation class to the word of the task of row `index`, if it has one.
+    pub fn word_similarity(&self, index: usize) -> Result<Option<WordSimilarity>> {
+        let word = self.task(index).word.as_deref();
+        let classes = &self.material.foundation.classes;
+        word.map(|w| measure::word_similarity(classes, &self.recipe.measure.synsets, w))
+            .transpose()
     }
 
     /// Foundation classes in the context of the task of row `index`.

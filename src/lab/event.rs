@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Class;
 use crate::lora::UpdateNorm;
-use crate::measure::{Contextual, Counts};
+use crate::measure::{Contextual, Counts, WordSimilarity};
 use crate::recipe::Recipe;
 
 /// The version of the journal's format.
@@ -80,6 +80,9 @@ pub enum Event {
         similarity: Vec<f32>,
         /// Foundation classes in the task's context.
         classes: Vec<usize>,
+        /// Their similarity by WordNet, where the task has a word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wordnet: Option<WordSimilarity>,
     },
     /// One optimiser step was taken.
     Step {
@@ -171,11 +174,24 @@ pub enum Event {
         new_hits: Vec<u32>,
         /// By class, its most frequent wrong answers as (class, count), at most three.
         wrong: Vec<Vec<(usize, u32)>>,
-        /// Predictions, one u32 an image, little-endian: path within the run's folder.
+        /// Where lost predictions went: by class, the answers to its new errors as (class, count). Empty where there is
+        /// nothing to compare with, and in journals of before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lost: Vec<Vec<(usize, u32)>>,
+        /// The answer to each image, [`crate::answers::Answers`]: path within the run's folder.
         file: String,
         /// Of the file.
         sha256: String,
         /// Seconds the measurement took.
+        seconds: f64,
+    },
+    /// The features of row `index` were probed.
+    Probed {
+        /// Row.
+        index: usize,
+        /// What was found.
+        probes: Probes,
+        /// Seconds it took.
         seconds: f64,
     },
     /// Row `index` is complete.
@@ -269,4 +285,34 @@ pub struct TestSet {
     pub images: usize,
     /// Training images (0 for the foundation).
     pub train_images: usize,
+}
+
+/// What probes of a row's features found. Where a figure does not exist (no training images, one head alone, adapters
+/// that are stored) its list lacks the test set or is empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probes {
+    /// A fresh head by test set, of tasks that are yet to be learned too.
+    pub linear: Vec<ProbedSet>,
+    /// The heads whose classes are numbered through in the answers of the following two, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<String>,
+    /// Class-incremental: the largest of all heads' logits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joint: Vec<ProbedSet>,
+    /// Class-incremental after a task-balanced probe over the classes of all heads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub balanced: Vec<ProbedSet>,
+}
+
+/// A test set under a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbedSet {
+    /// Id of the test set.
+    pub test_set: String,
+    /// Right and total by class.
+    pub counts: Counts,
+    /// The answer to each image: path within the run's folder.
+    pub file: String,
+    /// Of the file.
+    pub sha256: String,
 }

@@ -8,9 +8,10 @@ use super::desk::Recorder;
 use super::machine::Lab;
 use super::{Event, State};
 use crate::Result;
+use crate::answers::Answers;
 use crate::data::Images;
 use crate::folder::RunFolder;
-use crate::measure::{self, Contextual, Counts};
+use crate::measure::{self, Contextual, Counts, Turned};
 use crate::random::Key;
 use crate::train::TaskTrainer;
 
@@ -35,6 +36,7 @@ impl<R: Recorder> Lab<R> {
                 self.measure_column(index, &column)?;
             }
         }
+        self.probe(index)?;
         let contextual = self.contextual(index)?;
         self.record(Event::Measured { index, contextual })?;
         self.state = State::Measured(index);
@@ -45,32 +47,36 @@ impl<R: Recorder> Lab<R> {
         let begun = Instant::now();
         let data = Arc::clone(self.bench.dataset(column)?);
         let what = self.describe(index, column);
-        let predictions = self.predict(&data.test, column, &what)?;
+        let answers = self.predict(&data.test, column, &what)?;
+        let predictions = &answers.classes;
         let classes = data.classes.len();
         let labels = &data.test.labels;
-        let counts = measure::counts(&predictions, labels, classes);
+        let counts = measure::counts(predictions, labels, classes);
         let before = (index > 0).then(|| self.bench.row_before(index).predictions.get(column));
-        let (new_errors, new_hits) = match before.flatten() {
-            Some(before) => measure::changes(before, &predictions, labels, classes),
-            None => (vec![0; classes], vec![0; classes]),
-        };
+        let none = || (vec![0; classes], vec![0; classes], Vec::new());
+        let (new_errors, new_hits, lost) = before.flatten().map_or_else(none, |before| {
+            let (errors, hits) = measure::changes(before, predictions, labels, classes);
+            let lost = measure::lost_to(before, predictions, labels, classes);
+            (errors, hits, lost)
+        });
         let merged = self.bench.rows[index].training;
         let merged = merged.map(|n| (n, self.bench.task(index).id.as_str()));
         let file = RunFolder::predictions(merged, column);
-        let sha256 = self.folder().write_predictions(&file, &predictions)?;
+        let sha256 = self.folder().write_predictions(&file, &answers)?;
         self.record(Event::Evaluated {
             index,
             test_set: column.to_owned(),
-            wrong: measure::wrong_answers(&predictions, labels, classes),
+            wrong: measure::wrong_answers(predictions, labels, classes),
             counts,
             new_errors,
             new_hits,
+            lost,
             file,
             sha256,
             seconds: begun.elapsed().as_secs_f64(),
         })?;
         let row = &mut self.bench.rows[index];
-        row.predictions.insert(column.to_owned(), predictions);
+        row.predictions.insert(column.to_owned(), answers.classes);
         Ok(())
     }
 
@@ -81,7 +87,7 @@ impl<R: Recorder> Lab<R> {
         }
     }
 
-    fn predict(&self, images: &Images, column: &str, what: &str) -> Result<Vec<u32>> {
+    fn predict(&self, images: &Images, column: &str, what: &str) -> Result<Answers> {
         measure::predict(
             &self.bench.backbone,
             self.bench.stored.get(column),
@@ -104,23 +110,38 @@ impl<R: Recorder> Lab<R> {
         let data = self.bench.dataset(&column)?;
         let classes = data.classes.len();
         let counts = |predictions: &[u32]| measure::counts(predictions, &data.test.labels, classes);
-        let before = counts(&self.bench.row_before(index).predictions[&column]);
-        let after = counts(&self.bench.rows[index].predictions[&column]);
+        let earlier = &self.bench.row_before(index).predictions[&column];
+        let present = &self.bench.rows[index].predictions[&column];
+        let (before, after) = (counts(earlier), counts(present));
         let groups: Vec<String> = data.classes.iter().map(|c| c.group.clone()).collect();
         let key = Key::new(self.bench.recipe.seed)
             .named("permutation")
             .named(&self.bench.task(index).id)
             .index(index as u64);
-        let permutations = self.bench.recipe.measure.permutations;
-        Ok(Some(measure::contextual(
+        let recipe = &self.bench.recipe.measure;
+        let mut contextual = measure::contextual(
             &before,
             &after,
             &groups,
             &about.classes,
             &about.similarity,
-            permutations,
+            recipe.permutations,
             key,
-        )))
+        );
+        let (new_errors, new_hits) = measure::changes(earlier, present, &data.test.labels, classes);
+        let turned = Turned {
+            new_errors: &new_errors,
+            new_hits: &new_hits,
+            total: &after.total,
+        };
+        contextual.effects = measure::effects(
+            turned,
+            &about.similarities(),
+            recipe.permutations,
+            recipe.resamples,
+            key.named("effects"),
+        );
+        Ok(Some(contextual))
     }
 
     /// The images that the training of row `index` is watched on.
@@ -163,7 +184,11 @@ impl<R: Recorder> Lab<R> {
                 &|| self.leaves(),
                 &mut |_| {},
             )?;
-            Ok(measure::counts(&predictions, &images.labels, *classes))
+            Ok(measure::counts(
+                &predictions.classes,
+                &images.labels,
+                *classes,
+            ))
         };
         Ok((
             count(&sets.foundation, &self.bench.material.foundation_head)?,

@@ -12,6 +12,7 @@ mod material;
 mod measuring;
 mod pretraining;
 mod preview;
+mod probing;
 mod resume;
 mod state;
 mod training;
@@ -20,7 +21,9 @@ pub use bench::{About, Bench};
 pub use command::Command;
 pub use desk::{Desk, Pulse, Recorder};
 pub use device::open_device;
-pub use event::{BackboneSummary, Event, JOURNAL_VERSION, Level, Record, TestSet};
+pub use event::{
+    BackboneSummary, Event, JOURNAL_VERSION, Level, ProbedSet, Probes, Record, TestSet,
+};
 pub use machine::{Lab, Outcome};
 pub use material::{fetch, open_backbone, open_config};
 pub use pretraining::pretrain;

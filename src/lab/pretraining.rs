@@ -47,7 +47,7 @@ pub fn pretrain(
         &backbone::to_safetensors(&check)?,
     )?;
     Ok(measure::counts(
-        &predictions,
+        &predictions.classes,
         &dataset.test.labels,
         dataset.classes.len(),
     ))

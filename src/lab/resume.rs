@@ -44,6 +44,8 @@ pub struct StoredRow {
     pub predictions: Vec<(String, String, String)>,
     /// Which foundation classes its task is about.
     pub about: About,
+    /// Its features were probed.
+    pub probed: bool,
 }
 
 /// A training that was not merged or discarded.
@@ -127,10 +129,13 @@ impl<R: Recorder> Lab<R> {
                 ..LearnedRow::default()
             }),
         }
+        if let Some(last) = self.bench.rows.get_mut(index) {
+            last.probed = row.probed;
+        }
         for (column, file, sha256) in &row.predictions {
-            let predictions = folder.read_predictions(file, sha256)?;
+            let answers = folder.read_predictions(file, sha256)?;
             let row = &mut self.bench.rows[index];
-            row.predictions.insert(column.clone(), predictions);
+            row.predictions.insert(column.clone(), answers.classes);
         }
         Ok(())
     }

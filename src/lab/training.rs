@@ -97,14 +97,23 @@ impl<R: Recorder> Lab<R> {
             .bench
             .similarity(index, &|| desk.borrow_mut().leaves())?;
         let classes = self.bench.context(index, &similarity)?;
+        let wordnet = self.bench.word_similarity(index)?;
+        if let Some(missing) = wordnet.as_ref().map(|w| w.missing()).filter(|n| *n > 0) {
+            let all = similarity.len();
+            self.warn(format!(
+                "WordNet has no noun for {missing} of the foundation's {all} classes: they have no similarity by it"
+            ))?;
+        }
         self.record(Event::Context {
             training,
             similarity: similarity.clone(),
             classes: classes.clone(),
+            wordnet: wordnet.clone(),
         })?;
         Ok(About {
             similarity,
             classes,
+            wordnet,
         })
     }
 

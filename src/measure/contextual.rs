@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
+use super::effect::Effect;
 use super::matrix::mean;
 use super::rank::spearman;
 use crate::data::Class;
@@ -48,6 +49,9 @@ pub struct Contextual {
     /// Two-sided p of ρ under permutation of classes.
     #[serde(with = "crate::float")]
     pub rho_p: f64,
+    /// The same question asked of each measure of similarity; empty in journals of before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
 }
 
 /// The foundation classes in a task's context, ascending: those of the `stated` groups, or without any stated
@@ -134,6 +138,7 @@ pub fn contextual(
         p_two_sided,
         rho,
         rho_p,
+        effects: Vec::new(),
     }
 }
 

@@ -59,6 +59,19 @@ pub fn changes(
     (turned(true), turned(false))
 }
 
+/// Where lost predictions went: by class, the answers to its new errors as (class, count), the most frequent first and
+/// of equally frequent ones the lower class. As [`changes`].
+pub fn lost_to(
+    before: &[u32],
+    after: &[u32],
+    labels: &[u32],
+    classes: usize,
+) -> Vec<Vec<(usize, u32)>> {
+    let lost = before.iter().zip(after).zip(labels);
+    let lost = lost.filter(|((b, a), l)| b == l && a != l);
+    frequent(classes, lost.map(|((_, &answer), &label)| (label, answer)))
+}
+
 /// By class, its most frequent wrong answers as (class, count), at most three, the most frequent first and of
 /// equally frequent ones the lower class.
 pub fn wrong_answers(
@@ -66,8 +79,19 @@ pub fn wrong_answers(
     labels: &[u32],
     classes: usize,
 ) -> Vec<Vec<(usize, u32)>> {
+    let wrong = predictions.iter().zip(labels).filter(|(p, l)| p != l);
+    let mut answers = frequent(classes, wrong.map(|(&answer, &label)| (label, answer)));
+    answers.iter_mut().for_each(|a| a.truncate(WRONG_ANSWERS));
+    answers
+}
+
+/// By class, how often it got which answer, the most frequent first and of equally frequent ones the lower class.
+fn frequent(
+    classes: usize,
+    label_and_answer: impl Iterator<Item = (u32, u32)>,
+) -> Vec<Vec<(usize, u32)>> {
     let mut answers = vec![BTreeMap::<usize, u32>::new(); classes];
-    for (&answer, &label) in predictions.iter().zip(labels).filter(|(p, l)| p != l) {
+    for (label, answer) in label_and_answer {
         if let Some(of_class) = answers.get_mut(label as usize) {
             *of_class.entry(answer as usize).or_default() += 1;
         }
@@ -76,7 +100,6 @@ pub fn wrong_answers(
         let mut sorted: Vec<(usize, u32)> = of_class.into_iter().collect();
         // Stable: equal counts stay in order of class.
         sorted.sort_by_key(|&(_, count)| Reverse(count));
-        sorted.truncate(WRONG_ANSWERS);
         sorted
     };
     answers.into_iter().map(sorted).collect()
@@ -130,6 +153,16 @@ mod tests {
         let (errors, hits) = changes(&BEFORE, &AFTER, &LABELS, 4);
         for class in 0..4 {
             assert_eq!(before[class] + hits[class], after[class] + errors[class]);
+        }
+    }
+
+    #[test]
+    fn lost_predictions_went_somewhere_each() {
+        let lost = lost_to(&BEFORE, &AFTER, &LABELS, 4);
+        assert_eq!(lost, [vec![(2, 1)], vec![(0, 1)], vec![], vec![(2, 1)]]);
+        let (errors, _) = changes(&BEFORE, &AFTER, &LABELS, 4);
+        for (went, errors) in lost.iter().zip(errors) {
+            assert_eq!(went.iter().map(|w| w.1).sum::<u32>(), errors);
         }
     }
 

@@ -69,8 +69,8 @@ pub struct Average {
 }
 
 impl Average {
-    /// Of one value a column; NaN are left out.
-    fn over(columns: impl Iterator<Item = f64> + Clone) -> Self {
+    /// Of one value a column, the foundation's first; NaN are left out.
+    pub fn over(columns: impl Iterator<Item = f64> + Clone) -> Self {
         Self {
             with_foundation: mean(columns.clone()),
             without_foundation: mean(columns.skip(1)),
@@ -87,7 +87,7 @@ impl Average {
 }
 
 /// Mean of what is not NaN; NaN of nothing.
-pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
+pub fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values
         .filter(|x| !x.is_nan())
         .fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));

@@ -2,12 +2,18 @@
 
 mod contextual;
 mod counts;
+mod effect;
 mod matrix;
 mod predict;
+mod probe;
 mod rank;
+mod words;
 
 pub use contextual::{Contextual, NOT_INDEPENDENT, context, contextual};
-pub use counts::{Counts, changes, counts, wrong_answers};
-pub use matrix::{Average, Forgetting, Matrix};
+pub use counts::{Counts, changes, counts, lost_to, wrong_answers};
+pub use effect::{CONFIDENCE, Effect, Estimate, Turned, distribution, effects};
+pub use matrix::{Average, Forgetting, Matrix, mean};
 pub use predict::{predict, prototypes, similarity};
+pub use probe::{Features, features, fit, joint_answers};
 pub use rank::{average_ranks, spearman};
+pub use words::{WordSimilarity, word_similarity};

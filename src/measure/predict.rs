@@ -2,12 +2,14 @@
 
 use candle_core::Tensor;
 
+use crate::answers::Answers;
 use crate::backbone::{Backbone, Deltas, Pass};
 use crate::data::{Batch, Images, Transform, eval_batches};
 use crate::train::Head;
 use crate::{Error, Result};
 
-/// The most likely class of each image under `head`, `[images]`; of equally likely ones the lowest. `deltas` are
+/// The most likely class of each image under `head` and its softmax probability, `[images]`; of equally likely ones
+/// the lowest. `deltas` are
 /// added to layers if given: an adapter that is not merged. `cancel` is asked before every batch, `progress` is
 /// told the images done after it.
 ///
@@ -26,16 +28,19 @@ pub fn predict(
     batch_size: usize,
     cancel: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(usize),
-) -> Result<Vec<u32>> {
-    let mut predictions = Vec::with_capacity(images.len());
+) -> Result<Answers> {
+    let mut answers = Answers::default();
     let batches = eval_batches(images, transform, batch_size);
     each_batch(backbone, deltas, batches, cancel, |features, _| {
-        let logits = head.logits(features)?.to_vec2::<f32>()?;
-        predictions.extend(logits.iter().map(|row| argmax(row)));
-        progress(predictions.len());
+        for logits in head.logits(features)?.to_vec2::<f32>()? {
+            let (class, confidence) = answer(&logits);
+            answers.classes.push(class);
+            answers.confidence.push(confidence);
+        }
+        progress(answers.classes.len());
         Ok(())
     })?;
-    Ok(predictions)
+    Ok(answers)
 }
 
 /// The mean feature of each class, `[classes][dim]`; NaN for a class without images.
@@ -90,7 +95,7 @@ pub fn similarity(foundation: &[Vec<f32>], task: &[Vec<f32>]) -> Vec<f32> {
 }
 
 /// Runs the backbone over batches; `take` gets the features `[b, dim]` and the labels of each.
-fn each_batch(
+pub(super) fn each_batch(
     backbone: &Backbone,
     deltas: Option<&Deltas>,
     batches: impl Iterator<Item = Result<Batch>>,
@@ -125,6 +130,16 @@ fn argmax(values: &[f32]) -> u32 {
         }
     }
     best.0
+}
+
+/// The most likely class by these logits and its softmax probability, which is NaN where a logit is.
+pub(super) fn answer(logits: &[f32]) -> (u32, f32) {
+    let class = argmax(logits);
+    let best = logits
+        .get(class as usize)
+        .map_or(f64::NAN, |l| f64::from(*l));
+    let sum: f64 = logits.iter().map(|l| (f64::from(*l) - best).exp()).sum();
+    (class, (1.0 / sum) as f32)
 }
 
 /// Means of vectors by class, summed in f64 in the order of the images.
@@ -302,9 +317,19 @@ mod tests {
             (answers.unwrap(), done)
         };
         let (together, done) = answers(4);
-        assert_eq!(together, images.labels);
+        assert_eq!(together.classes, images.labels);
+        assert!(
+            together
+                .confidence
+                .iter()
+                .all(|c| *c > 1.0 / 3.0 && *c <= 1.0)
+        );
         assert_eq!(done, [4, 8, 12, 14]);
-        assert_eq!(answers(1).0, together);
+        let alone = answers(1).0;
+        assert_eq!(alone.classes, together.classes);
+        for (a, b) in alone.confidence.iter().zip(&together.confidence) {
+            assert!((a - b).abs() < 1e-4, "{a} {b}");
+        }
         assert!(
             similarity(&prototypes, &prototypes)
                 .iter()
@@ -318,6 +343,15 @@ mod tests {
         assert_eq!(argmax(&[f32::NAN, -2.0, -1.0]), 2);
         assert_eq!(argmax(&[f32::NAN, f32::NAN]), 0);
         assert_eq!(argmax(&[f32::NEG_INFINITY, -1.0]), 1);
+    }
+
+    #[test]
+    fn a_confidence_is_the_softmax_of_the_answer() {
+        let (class, confidence) = answer(&[0.0, 3.0_f32.ln(), 0.0]);
+        assert_eq!((class, (confidence - 0.6).abs() < 1e-6), (1, true));
+        assert_eq!(answer(&[1e30, 0.0]), (0, 1.0));
+        assert_eq!(answer(&[2.5; 4]), (0, 0.25));
+        assert!(answer(&[f32::NAN, 1.0]).1.is_nan());
     }
 
     #[test]

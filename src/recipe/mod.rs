@@ -13,6 +13,8 @@ mod schema;
 mod source;
 mod validate;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -342,6 +344,68 @@ pub struct MeasureRecipe {
     pub batch_size: usize,
     /// Permutations of the test of in-context drops.
     pub permutations: usize,
+    /// Resamples of the test images behind each bootstrap interval.
+    #[serde(skip_serializing_if = "MeasureRecipe::usual_resamples")]
+    pub resamples: usize,
+    /// Synsets of WordNet for foundation classes, by a class's name or its number: a wnid or a name as nltk
+    /// writes it. Every other class is looked up by its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub synsets: BTreeMap<String, String>,
+    /// Linear probes and class-incremental accuracy.
+    #[serde(skip_serializing_if = "ProbeRecipe::is_default")]
+    pub probe: ProbeRecipe,
+}
+
+/// `[measure.probe]`: the default budget is the study's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeRecipe {
+    /// After which rows.
+    pub when: ProbeWhen,
+    /// Steps of Adam.
+    pub iterations: usize,
+    /// Images an iteration.
+    pub batch_size: usize,
+    /// Adam's learning rate, constant.
+    pub lr: f64,
+}
+
+impl Default for ProbeRecipe {
+    fn default() -> Self {
+        Self {
+            when: ProbeWhen::Off,
+            iterations: 3_000,
+            batch_size: 64,
+            lr: 1e-3,
+        }
+    }
+}
+
+impl ProbeRecipe {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `measure.probe.when`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeWhen {
+    /// Never.
+    #[default]
+    Off,
+    /// After the last task.
+    End,
+    /// Before the first task and after each.
+    Each,
+}
+
+impl MeasureRecipe {
+    const RESAMPLES: usize = 2_000;
+
+    fn usual_resamples(resamples: &usize) -> bool {
+        *resamples == Self::RESAMPLES
+    }
 }
 
 impl Default for MeasureRecipe {
@@ -349,6 +413,9 @@ impl Default for MeasureRecipe {
         Self {
             batch_size: 64,
             permutations: 9_999,
+            resamples: Self::RESAMPLES,
+            synsets: BTreeMap::new(),
+            probe: ProbeRecipe::default(),
         }
     }
 }
@@ -371,4 +438,8 @@ pub struct TaskRecipe {
     /// similar to the task's, by pretrained features.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<String>,
+    /// What the task is about in a word, for its similarity by WordNet: a noun, synonyms separated by commas, a wnid
+    /// or the name of a synset. Absent: there is no such similarity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
 }

@@ -55,6 +55,11 @@ fn set_in_table(
             let inner = open_table(table, field.name, &at)?;
             set_in_table(root, fields, inner, &at, rest, raw)
         }
+        Shape::Names => {
+            let names = open_table(table, field.name, &at)?;
+            names.insert(rest.join("."), parse(Shape::Text, raw));
+            Ok(())
+        }
         Shape::Free => set_free(open_table(table, field.name, &at)?, &at, rest, raw),
         Shape::Tables(_) | Shape::Budget | Shape::Texts | Shape::Reals(_) => {
             let list = table

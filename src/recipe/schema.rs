@@ -25,6 +25,8 @@ pub(super) enum Shape {
     Table(&'static [Field]),
     /// A list of tables of these keys.
     Tables(&'static [Field]),
+    /// A table of strings under any keys.
+    Names,
     /// A table of anything: timm's config.
     Free,
 }
@@ -84,6 +86,13 @@ const DATA: Shape = Shape::Table(&[
     optional("workers", Shape::Whole),
 ]);
 
+const PROBE: Shape = Shape::Table(&[
+    optional("when", Shape::Choice(&["off", "end", "each"])),
+    optional("iterations", Shape::Whole),
+    optional("batch_size", Shape::Whole),
+    optional("lr", Shape::Real),
+]);
+
 /// The keys of an experiment.
 pub(super) const RECIPE: &[Field] = &[
     required("name", Shape::Text),
@@ -128,6 +137,9 @@ pub(super) const RECIPE: &[Field] = &[
         Shape::Table(&[
             optional("batch_size", Shape::Whole),
             optional("permutations", Shape::Whole),
+            optional("resamples", Shape::Whole),
+            optional("synsets", Shape::Names),
+            optional("probe", PROBE),
         ]),
     ),
     optional("data", DATA),
@@ -138,6 +150,7 @@ pub(super) const RECIPE: &[Field] = &[
             required("id", Shape::Text),
             required("data", Shape::Text),
             optional("context", Shape::Texts),
+            optional("word", Shape::Text),
             optional("part", Shape::Reals(2)),
             optional("config", Shape::Text),
             optional("train_split", Shape::Text),
@@ -255,6 +268,7 @@ fn check_value(
         (Shape::Reals(n), Value::Array(list)) => {
             list.len() == n && list.iter().all(|v| v.is_integer() || v.is_float())
         }
+        (Shape::Names, Value::Table(table)) => table.values().all(Value::is_str),
         _ => false,
     };
     let digits = |v: &Value| {
@@ -288,6 +302,7 @@ fn wanted(shape: Shape, path: &str) -> String {
         Shape::Budget => "a whole number, or a list of one for each task".into(),
         Shape::Texts => "a list of strings".into(),
         Shape::Reals(n) => format!("a list of {n} numbers"),
+        Shape::Names => "a table of strings".into(),
         Shape::Table(fields) => {
             let keys: Vec<_> = fields.iter().map(|f| join(path, f.name)).collect();
             format!("a table with the keys {}", keys.join(", "))
@@ -388,7 +403,17 @@ mod tests {
             "foundation.data=parquet:d",
         ];
         let common = common.map(String::from);
-        let mut all = vec!["lora.alpha=1".into(), "backbone.image_size=32".into()];
+        let mut all = vec![
+            "lora.alpha=1",
+            "backbone.image_size=32",
+            "measure.resamples=9",
+            "measure.synsets.A=n13637376",
+            "task.0.word=digit",
+            "measure.probe.when=each",
+        ]
+        .into_iter()
+        .map(String::from)
+        .collect::<Vec<_>>();
         all.extend(common.clone());
         all.push("task.0.part=[0, 0.5]".into());
         for key in common.iter().filter(|k| k.starts_with("foundation.")) {
@@ -406,6 +431,7 @@ mod tests {
         }
         let (mut typed, mut known) = (Vec::new(), Vec::new());
         keys(&toml::Value::try_from(&recipe).unwrap(), "", &mut typed);
+        typed.retain(|key| !key.starts_with("measure.synsets."));
         collect(RECIPE, "", &mut known);
         typed.retain(|key| !key.ends_with(".anything"));
         typed.sort();

@@ -7,6 +7,7 @@ use super::{
     Augment, BackboneRecipe, BackboneSource, Budget, DataOptions, DataSource, FoundationRecipe,
     Layout, LoadingRecipe, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
 };
+use crate::wordnet;
 
 /// Beyond these a value is a slip of the keyboard, and sums of them would overflow.
 const MOST_STEPS: usize = 1_000_000_000;
@@ -37,9 +38,38 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
         recipe.measure.permutations,
         MOST_PERMUTATIONS,
     )?;
+    let most = MOST_PERMUTATIONS;
+    count("measure.resamples", recipe.measure.resamples, most)?;
+    let probe = &recipe.measure.probe;
+    count("measure.probe.iterations", probe.iterations, MOST_STEPS)?;
+    count("measure.probe.batch_size", probe.batch_size, MOST_IMAGES)?;
+    positive("measure.probe.lr", probe.lr)?;
+    synsets(recipe)?;
     loading(&recipe.data)?;
     let foundation = foundation(&recipe.foundation)?;
     tasks(&recipe.tasks, &foundation)
+}
+
+/// That WordNet has what the recipe asks of it. It is read for recipes that ask alone.
+fn synsets(recipe: &Recipe) -> Check {
+    let nouns = || wordnet::nouns().map_err(|e| Fault::new("", e.to_string()));
+    for (class, id) in &recipe.measure.synsets {
+        if nouns()?.synset(id).is_none() {
+            let message = format!(
+                "= {id:?} is no noun synset of WordNet 3.0: write a wnid as in n02012849, or a name as in crane.n.05"
+            );
+            return Err(Fault::at(join("measure.synsets", class), message));
+        }
+    }
+    for (i, task) in recipe.tasks.iter().enumerate() {
+        if let Some(word) = &task.word
+            && nouns()?.resolve(word).synsets.is_empty()
+        {
+            let message = format!("= {word:?} is no noun of WordNet 3.0: write one, as in \"car\"");
+            return Err(Fault::at(join(&join("task", i), "word"), message));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn pretrain(recipe: &PretrainRecipe) -> Check {

@@ -79,9 +79,11 @@ impl RunView {
                 training,
                 similarity,
                 classes,
+                wordnet,
             } => self.with_training(*training, |t| {
                 t.similarity.clone_from(similarity);
                 t.context.clone_from(classes);
+                t.wordnet.clone_from(wordnet);
             }),
             Event::Step {
                 training,
@@ -178,6 +180,7 @@ impl RunView {
                 new_errors,
                 new_hits,
                 wrong,
+                lost,
                 file,
                 sha256,
                 ..
@@ -194,10 +197,16 @@ impl RunView {
                             new_errors: new_errors.clone(),
                             new_hits: new_hits.clone(),
                             wrong: wrong.clone(),
+                            lost: lost.clone(),
                             file: file.clone(),
                             sha256: sha256.clone(),
                         },
                     );
+                }
+            }
+            Event::Probed { index, probes, .. } => {
+                if let Some(row) = self.rows.get_mut(*index) {
+                    row.probes = Some(probes.clone());
                 }
             }
             Event::Measured { index, contextual } => {

@@ -53,6 +53,7 @@ pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
         } => {
             format!("row {index}: {test_set} {}", percent(counts.accuracy()))
         }
+        Event::Probed { index, seconds, .. } => format!("row {index}: probed in {seconds:.1} s"),
         Event::Measured { index, .. } => format!("row {index} is complete"),
         Event::Discarded { .. } => "adapter discarded".into(),
         Event::Undone { index } => format!("row {index} undone"),

@@ -51,10 +51,15 @@ impl Soundness {
                 training,
                 similarity,
                 classes,
+                wordnet,
             } => {
                 self.training(*training)?;
                 let n = self.classes(0);
-                let fits = similarity.len() == n && classes.iter().all(|c| *c < n);
+                let words = wordnet.iter().all(|w| {
+                    let synsets = [w.class_synsets.len(), w.task_synsets.len()];
+                    w.similarity.len() == n && synsets == [n; 2]
+                });
+                let fits = similarity.len() == n && classes.iter().all(|c| *c < n) && words;
                 wrong_unless(fits, "a context of other classes than the foundation's")
             }
             Event::Watched {
@@ -101,19 +106,33 @@ impl Soundness {
                 new_errors,
                 new_hits,
                 wrong,
+                lost,
                 ..
             } => {
                 self.last_row(*index)?;
-                let sets = &self.test_sets;
-                let Some(set) = sets.iter().position(|s| s.id == *test_set) else {
-                    return Err(format!("no test set is called {test_set:?}"));
-                };
-                let n = self.classes(set);
+                let n = self.classes(self.set(test_set)?);
                 counts(measured, n)?;
                 let lengths = [new_errors.len(), new_hits.len(), wrong.len()] == [n; 3];
-                wrong_unless(lengths, "figures of another number of classes")?;
-                let answers = wrong.iter().flatten().all(|(class, _)| *class < n);
+                let went = lost.is_empty() || lost.len() == n;
+                wrong_unless(lengths && went, "figures of another number of classes")?;
+                let lost_all = lost.iter().zip(new_errors).all(|(went, errors)| {
+                    went.iter().map(|w| u64::from(w.1)).sum::<u64>() == u64::from(*errors)
+                });
+                wrong_unless(lost_all, "new errors that went nowhere")?;
+                let mut answers = wrong.iter().chain(lost).flatten();
+                let answers = answers.all(|(class, _)| *class < n);
                 wrong_unless(answers, "a wrong answer that is no class")
+            }
+            Event::Probed { index, probes, .. } => {
+                self.last_row(*index)?;
+                let lists = [&probes.linear, &probes.joint, &probes.balanced];
+                for probed in lists.into_iter().flatten() {
+                    counts(&probed.counts, self.classes(self.set(&probed.test_set)?))?;
+                }
+                probes
+                    .heads
+                    .iter()
+                    .try_for_each(|id| self.set(id).map(drop))
             }
             Event::Measured { index, .. } => self.last_row(*index),
             Event::Skipped { index, .. } => self.next_row(*index),
@@ -135,6 +154,11 @@ impl Soundness {
             | Event::Failed { .. }
             | Event::Finished => Ok(()),
         }
+    }
+
+    fn set(&self, id: &str) -> Result<usize, String> {
+        let found = self.test_sets.iter().position(|s| s.id == id);
+        found.ok_or_else(|| format!("no test set is called {id:?}"))
     }
 
     fn classes(&self, set: usize) -> usize {
@@ -193,8 +217,9 @@ fn wrong_unless(right: bool, what: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::sample;
+    use super::super::testing::{sample, whole_sample};
     use super::*;
+    use crate::lab::Probes;
 
     /// The first complaint about the sample with its `nth` event of a kind changed.
     fn complaint(mut change: impl FnMut(&mut Event) -> bool) -> Option<String> {
@@ -243,6 +268,46 @@ mod tests {
         assert_eq!(set, "no test set is called \"nosuch\"");
         let errors = evaluated(|_, _, _, errors| errors.clear());
         assert_eq!(errors, "figures of another number of classes");
+        let lost = |with: fn(&mut Vec<Vec<(usize, u32)>>)| {
+            complaint(move |event| match event {
+                Event::Evaluated {
+                    lost, new_errors, ..
+                } if new_errors.iter().any(|e| *e > 0) => {
+                    *lost = new_errors.iter().map(|&e| vec![(0, e)]).collect();
+                    with(lost);
+                    true
+                }
+                _ => false,
+            })
+        };
+        assert_eq!(lost(|_| ()), None);
+        let fewer = lost(|lost| lost.truncate(1));
+        assert_eq!(fewer.unwrap(), "figures of another number of classes");
+        let nowhere = lost(|lost| lost.iter_mut().for_each(Vec::clear));
+        assert_eq!(nowhere.unwrap(), "new errors that went nowhere");
+        let no_class = lost(|lost| lost[0][0].0 = 99);
+        assert_eq!(no_class.unwrap(), "a wrong answer that is no class");
+        let probed = |with: fn(&mut Probes)| {
+            let mut sound = Soundness::default();
+            whole_sample().into_iter().find_map(|mut record| {
+                if let Event::Probed {
+                    index: 4, probes, ..
+                } = &mut record.event
+                {
+                    with(probes);
+                }
+                sound.check(&record.event).err()
+            })
+        };
+        assert_eq!(probed(|_| ()), None);
+        let more = probed(|probes| probes.joint[1].counts.correct[0] = 99);
+        assert_eq!(more.unwrap(), "more right answers than images");
+        for with in [
+            |probes: &mut Probes| probes.heads[0] = "nosuch".into(),
+            |probes: &mut Probes| probes.balanced[0].test_set = "nosuch".into(),
+        ] {
+            assert_eq!(probed(with).unwrap(), "no test set is called \"nosuch\"");
+        }
         let training = complaint(|event| match event {
             Event::Trained { training, .. } => {
                 *training = u32::MAX;

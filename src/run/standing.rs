@@ -25,6 +25,7 @@ pub fn standing(view: &RunView) -> Standing {
                         .map(|(id, e)| (id.clone(), e.file.clone(), e.sha256.clone()))
                         .collect(),
                     about: training.map(about).unwrap_or_default(),
+                    probed: row.probes.is_some(),
                 }
             })
             .collect(),
@@ -50,5 +51,6 @@ fn about(training: &Training) -> About {
     About {
         similarity: training.similarity.clone(),
         classes: training.context.clone(),
+        wordnet: training.wordnet.clone(),
     }
 }

@@ -1,10 +1,12 @@
 //! What tests of the fold and of exports share: the sample journal, and records made by hand.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{RunView, journal};
-use crate::lab::{Event, JOURNAL_VERSION, Record};
-use crate::measure::Counts;
+use crate::lab::{Event, JOURNAL_VERSION, ProbedSet, Probes, Record};
+use crate::measure::{self, Counts, WordSimilarity};
+use crate::random::Key;
 
 /// `tests/fixtures/journal.jsonl`: a small run in which everything happens that can. Parity is learned and
 /// merged; lower-thirds is paused, discarded, learned and merged, undone, learned again through a failure, and
@@ -19,6 +21,146 @@ pub fn sample() -> Vec<Record> {
 /// The fold over the sample.
 pub fn sample_view() -> RunView {
     RunView::replay(&sample())
+}
+
+/// The sample with what journals of before do not have: where lost predictions went, similarity by WordNet (of the
+/// first and the last training), the effect by each measure of similarity, and probes.
+pub fn whole_sample() -> Vec<Record> {
+    let mut records = sample();
+    let (mut similarities, mut turned) = (BTreeMap::new(), None);
+    let mut training = 0;
+    let mut learned = Vec::new();
+    let mut at = 0;
+    while at < records.len() {
+        at += 1;
+        match &mut records[at - 1].event {
+            Event::Context {
+                training: number,
+                similarity,
+                wordnet,
+                ..
+            } => {
+                training = *number;
+                let words = [1, 5].contains(&training).then(|| words(similarity));
+                similarities.insert(training, (similarity.clone(), words.clone()));
+                *wordnet = words;
+            }
+            Event::Evaluated {
+                test_set,
+                counts,
+                new_errors,
+                new_hits,
+                lost,
+                ..
+            } => {
+                let n = new_errors.len();
+                *lost = new_errors
+                    .iter()
+                    .enumerate()
+                    .map(|(class, &errors)| match errors {
+                        0 => Vec::new(),
+                        errors => vec![((class + 1) % n, errors)],
+                    })
+                    .collect();
+                match learned.iter().position(|(id, _)| id == test_set) {
+                    Some(known) => learned[known].1 = counts.clone(),
+                    None => learned.push((test_set.clone(), counts.clone())),
+                }
+                if test_set == "latin" {
+                    turned = Some((new_errors.clone(), new_hits.clone(), counts.total.clone()));
+                }
+            }
+            Event::Measured { index, contextual } => {
+                let index = *index;
+                if let (Some(contextual), Some((errors, hits, total))) = (contextual, &turned) {
+                    let turned = measure::Turned {
+                        new_errors: errors,
+                        new_hits: hits,
+                        total,
+                    };
+                    let (features, words) = &similarities[&training];
+                    let mut by = vec![("features", features.as_slice())];
+                    by.extend(words.iter().map(|w| ("wordnet", w.similarity.as_slice())));
+                    let key = Key::new(index as u64);
+                    contextual.effects = measure::effects(turned, &by, 99, 100, key);
+                }
+                let record = Record {
+                    event: probed(index, &learned),
+                    ..records[at - 1].clone()
+                };
+                records.insert(at - 1, record);
+                at += 1;
+            }
+            _ => {}
+        }
+    }
+    for (seq, record) in (0..).zip(&mut records) {
+        record.seq = seq;
+    }
+    records
+}
+
+/// Probes of a row: as the heads, a little worse by all heads at once. Greek, the last task, is probed from the start:
+/// it is the better known the later.
+fn probed(index: usize, learned: &[(String, Counts)]) -> Event {
+    let set = |kind: &str, id: &str, counts: Counts| ProbedSet {
+        test_set: id.into(),
+        counts,
+        file: format!("predictions/{index:03}/{kind}/{id}.answers"),
+        sha256: "00".into(),
+    };
+    let less = |kind: &str, by: u32| -> Vec<ProbedSet> {
+        learned
+            .iter()
+            .map(|(id, counts)| {
+                let mut counts = counts.clone();
+                for correct in &mut counts.correct {
+                    *correct = correct.saturating_sub(by);
+                }
+                set(kind, id, counts)
+            })
+            .collect()
+    };
+    let mut probes = Probes {
+        linear: less("linear", 1),
+        ..Probes::default()
+    };
+    if learned.iter().all(|(id, _)| id != "greek") {
+        let counts = Counts {
+            correct: vec![10 + index as u32; 4],
+            total: vec![15; 4],
+        };
+        probes.linear.push(set("linear", "greek", counts));
+    }
+    if learned.len() > 1 {
+        probes.heads = learned.iter().map(|(id, _)| id.clone()).collect();
+        probes.joint = less("joint", 6);
+        probes.balanced = less("balanced", 3);
+    }
+    Event::Probed {
+        index,
+        probes,
+        seconds: 0.2,
+    }
+}
+
+/// Similarity by WordNet that goes with that by features; the last class has no word.
+fn words(features: &[f32]) -> WordSimilarity {
+    let n = features.len();
+    let of = |name: &str, c: usize| match c + 1 < n {
+        true => format!("{name}.n.{:02}", c + 1),
+        false => String::new(),
+    };
+    WordSimilarity {
+        similarity: (0..n)
+            .map(|c| match c + 1 < n {
+                true => 0.5 + (features[c] * 10.0).round() / 20.0,
+                false => f32::NAN,
+            })
+            .collect(),
+        class_synsets: (0..n).map(|c| of("letter", c)).collect(),
+        task_synsets: (0..n).map(|c| of("digit", c)).collect(),
+    }
 }
 
 /// Records of these events.
@@ -126,6 +268,7 @@ pub fn evaluated(index: usize, test_set: &str, correct: u32) -> Event {
         new_errors: vec![0],
         new_hits: vec![0],
         wrong: vec![Vec::new()],
+        lost: Vec::new(),
         file: format!("predictions/{index}/{test_set}.u32"),
         sha256: "00".into(),
         seconds: 0.1,

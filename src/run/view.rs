@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::lab::{BackboneSummary, Level, State, TestSet};
+use crate::lab::{BackboneSummary, Level, Probes, State, TestSet};
 use crate::lora::UpdateNorm;
-use crate::measure::{Contextual, Counts};
+use crate::measure::{Contextual, Counts, WordSimilarity};
 use crate::recipe::Recipe;
 
 /// Everything that a run's journal says, up to the last record applied.
@@ -66,6 +66,8 @@ pub struct Row {
     pub evaluations: BTreeMap<String, Evaluation>,
     /// Whether the touched classes lost more.
     pub contextual: Option<Contextual>,
+    /// What probes of its features found, where they were asked for.
+    pub probes: Option<Probes>,
     /// Size of the update so far, by module.
     pub update: Vec<UpdateNorm>,
     /// Size of the whole update so far against the target modules' pretrained weights.
@@ -87,6 +89,8 @@ pub struct Evaluation {
     pub new_hits: Vec<u32>,
     /// Most frequent wrong answers by class.
     pub wrong: Vec<Vec<(usize, u32)>>,
+    /// Where lost predictions went, by class; empty where nothing was measured before.
+    pub lost: Vec<Vec<(usize, u32)>>,
     /// Predictions file within the run's folder.
     pub file: String,
     /// Its SHA-256.
@@ -116,6 +120,8 @@ pub struct Training {
     pub similarity: Vec<f32>,
     /// Foundation classes in context.
     pub context: Vec<usize>,
+    /// Their similarity by WordNet, where the task has a word.
+    pub wordnet: Option<WordSimilarity>,
     /// How it ended, or that it has not.
     pub end: TrainingEnd,
     /// Last checkpoint.

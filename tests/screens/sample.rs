@@ -236,6 +236,7 @@ impl Journal {
             p_two_sided: 0.0031,
             rho: 0.41,
             rho_p: 0.0008,
+            effects: Vec::new(),
         });
         self.write(Event::Measured { index, contextual });
     }
@@ -266,6 +267,7 @@ impl Journal {
             new_errors,
             new_hits,
             wrong,
+            lost: Vec::new(),
             file: format!("predictions/{index:03}-{id}.bin"),
             sha256: "cd".into(),
             seconds: 1.3,
@@ -297,6 +299,7 @@ impl Journal {
             training: self.training,
             similarity,
             classes,
+            wordnet: None,
         });
     }
 

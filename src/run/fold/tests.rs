@@ -1,5 +1,5 @@
 use super::*;
-use crate::lab::Level;
+use crate::lab::{Level, Probes};
 use crate::run::testing::*;
 
 fn fold(events: impl IntoIterator<Item = Event>) -> RunView {
@@ -315,4 +315,34 @@ fn the_sample_comes_back_byte_for_byte() {
         assert_eq!(serde_json::to_string(&record).unwrap(), line);
     }
     assert_eq!(text.lines().count(), sample().len());
+}
+
+#[test]
+fn probes_belong_to_their_row_and_go_with_it() {
+    let probed = |index| Event::Probed {
+        index,
+        probes: Probes::default(),
+        seconds: 1.0,
+    };
+    let mut events = one_task();
+    events.insert(1, probed(0));
+    events.insert(events.len() - 1, probed(1));
+    let there =
+        |view: &RunView| -> Vec<bool> { view.rows.iter().map(|r| r.probes.is_some()).collect() };
+    let view = fold(events.clone());
+    assert_eq!(there(&view), [true, true]);
+    let stands = |view: &RunView| -> Vec<bool> {
+        let standing = crate::run::standing(view);
+        standing.rows.iter().map(|r| r.probed).collect()
+    };
+    assert_eq!(stands(&view), [true, true]);
+    // Cut off while measuring, after the probes or before them.
+    let last = events.len();
+    assert_eq!(stands(&fold(events[..last - 1].to_vec())), [true, true]);
+    assert_eq!(stands(&fold(events[..last - 2].to_vec())), [true, false]);
+    events.push(Event::Undone { index: 1 });
+    assert_eq!(there(&fold(events.clone())), [true]);
+    // Learned again, it has none until it is probed again.
+    events.extend([started(1, 2, 1), step(2, 1), trained(1, 2), merged(1, 2)]);
+    assert_eq!(there(&fold(events)), [true, false]);
 }
