@@ -58,7 +58,9 @@ fn pictures(folder: &Path, overrides: &[&str]) -> pentimento::recipe::Recipe {
         "train.augment.jitter=[0.4, 0.4, 0.4]",
         "train.steps=3",
     ];
-    short(&own.iter().chain(overrides).copied().collect::<Vec<_>>())
+    let mut recipe = short(&own.iter().chain(overrides).copied().collect::<Vec<_>>());
+    recipe.arrange(&[1]);
+    recipe
 }
 
 #[test]
