@@ -54,6 +54,22 @@ at its end.")]
         /// The run's folder
         run: PathBuf,
     },
+    /// Bring the backbone and the data of a preset from the hub, for a machine without a network
+    #[command(after_help = "\
+Examples:
+  pentimento fetch paper-vit-short        on a login node
+  HF_HUB_OFFLINE=1 pentimento run paper-vit-short    on a compute node
+
+Files go to the cache that Python's huggingface_hub uses too: HF_HOME, or ~/.cache/huggingface. What is there \
+already is not fetched again. HF_TOKEN opens what is gated, HF_ENDPOINT names another hub.")]
+    Fetch {
+        /// A preset's name or a TOML file
+        #[arg(value_name = "PRESET|FILE.toml")]
+        recipe: String,
+        /// Change a key of the preset, such as backbone.source=hub:timm/resnet50.a1_in1k; may be given again
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        overrides: Vec<String>,
+    },
     /// Go on with an interrupted run, with log lines
     #[command(after_help = "\
 Example:

@@ -1,12 +1,14 @@
 //! The same events as log lines: for pipes, batch systems and tests.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::lab::{Command, Event, Level, Record};
+use crate::progress::{Onlooker, Pace, Progress};
 use crate::run::RunView;
 use crate::session::{Session, Update};
 use crate::{Error, Result};
@@ -79,6 +81,61 @@ pub async fn catch(into: Arc<AtomicU8>) {
         let number = signals.next().await;
         if into.swap(number, Ordering::Relaxed) != 0 {
             std::process::exit(128 + i32::from(number));
+        }
+    }
+}
+
+/// Waits for long work without a screen: lines on standard error, one a few seconds, or one that is written over where
+/// it is a terminal. A signal gives the work up.
+pub struct Waiter {
+    caught: Arc<AtomicU8>,
+    pace: Pace,
+    begun: Instant,
+    last: Option<Instant>,
+    terminal: bool,
+    open: bool,
+}
+
+impl Waiter {
+    /// `caught` is what [`catch`] stores signals in.
+    pub fn new(caught: Arc<AtomicU8>) -> Self {
+        Self {
+            caught,
+            pace: Pace::default(),
+            begun: Instant::now(),
+            last: None,
+            terminal: std::io::stderr().is_terminal(),
+            open: false,
+        }
+    }
+}
+
+impl Onlooker for Waiter {
+    fn tell(&mut self, progress: &Progress) {
+        let line = self.pace.line(progress, self.begun.elapsed());
+        let rest = Duration::from_millis(if self.terminal { 100 } else { 5_000 });
+        if self.last.is_some_and(|l| l.elapsed() < rest) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        // Who reads along may leave.
+        let mut out = std::io::stderr();
+        let _ = match self.terminal {
+            true => write!(out, "\r\x1b[K{line}").and_then(|()| out.flush()),
+            false => writeln!(out, "{line}"),
+        };
+        self.open = self.terminal;
+    }
+
+    fn cancels(&self) -> bool {
+        self.caught.load(Ordering::Relaxed) != 0
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if self.open {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }
 }

@@ -10,6 +10,9 @@ pub mod random;
 
 pub mod float;
 pub mod folder;
+pub mod progress;
+
+pub mod hub;
 
 pub mod recipe;
 

@@ -35,6 +35,10 @@ fn main() -> ExitCode {
             if broken {
                 return ExitCode::SUCCESS;
             }
+            if let Some(GivenUp(number)) = error.downcast_ref() {
+                eprintln!("pentimento: {error}");
+                return ExitCode::from(128 + number);
+            }
             // Our own errors name their cause; of others the chain says more.
             let code = match error.downcast_ref::<Error>() {
                 Some(error) => {
@@ -56,6 +60,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         None => bench(),
         Some(Command::Run(args)) => run(&args),
         Some(Command::Open { run }) => open(&run),
+        Some(Command::Fetch { recipe, overrides }) => fetch(&recipe, &overrides),
         Some(Command::Resume { run, device, log }) => resume(&run, device, log),
         Some(Command::Export { run, out }) => export(&run, out.as_deref()),
         Some(Command::Pretrain {
@@ -142,8 +147,41 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         automatic: true,
         leave_when_finished: true,
     };
-    let session = Session::create(recipe, args.out.as_deref(), &options)?;
+    let session =
+        watched(|onlooker| Session::create(recipe, args.out.as_deref(), &options, onlooker))?;
     follow(session, args.log)
+}
+
+/// Does long work whose progress goes to standard error; a signal gives it up.
+fn watched<T>(
+    work: impl FnOnce(&mut headless::Waiter) -> pentimento::Result<T>,
+) -> anyhow::Result<T> {
+    let runtime = runtime()?;
+    let caught = Arc::new(AtomicU8::new(0));
+    runtime.spawn(headless::catch(Arc::clone(&caught)));
+    match work(&mut headless::Waiter::new(Arc::clone(&caught))) {
+        Err(Error::Cancelled) => Err(GivenUp(caught.load(Ordering::Relaxed)).into()),
+        done => Ok(done?),
+    }
+}
+
+/// A signal ended work that had not begun to change anything.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before anything was written but the hub's cache")]
+struct GivenUp(u8);
+
+/// Brings everything that a preset needs onto this machine.
+fn fetch(recipe: &str, overrides: &[String]) -> anyhow::Result<ExitCode> {
+    let recipe = Recipe::load(recipe, overrides)?;
+    let places = watched(|onlooker| lab::fetch(&recipe, onlooker))?;
+    let mut out = std::io::stdout();
+    for place in &places {
+        writeln!(out, "{}", place.display())?;
+    }
+    if places.is_empty() {
+        eprintln!("pentimento: {} needs nothing from the hub", recipe.name);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCode> {
@@ -152,7 +190,7 @@ fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCo
         automatic: true,
         leave_when_finished: true,
     };
-    let session = Session::reopen(run, &options, Reopen::GoOn)?;
+    let session = watched(|onlooker| Session::reopen(run, &options, Reopen::GoOn, onlooker))?;
     // Nobody is there to step by hand.
     session.send(lab::Command::Automatic(true));
     follow(session, log)

@@ -12,6 +12,7 @@ use crate::lab::{
     Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, TestSet,
     open_device,
 };
+use crate::progress::Onlooker;
 use crate::recipe::Recipe;
 use crate::run::{Fingerprint, Journal, Manifest, RunView, journal, standing};
 use crate::{Error, Result, export};
@@ -67,15 +68,20 @@ pub enum Reopen {
 
 impl Session {
     /// Begins a run in `folder`, or in `runs/PRESET-sSEED-N` without one. Nothing is written before the
-    /// recipe, the device, the backbone and the data were found to be sound.
-    pub fn create(recipe: Recipe, folder: Option<&Path>, options: &Options) -> Result<Self> {
+    /// recipe, the device, the backbone and the data were found to be sound; `onlooker` waits for that.
+    pub fn create(
+        recipe: Recipe,
+        folder: Option<&Path>,
+        options: &Options,
+        onlooker: &mut dyn Onlooker,
+    ) -> Result<Self> {
         recipe.validate()?;
         if let Some(folder) = folder {
             RunFolder::check_free(folder)?;
         }
         let wanted = options.device.as_deref().unwrap_or("auto");
         let (device, device_name) = open_device(wanted)?;
-        let bench = Bench::new(recipe, device, &mut |_, _, _| true)?;
+        let bench = Bench::new(recipe, device, onlooker)?;
         let folder = match folder {
             Some(folder) => RunFolder::create(folder)?,
             None => {
@@ -104,7 +110,12 @@ impl Session {
     }
 
     /// Takes up a run that was stopped, killed or finished. Refused while another process works on it.
-    pub fn reopen(folder: &Path, options: &Options, how: Reopen) -> Result<Self> {
+    pub fn reopen(
+        folder: &Path,
+        options: &Options,
+        how: Reopen,
+        onlooker: &mut dyn Onlooker,
+    ) -> Result<Self> {
         let folder = RunFolder::open(folder)?;
         let (journal, reading) = Journal::open(&folder.journal_path())?;
         let past = reading.records;
@@ -118,7 +129,7 @@ impl Session {
         let begun_on = started.device.clone();
         let wanted = options.device.as_deref().unwrap_or(&begun_on);
         let (device, device_name) = open_device(wanted)?;
-        let bench = Bench::new(started.recipe.clone(), device, &mut |_, _, _| true)?;
+        let bench = Bench::new(started.recipe.clone(), device, onlooker)?;
         if bench.material.weights_sha256 != started.backbone.weights_sha256 {
             return Err(Error::input(format!(
                 "the weights of {} are not those that {} was begun with; a run goes on with its own weights only",

@@ -222,8 +222,8 @@ fn overrides_with_a_mistake_are_refused_with_their_key() {
         ),
         ("task.0.context=digit", "\"digit\""),
         (
-            "backbone.source=hub:timm/x",
-            "reads backbones from `bundled:NAME` and `path:DIR` only",
+            "backbone.source=hub:timm",
+            "names no model of the hub: write `hub:OWNER/NAME`",
         ),
     ] {
         place.refuses(&["run", "demo", "--out", "R", "--set", set], sentence);

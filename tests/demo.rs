@@ -7,6 +7,7 @@ use std::fs;
 use assert_cmd::Command as Program;
 use common::{Driver, assert_same, manual, outcome, run, short};
 use pentimento::lab::{Command, Event, Level, State};
+use pentimento::progress::Nobody;
 use pentimento::run::view::TrainingEnd;
 use pentimento::session::Session;
 
@@ -76,7 +77,8 @@ fn a_run_measures_every_column_and_equal_runs_write_equal_bytes_at_any_number_of
 fn a_run_can_be_stepped_discarded_merged_undone_and_stepped_again_to_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
-    let mut lab = Driver::new(Session::create(short(&[]), Some(&folder), &manual()).unwrap());
+    let mut lab =
+        Driver::new(Session::create(short(&[]), Some(&folder), &manual(), &mut Nobody).unwrap());
     lab.measured(0);
     let start = lab.view.rows[0].evaluations["latin"].clone();
 
@@ -166,7 +168,8 @@ fn watching_pausing_and_a_snapshot_change_no_bit() {
     let folder = dir.path().join("paused");
     let options = common::automatic();
     let recipe = short(&["train.watch_every=1", "train.checkpoint_every=1"]);
-    let mut lab = Driver::new(Session::create(recipe, Some(&folder), &options).unwrap());
+    let mut lab =
+        Driver::new(Session::create(recipe, Some(&folder), &options, &mut Nobody).unwrap());
     lab.until(|e| matches!(e, Event::Step { step: 2, .. }));
     lab.send(Command::Pause);
     lab.until(|e| matches!(e, Event::Paused));

@@ -8,10 +8,12 @@ use std::path::Path;
 use assert_cmd::Command as Program;
 use common::{Driver, assert_same, automatic, manual, outcome, run, short};
 use pentimento::lab::{Command, Event, State};
+use pentimento::progress::Nobody;
 use pentimento::session::{Reopen, Session};
 
 fn go_on(folder: &Path) -> pentimento::run::RunView {
-    let mut lab = Driver::new(Session::reopen(folder, &automatic(), Reopen::GoOn).unwrap());
+    let mut lab =
+        Driver::new(Session::reopen(folder, &automatic(), Reopen::GoOn, &mut Nobody).unwrap());
     while lab.next().is_some() {}
     assert!(lab.session.join().is_none());
     lab.view
@@ -166,7 +168,8 @@ fn a_run_cut_off_anywhere_ends_with_the_straight_runs_bytes() {
     // Opened to be looked at, it shows at once where it would go on.
     let folder = dir.path().join("looked-at");
     cut(&straight, &folder, after("Step", 1));
-    let mut lab = Driver::new(Session::reopen(&folder, &automatic(), Reopen::Hold).unwrap());
+    let mut lab =
+        Driver::new(Session::reopen(&folder, &automatic(), Reopen::Hold, &mut Nobody).unwrap());
     assert_eq!(lab.view.trainings[0].points.len(), 2);
     lab.until(|e| matches!(e, Event::Paused));
     assert_eq!(lab.view.trainings[0].points.len(), 0);
@@ -180,7 +183,8 @@ fn a_stop_inside_a_training_goes_on_from_its_checkpoint() {
     run(short(&["train.steps=6"]), &straight);
     let folder = dir.path().join("stopped");
     let recipe = short(&["train.steps=6"]);
-    let mut lab = Driver::new(Session::create(recipe, Some(&folder), &automatic()).unwrap());
+    let mut lab =
+        Driver::new(Session::create(recipe, Some(&folder), &automatic(), &mut Nobody).unwrap());
     lab.until(|e| {
         matches!(
             e,
@@ -210,16 +214,18 @@ fn a_stop_inside_a_training_goes_on_from_its_checkpoint() {
 fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
-    let mut lab = Driver::new(Session::create(short(&[]), Some(&folder), &manual()).unwrap());
+    let mut lab =
+        Driver::new(Session::create(short(&[]), Some(&folder), &manual(), &mut Nobody).unwrap());
     lab.measured(0);
     lab.send(Command::Step);
     lab.until(|e| matches!(e, Event::Step { step: 2, .. }));
-    let second = Session::reopen(&folder, &manual(), Reopen::Hold)
+    let second = Session::reopen(&folder, &manual(), Reopen::Hold, &mut Nobody)
         .err()
         .unwrap();
     assert_eq!(second.exit_code(), 2);
     lab.stop();
-    let mut lab = Driver::new(Session::reopen(&folder, &manual(), Reopen::Hold).unwrap());
+    let mut lab =
+        Driver::new(Session::reopen(&folder, &manual(), Reopen::Hold, &mut Nobody).unwrap());
     lab.until(|e| matches!(e, Event::Paused));
     lab.send(Command::Resume);
     lab.trained();
@@ -231,14 +237,15 @@ fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice(
     let mut changed = kept.clone();
     *changed.last_mut().unwrap() ^= 1;
     fs::write(&file, changed).unwrap();
-    let session = Session::reopen(&folder, &manual(), Reopen::Hold).unwrap();
+    let session = Session::reopen(&folder, &manual(), Reopen::Hold, &mut Nobody).unwrap();
     let error = session.join().unwrap();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("SHA-256 differs"), "{error}");
     fs::write(&file, kept).unwrap();
 
     // Where a run waits for its user it needs no pause: the merge can come at once.
-    let mut lab = Driver::new(Session::reopen(&folder, &manual(), Reopen::Hold).unwrap());
+    let mut lab =
+        Driver::new(Session::reopen(&folder, &manual(), Reopen::Hold, &mut Nobody).unwrap());
     lab.send(Command::Merge);
     lab.measured(1);
     assert!(!lab.stop().paused);
@@ -262,12 +269,14 @@ fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice(
 fn a_merge_that_waits_for_the_lab_is_not_lost() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("run");
-    let mut lab = Driver::new(Session::create(short(&[]), Some(&folder), &manual()).unwrap());
+    let mut lab =
+        Driver::new(Session::create(short(&[]), Some(&folder), &manual(), &mut Nobody).unwrap());
     lab.measured(0);
     lab.send(Command::Step);
     lab.trained();
     lab.stop();
-    let mut lab = Driver::new(Session::reopen(&folder, &manual(), Reopen::GoOn).unwrap());
+    let mut lab =
+        Driver::new(Session::reopen(&folder, &manual(), Reopen::GoOn, &mut Nobody).unwrap());
     // The lab is still loading what the run has stored.
     lab.send(Command::Merge);
     lab.measured(1);

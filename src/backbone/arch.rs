@@ -30,7 +30,7 @@ impl Architecture {
         Err(Error::input(format!(
             "the backbone's architecture {:?} is not supported: take one of timm's vit_SIZE_patchN_RES (tiny, \
              small, base, large, huge), vit_SIZE_patch14_dinov2, deit_SIZE_patch16_RES, deit3_SIZE_patchN_RES, \
-             or resnetN, resnetNd, wide_resnetN_2, resnextN_32x4d",
+             or resnetN, resnetNc, resnetNd, resnetNs, resnetNt, wide_resnetN_2, resnextN_32x4d",
             config.architecture
         )))
     }

@@ -1,5 +1,7 @@
 //! A backbone's `config.json`, as timm writes it to the Hugging Face hub.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -92,6 +94,30 @@ impl Default for PretrainedConfig {
     }
 }
 
+impl PretrainedConfig {
+    /// timm's defaults for an architecture (version 1.0.31): the input size is that of the name; a plain `vit_*` takes
+    /// samples in [-1, 1], the others ImageNet's mean and deviation; a ResNet resizes as torchvision's weights want.
+    fn of(architecture: &str) -> Self {
+        let mut cfg = Self::default();
+        if !super::is_vit(architecture) {
+            cfg.interpolation = "bilinear".into();
+            return cfg;
+        }
+        let variant = architecture.rsplit('_').next().unwrap_or("");
+        let side = match variant {
+            "dinov2" => 518,
+            side => side.parse().unwrap_or(224),
+        };
+        cfg.input_size[1..].fill(side);
+        cfg.fixed_input_size = true;
+        cfg.crop_pct = if side >= 384 { 1.0 } else { 0.9 };
+        if architecture.starts_with("vit_") && variant != "dinov2" {
+            (cfg.mean, cfg.std) = (vec![0.5; 3], vec![0.5; 3]);
+        }
+        cfg
+    }
+}
+
 impl Config {
     /// Reads `config.json`'s bytes and checks that the architecture and all its options are supported.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
@@ -105,6 +131,52 @@ impl Config {
         {
             config.num_classes = n.as_u64().unwrap_or(0) as usize;
         }
+        config.resolve()?;
+        Ok(config)
+    }
+
+    /// The config of weights that come without one: timm's defaults for the architecture, then the shapes of the
+    /// weights (classes, channels), then the keys of `model_args` and `pretrained_cfg`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the architecture is not supported or a key is not timm's.
+    pub(super) fn of_weights(
+        architecture: &str,
+        model_args: &Map<String, Value>,
+        pretrained_cfg: &Map<String, Value>,
+        shapes: BTreeMap<&str, &[usize]>,
+    ) -> Result<Self> {
+        let mut cfg = PretrainedConfig::of(architecture);
+        let first = ["patch_embed.proj.weight", "conv1.weight", "conv1.0.weight"];
+        if let Some(channels) = first.iter().find_map(|n| shapes.get(n)?.get(1)) {
+            cfg.input_size[0] = *channels;
+            if *channels == 1 {
+                cfg.mean.truncate(1);
+                cfg.std.truncate(1);
+            }
+        }
+        let classes = ["head.weight", "fc.weight"]
+            .iter()
+            .find_map(|n| shapes.get(n)?.first());
+        let unfit = |e: serde_json::Error| {
+            Error::input(format!(
+                "`backbone.pretrained_cfg` is not one of timm's: {e}; known are input_size, interpolation, crop_pct, \
+                 mean, std"
+            ))
+        };
+        let Value::Object(mut merged) = serde_json::to_value(&cfg).map_err(unfit)? else {
+            return Err(Error::internal("a pretrained_cfg is no object"));
+        };
+        merged.extend(pretrained_cfg.clone());
+        let config = Self {
+            architecture: architecture.to_owned(),
+            num_classes: classes.copied().unwrap_or(0),
+            num_features: None,
+            global_pool: None,
+            model_args: model_args.clone(),
+            pretrained_cfg: serde_json::from_value(Value::Object(merged)).map_err(unfit)?,
+            other: Map::new(),
+        };
         config.resolve()?;
         Ok(config)
     }

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use candle_core::pickle::PthTensors;
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors, View};
+use serde_json::{Map, Value};
 
 use super::{Config, Weights, positions};
 use crate::files;
@@ -41,14 +43,66 @@ pub fn load(folder: &Path, device: &Device) -> Result<(Config, Weights, String)>
 /// The same from the files' bytes. Half-precision weights become f32; BatchNorm's step counters are dropped.
 pub fn parse(config_json: &[u8], safetensors: &[u8], device: &Device) -> Result<(Config, Weights)> {
     let config = Config::from_json(config_json)?;
-    let file = SafeTensors::deserialize(safetensors).map_err(|e| {
+    let weights = from_stored(
+        &config,
+        read_safetensors(safetensors, WEIGHTS)?,
+        WEIGHTS,
+        device,
+    )?;
+    Ok((config, weights))
+}
+
+/// A backbone from a file of weights alone, `.safetensors` or PyTorch's `.pth`, `.pt` or `.bin`, with the SHA-256 of
+/// the file. What `config.json` would say comes from timm's name of the architecture, from the weights' shapes
+/// (classes, channels), and from `model_args` and `pretrained_cfg`, whose keys go first.
+///
+/// A pickle is read as data: nothing in it is run. The weights may lie under `state_dict` or `model`, and behind the
+/// prefix `module.` of a data-parallel training.
+///
+/// # Errors
+/// [`Error::Input`] where the file cannot be read, or does not hold that architecture's weights.
+pub fn load_file(
+    path: &Path,
+    architecture: &str,
+    model_args: &Map<String, Value>,
+    pretrained_cfg: &Map<String, Value>,
+    device: &Device,
+) -> Result<(Config, Weights, String)> {
+    let shown = path.display().to_string();
+    if !path.is_file() {
+        return Err(Error::input(format!(
+            "backbone.source file:{shown} names no file: give one of weights, .safetensors or .pth"
+        )));
+    }
+    let bytes = files::read(path)?;
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+    let stored = match extension {
+        "safetensors" => read_safetensors(&bytes, &shown)?,
+        "pth" | "pt" | "bin" => read_pickle(path)?,
+        _ => {
+            return Err(Error::input(format!(
+                "{shown} has no ending that tells what it holds: .safetensors, .pth, .pt or .bin"
+            )));
+        }
+    };
+    let shapes = stored.iter().map(|(n, t)| (n.as_str(), t.dims()));
+    let config = Config::of_weights(architecture, model_args, pretrained_cfg, shapes.collect())?;
+    let weights = from_stored(&config, stored, &shown, device)?;
+    Ok((config, weights, files::sha256(&bytes)))
+}
+
+/// Tensors as they lie in a file, on the CPU, whatever their type.
+type Stored = Vec<(String, Tensor)>;
+
+fn read_safetensors(bytes: &[u8], file: &str) -> Result<Stored> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| {
         Error::input(format!(
-            "the backbone's {WEIGHTS} cannot be read ({e}): fetch the file again"
+            "the backbone's {file} cannot be read ({e}): fetch the file again"
         ))
     })?;
-    let mut weights = Weights::new();
-    for (name, view) in file.iter() {
-        if name.ends_with(".num_batches_tracked") {
+    let mut stored = Stored::new();
+    for (name, view) in tensors.iter() {
+        if is_counter(name) {
             continue;
         }
         let dtype = match view.dtype() {
@@ -56,25 +110,82 @@ pub fn parse(config_json: &[u8], safetensors: &[u8], device: &Device) -> Result<
             Dtype::F16 => DType::F16,
             Dtype::BF16 => DType::BF16,
             Dtype::F64 => DType::F64,
-            other => {
-                return Err(Error::input(format!(
-                    "the backbone's {WEIGHTS} has {name} as {other:?}: only floating-point weights are \
-                     supported"
-                )));
-            }
+            other => return Err(no_float(file, name, &format!("{other:?}"))),
         };
-        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?
-            .to_dtype(DType::F32)?;
+        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+        stored.push((name.to_owned(), tensor));
+    }
+    Ok(stored)
+}
+
+/// Keys that training scripts put the weights under.
+const NESTED: [&str; 4] = ["state_dict", "model", "state_dict_ema", "model_state"];
+
+fn read_pickle(path: &Path) -> Result<Stored> {
+    let refuse = |why: String| {
+        Error::input(format!(
+            "the backbone's {} cannot be read as weights ({why}): store its state_dict by torch.save as PyTorch 1.6 \
+             and later do, or as .safetensors",
+            path.display()
+        ))
+    };
+    let mut last = "it holds no tensors".to_owned();
+    for key in std::iter::once(None).chain(NESTED.map(Some)) {
+        match PthTensors::new(path, key) {
+            Ok(file) if !file.tensor_infos().is_empty() => {
+                let mut stored = Stored::new();
+                for name in file.tensor_infos().keys() {
+                    let plain = name.strip_prefix("module.").unwrap_or(name);
+                    if is_counter(plain) {
+                        continue;
+                    }
+                    let tensor = file
+                        .get(name)
+                        .map_err(|e| refuse(e.to_string()))?
+                        .ok_or_else(|| refuse(format!("{name} is empty")))?;
+                    if !tensor.dtype().is_float() {
+                        let file = path.display().to_string();
+                        return Err(no_float(&file, plain, tensor.dtype().as_str()));
+                    }
+                    stored.push((plain.to_owned(), tensor));
+                }
+                return Ok(stored);
+            }
+            Ok(_) => {}
+            // Of several tries, the plain one's complaint says most.
+            Err(e) if key.is_none() => last = e.to_string(),
+            Err(_) => {}
+        }
+    }
+    Err(refuse(last))
+}
+
+/// BatchNorm's count of training steps, which nothing here needs.
+fn is_counter(name: &str) -> bool {
+    name.ends_with(".num_batches_tracked")
+}
+
+fn no_float(file: &str, name: &str, dtype: &str) -> Error {
+    Error::input(format!(
+        "the backbone's {file} has {name} as {dtype}: only floating-point weights are supported"
+    ))
+}
+
+/// Weights in f32 on `device`, position embeddings brought to the config's grid.
+fn from_stored(config: &Config, stored: Stored, file: &str, device: &Device) -> Result<Weights> {
+    let mut weights = Weights::new();
+    for (name, tensor) in stored {
+        let tensor = tensor.to_dtype(DType::F32)?;
         // 0 · x is 0 unless x is infinite or no number, and a sum with one of those is no number.
         if (&tensor * 0.0)?.sum_all()?.to_scalar::<f32>()? != 0.0 {
             return Err(Error::input(format!(
-                "the backbone's {WEIGHTS} has values in {name} that are no finite numbers: fetch the file again"
+                "the backbone's {file} has values in {name} that are no finite numbers: fetch the file again"
             )));
         }
-        weights.insert(name.to_string(), tensor.to_device(device)?);
+        weights.insert(name, tensor.to_device(device)?);
     }
-    positions::fit(&config, &mut weights)?;
-    Ok((config, weights))
+    positions::fit(config, &mut weights)?;
+    Ok(weights)
 }
 
 /// A tensor's bytes for a safetensors file.

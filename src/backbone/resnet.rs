@@ -29,6 +29,17 @@ impl Block {
     }
 }
 
+/// What an image goes through before the first pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stem {
+    /// One 7×7 convolution to 64 channels.
+    Plain,
+    /// Three 3×3 convolutions of widths w, w, 2w.
+    Deep,
+    /// The same of widths 3·(w/4), w, 2w.
+    Tiered,
+}
+
 /// A ResNet with every option resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Spec {
@@ -36,8 +47,8 @@ pub(super) struct Spec {
     pub block: Block,
     pub layers: [usize; 4],
     pub channels: [usize; 4],
+    pub stem: Stem,
     pub stem_width: usize,
-    pub deep_stem: bool,
     pub avg_down: bool,
     pub cardinality: usize,
     pub base_width: usize,
@@ -65,11 +76,21 @@ fn from_name(name: &str) -> Option<Spec> {
         (name, 1, 64)
     };
     let depth = stem.strip_prefix("resnet")?;
-    let (depth, d) = match depth.strip_suffix('d') {
-        Some(depth) => (depth, true),
-        None => (depth, false),
-    };
+    // The letter says what differs from the plain one: He et al. (arXiv 1812.01187) for c and d.
+    let variants = [
+        ('c', Stem::Deep, 32, false),
+        ('d', Stem::Deep, 32, true),
+        ('s', Stem::Deep, 64, false),
+        ('t', Stem::Tiered, 32, true),
+    ];
+    let variant = variants
+        .iter()
+        .find_map(|v| Some((depth.strip_suffix(v.0)?, v.1, v.2, v.3)));
+    let (depth, stem_type, stem_width, avg_down) =
+        variant.unwrap_or((depth, Stem::Plain, 64, false));
     let (block, layers) = match depth {
+        "10" if stem_type == Stem::Tiered => (Basic, [1, 1, 1, 1]),
+        "14" if stem_type == Stem::Tiered => (Bottleneck, [1, 1, 1, 1]),
         "18" => (Basic, [2, 2, 2, 2]),
         "34" => (Basic, [3, 4, 6, 3]),
         "26" => (Bottleneck, [2, 2, 2, 2]),
@@ -84,9 +105,9 @@ fn from_name(name: &str) -> Option<Spec> {
         block,
         layers,
         channels: [64, 128, 256, 512],
-        stem_width: if d { 32 } else { 64 },
-        deep_stem: d,
-        avg_down: d,
+        stem: stem_type,
+        stem_width,
+        avg_down,
         cardinality,
         base_width,
     })
@@ -130,14 +151,15 @@ impl Spec {
                 )));
             }
         };
-        let deep_stem = match args.text("stem_type")? {
-            None => base.deep_stem,
-            Some("") => false,
-            Some("deep") => true,
+        let stem = match args.text("stem_type")? {
+            None => base.stem,
+            Some("") => Stem::Plain,
+            Some("deep") => Stem::Deep,
+            Some("deep_tiered") => Stem::Tiered,
             Some(other) => {
                 return Err(Error::input(format!(
-                    "the backbone's config.json has model_args.stem_type {other:?}: \"\" and \"deep\" are \
-                     supported"
+                    "the backbone's config.json has model_args.stem_type {other:?}: \"\", \"deep\" and \
+                     \"deep_tiered\" are supported"
                 )));
             }
         };
@@ -147,7 +169,7 @@ impl Spec {
             layers: layers.transpose()?.unwrap_or(base.layers),
             channels: channels.transpose()?.unwrap_or(base.channels),
             stem_width: args.size("stem_width")?.unwrap_or(base.stem_width),
-            deep_stem,
+            stem,
             avg_down: args.flag("avg_down")?.unwrap_or(base.avg_down),
             cardinality: args.size("cardinality")?.unwrap_or(base.cardinality),
             base_width: args.size("base_width")?.unwrap_or(base.base_width),
@@ -191,10 +213,9 @@ impl Spec {
     }
 
     fn stem_outputs(&self) -> usize {
-        if self.deep_stem {
-            2 * self.stem_width
-        } else {
-            64
+        match self.stem {
+            Stem::Plain => 64,
+            Stem::Deep | Stem::Tiered => 2 * self.stem_width,
         }
     }
 
@@ -223,18 +244,22 @@ impl Spec {
     /// The convolutions of the stem, each with its BatchNorm's name.
     fn stem(&self) -> Vec<(Layer, String)> {
         let (outputs, width) = (self.stem_outputs(), self.stem_width);
-        if self.deep_stem {
-            vec![
-                (
-                    conv("conv1.0", self.in_chans, width, 3, 2),
-                    "conv1.1".into(),
-                ),
-                (conv("conv1.3", width, width, 3, 1), "conv1.4".into()),
-                (conv("conv1.6", width, outputs, 3, 1), "bn1".into()),
-            ]
-        } else {
-            vec![(conv("conv1", self.in_chans, outputs, 7, 2), "bn1".into())]
-        }
+        let first = match self.stem {
+            Stem::Plain => {
+                let only = conv("conv1", self.in_chans, outputs, 7, 2);
+                return vec![(only, "bn1".into())];
+            }
+            Stem::Deep => width,
+            Stem::Tiered => 3 * (width / 4),
+        };
+        vec![
+            (
+                conv("conv1.0", self.in_chans, first, 3, 2),
+                "conv1.1".into(),
+            ),
+            (conv("conv1.3", first, width, 3, 1), "conv1.4".into()),
+            (conv("conv1.6", width, outputs, 3, 1), "bn1".into()),
+        ]
     }
 
     /// The convolutions on a block's main path, each with its BatchNorm's name.

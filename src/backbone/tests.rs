@@ -67,7 +67,8 @@ fn what_is_not_supported_is_refused_by_a_sentence_that_names_it() {
     for (json, named) in [
         (vit("swin_tiny_patch4_window7_224"), "swin_tiny"),
         (vit("vit_base_patch16_clip_224"), "clip"),
-        (resnet("resnet26t"), "resnet26t"),
+        (resnet("resnet26x"), "resnet26x"),
+        (resnet("resnet26dd"), "resnet26dd"),
         (resnet("resnext50_2x3d"), "resnext50_2x3d"),
         (with(VIT, r#""reg_tokens": 4"#), "reg_tokens"),
         (with(VIT, r#""qk_norm": true"#), "qk_norm"),
@@ -90,7 +91,7 @@ fn what_is_not_supported_is_refused_by_a_sentence_that_names_it() {
             VIT.replace("\"img_size\": 32", "\"img_size\": 33"),
             "patch_size",
         ),
-        (with(RESNET, r#""stem_type": "deep_tiered""#), "stem_type"),
+        (with(RESNET, r#""stem_type": "deep_wide""#), "stem_type"),
         (with(RESNET, r#""block": "BottleneckSe""#), "BottleneckSe"),
         (with(RESNET, r#""output_stride": 16"#), "output_stride"),
         (RESNET.replace("[1, 2, 1, 1]", "[1, 2, 1]"), "layers"),

@@ -8,9 +8,10 @@ use candle_core::{Device, Tensor};
 use super::material::Material;
 use super::{BackboneSummary, TestSet};
 use crate::backbone::{Backbone, Deltas, Layer, Pass};
-use crate::data::{Dataset, Images, Transform, Watch, eval_batches};
+use crate::data::{Dataset, Images, Transform, eval_batches};
 use crate::lora::{Adapter, Entry, Stack};
 use crate::measure;
+use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::{Mode, Recipe, TaskRecipe};
 use crate::train::{Head, tensors};
@@ -88,10 +89,9 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Lays everything out that `recipe` names, and checks that it fits together. `watch` is told of long work,
-    /// and may end it.
-    pub fn new(recipe: Recipe, device: Device, watch: &mut Watch) -> Result<Self> {
-        let material = Material::open(&recipe, &device, watch)?;
+    /// Lays everything out that `recipe` names, and checks that it fits together.
+    pub fn new(recipe: Recipe, device: Device, onlooker: &mut dyn Onlooker) -> Result<Self> {
+        let material = Material::open(&recipe, &device, onlooker)?;
         let layers = material.layers()?;
         let targets = lora::adapted(&recipe.lora, &material.config.architecture, &layers)?;
         let pretrained = Arc::new(Backbone::new(&material.config, &material.weights)?);

@@ -1,15 +1,20 @@
 //! What a recipe names, opened: the pretrained network, its data, and how an image becomes its input.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
 
 use crate::backbone::{self, Config, Layer, Weights};
 use crate::data::{self, Dataset, Transform};
-use crate::recipe::{BackboneRecipe, Recipe};
+use crate::hub::{Hub, Repo};
+use crate::progress::{Onlooker, Progress, Unit};
+use crate::recipe::{BackboneRecipe, BackboneSource, Recipe};
 use crate::train::{self, Head};
 use crate::{Error, Result, files};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
 
 /// Everything that a run is made of and never changes.
 pub struct Material {
@@ -32,17 +37,27 @@ pub struct Material {
 }
 
 impl Material {
-    /// Opens what `recipe` names. `watch` is told of long work, and may end it.
-    pub fn open(recipe: &Recipe, device: &Device, watch: &mut data::Watch) -> Result<Self> {
-        let (config, mut weights, weights_sha256) = open_backbone(&recipe.backbone, device)?;
+    /// Opens what `recipe` names; what is on the hub alone is downloaded.
+    pub fn open(recipe: &Recipe, device: &Device, onlooker: &mut dyn Onlooker) -> Result<Self> {
+        let (config, mut weights, weights_sha256) =
+            open_backbone(&recipe.backbone, device, onlooker)?;
         let foundation_head = Head::pretrained(&config, &weights)?;
         weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
         data::check(recipe)?;
+        let mut watch = |what: &str, done: usize, total: usize| {
+            onlooker.tell(&Progress {
+                what: what.to_owned(),
+                done: done as u64,
+                total: total as u64,
+                unit: Unit::Images,
+            });
+            !onlooker.cancels()
+        };
         let data::Opened {
             foundation,
             tasks,
             warnings,
-        } = data::open(recipe, watch)?;
+        } = data::open(recipe, &mut watch)?;
         let classes = foundation_head.classes();
         if classes != foundation.classes.len() {
             return Err(Error::input(format!(
@@ -76,29 +91,47 @@ impl Material {
     }
 }
 
-/// The config alone, without reading the weights where that can be avoided.
-pub fn open_config(recipe: &BackboneRecipe) -> Result<Config> {
-    let source = recipe.source.as_str();
-    let config = match source.split_once(':') {
-        Some(("bundled", name)) => backbone::bundled_config(name),
-        Some(("path", folder)) => {
-            Config::from_json(&files::read(&Path::new(folder).join("config.json"))?)
-        }
-        _ => Err(unknown_source(source)),
+/// The config alone, without reading the weights where that can be avoided, and without asking a network: none
+/// where a model of the hub is not in its cache.
+///
+/// # Errors
+/// [`Error::Input`] where the source has none of a supported form.
+pub fn open_config(recipe: &BackboneRecipe) -> Result<Option<Config>> {
+    let folder = |folder: &Path| Config::from_json(&files::read(&folder.join(CONFIG))?);
+    let config = match recipe.parse()? {
+        BackboneSource::Bundled(name) => backbone::bundled_config(&name),
+        BackboneSource::Path(path) => folder(&path),
+        // The shapes of the weights are a part of it.
+        BackboneSource::File(_) => Ok(read_file(recipe, &Device::Cpu)?.0),
+        BackboneSource::Hub(repo) => match Hub::new()?.cached(&repo, CONFIG) {
+            Some(config) => Config::from_json(&files::read(&config)?),
+            None => return Ok(None),
+        },
     }?;
     match recipe.image_size {
-        Some(side) => config.at_size(side),
-        None => Ok(config),
+        Some(side) => config.at_size(side).map(Some),
+        None => Ok(Some(config)),
     }
 }
 
-/// A backbone from its source, with the SHA-256 of its weights file.
-fn open_backbone(recipe: &BackboneRecipe, device: &Device) -> Result<(Config, Weights, String)> {
-    let source = recipe.source.as_str();
-    let (config, weights, sha256) = match source.split_once(':') {
-        Some(("bundled", name)) => backbone::bundled(name, device),
-        Some(("path", folder)) => backbone::load(Path::new(folder), device),
-        _ => Err(unknown_source(source)),
+/// A backbone from its source, with the SHA-256 of its weights file. What is on the hub alone is downloaded.
+///
+/// # Errors
+/// [`Error::Input`] where there is none of a supported form; [`Error::Cancelled`] if the onlooker cancels.
+pub fn open_backbone(
+    recipe: &BackboneRecipe,
+    device: &Device,
+    onlooker: &mut dyn Onlooker,
+) -> Result<(Config, Weights, String)> {
+    let (config, weights, sha256) = match recipe.parse()? {
+        BackboneSource::Bundled(name) => backbone::bundled(&name, device),
+        BackboneSource::Path(folder) => backbone::load(&folder, device),
+        BackboneSource::File(_) => read_file(recipe, device),
+        BackboneSource::Hub(repo) => backbone::load(&fetch_backbone(&repo, onlooker)?, device)
+            .map_err(|e| match e {
+                Error::Input(text) => Error::Input(format!("hub:{repo} in {text}")),
+                other => other,
+            }),
     }?;
     let (config, weights) = match recipe.image_size {
         Some(side) => backbone::at_size(config, weights, side)?,
@@ -107,8 +140,41 @@ fn open_backbone(recipe: &BackboneRecipe, device: &Device) -> Result<(Config, We
     Ok((config, weights, sha256))
 }
 
-fn unknown_source(source: &str) -> Error {
-    Error::input(format!(
-        "backbone.source {source:?} is not understood: write bundled:NAME or path:DIR"
-    ))
+/// Brings a model of the hub into the cache, and says in which folder it lies.
+pub(super) fn fetch_backbone(repo: &Repo, onlooker: &mut dyn Onlooker) -> Result<PathBuf> {
+    let hub = Hub::new()?;
+    let config = hub.file(repo, CONFIG, onlooker)?;
+    // An architecture that is not supported is refused before its weights are fetched.
+    Config::from_json(&files::read(&config)?).map_err(|e| match e {
+        Error::Input(text) => Error::Input(format!("hub:{repo}: {text}")),
+        other => other,
+    })?;
+    let weights = hub.file(repo, WEIGHTS, onlooker)?;
+    match (config.parent(), weights.parent()) {
+        (Some(folder), Some(other)) if folder == other => Ok(folder.to_path_buf()),
+        _ => Err(Error::input(format!(
+            "hub:{repo} was changed while it was fetched: try again, or name a revision by @COMMIT"
+        ))),
+    }
+}
+
+/// Brings everything that a recipe names on the hub into its cache, for a machine without a network.
+///
+/// # Errors
+/// [`Error::Input`] where something is not to be had; [`Error::Cancelled`] if the onlooker cancels.
+pub fn fetch(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Vec<PathBuf>> {
+    let mut brought = Vec::new();
+    if let BackboneSource::Hub(repo) = recipe.backbone.parse()? {
+        brought.push(fetch_backbone(&repo, onlooker)?);
+    }
+    Ok(brought)
+}
+
+fn read_file(recipe: &BackboneRecipe, device: &Device) -> Result<(Config, Weights, String)> {
+    let (BackboneSource::File(path), Some(architecture)) = (recipe.parse()?, &recipe.architecture)
+    else {
+        return Err(Error::internal("a file of weights without an architecture"));
+    };
+    let (args, cfg) = (&recipe.model_args, &recipe.pretrained_cfg);
+    backbone::load_file(&path, architecture, args, cfg, device)
 }

@@ -22,6 +22,7 @@ pub use desk::{Desk, Pulse, Recorder};
 pub use device::open_device;
 pub use event::{BackboneSummary, Event, JOURNAL_VERSION, Level, Record, TestSet};
 pub use machine::{Lab, Outcome};
+pub use material::{fetch, open_backbone, open_config};
 pub use pretraining::pretrain;
 pub use preview::{Preview, preview};
 pub use resume::{OpenTraining, Standing, StoredRow};

@@ -19,18 +19,21 @@ pub struct Preview {
     pub input: [usize; 3],
 }
 
-/// Figures for `recipe`. Fails where the backbone is unknown or the targets match nothing.
-pub fn preview(recipe: &Recipe) -> Result<Preview> {
-    let config = material::open_config(&recipe.backbone)?;
+/// Figures for `recipe`; none where its backbone is on the hub alone so far. Fails where the backbone is unknown or
+/// the targets match nothing.
+pub fn preview(recipe: &Recipe) -> Result<Option<Preview>> {
+    let Some(config) = material::open_config(&recipe.backbone)? else {
+        return Ok(None);
+    };
     let layers = backbone::layers(&config)?;
     let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
-    Ok(Preview {
+    Ok(Some(Preview {
         parameters: backbone::parameters(&config)?,
         adapter_parameters: lora::adapter_parameters(&targets, recipe.lora.rank),
         targets: targets.into_iter().map(|l| l.name).collect(),
         input: config.pretrained_cfg.input_size,
         architecture: config.architecture,
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -39,7 +42,9 @@ mod tests {
 
     #[test]
     fn another_image_size_is_another_grid_of_patches() {
-        let at = |overrides: &[String]| preview(&Recipe::load("demo", overrides).unwrap());
+        let at = |overrides: &[String]| {
+            preview(&Recipe::load("demo", overrides).unwrap()).map(Option::unwrap)
+        };
         let usual = at(&[]).unwrap();
         let larger = at(&["backbone.image_size=48".into()]).unwrap();
         assert_eq!((usual.input, larger.input), ([1, 32, 32], [1, 48, 48]));

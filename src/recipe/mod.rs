@@ -14,7 +14,7 @@ mod source;
 mod validate;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 use document::Document;
@@ -178,11 +178,20 @@ impl BackboneRecipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneRecipe {
-    /// `bundled:NAME`, `path:DIR` (timm's hub layout) or `hub:OWNER/NAME[@REV]`.
+    /// `bundled:NAME`, `path:DIR` (timm's hub layout), `hub:OWNER/NAME[@REV]`, or `file:FILE` with an architecture.
     pub source: String,
     /// Side of the square input, where it is to differ from the one that the weights were trained for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
+    /// timm's name of the architecture, for a `file:` that has no config.json beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// For a `file:`: arguments that differ from the architecture's.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub model_args: Map<String, Value>,
+    /// For a `file:`: what timm's pretrained_cfg would say of its input, such as `mean`, `std`, `crop_pct`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub pretrained_cfg: Map<String, Value>,
 }
 
 /// `[lora]`

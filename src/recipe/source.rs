@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::nearest::suggestion;
+use crate::hub::{Kind, Repo};
 
 /// The data sets in the binary.
 pub const BUNDLED_DATA: [&str; 8] = [
@@ -70,6 +71,10 @@ pub enum BackboneSource {
     Bundled(String),
     /// A folder in timm's hub layout: `config.json` and `model.safetensors`.
     Path(PathBuf),
+    /// A file of weights alone; `backbone.architecture` says whose.
+    File(PathBuf),
+    /// A model of the hub in timm's layout.
+    Hub(Repo),
 }
 
 impl DataSource {
@@ -119,7 +124,8 @@ impl DataSource {
 }
 
 impl BackboneSource {
-    /// Parses `bundled:NAME` or `path:DIR`. The error goes behind the name of the key.
+    /// Parses `bundled:NAME`, `path:DIR`, `file:FILE` or `hub:OWNER/NAME[@REV]`. The error goes behind the name of the
+    /// key.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("bundled", name)) => {
@@ -129,11 +135,19 @@ impl BackboneSource {
                 "= {text:?} names no folder: write `path:DIR`, DIR with config.json and model.safetensors"
             )),
             Some(("path", folder)) => Ok(Self::Path(folder.into())),
-            Some(("hub", _)) => Err(format!(
-                "= {text:?} is not readable yet: this version reads backbones from `bundled:NAME` and `path:DIR` only"
+            Some(("file", "")) => Err(format!(
+                "= {text:?} names no file: write `file:FILE`, FILE of weights, .safetensors or .pth"
             )),
+            Some(("file", file)) => Ok(Self::File(file.into())),
+            Some(("hub", repo)) => match Repo::parse(Kind::Model, repo) {
+                Some(repo) => Ok(Self::Hub(repo)),
+                None => Err(format!(
+                    "= {text:?} names no model of the hub: write `hub:OWNER/NAME`, or `hub:OWNER/NAME@REVISION`"
+                )),
+            },
             _ => Err(format!(
-                "= {text:?} names no source: write `bundled:NAME` with one of {}, or `path:DIR`",
+                "= {text:?} names no source: write `bundled:NAME` with one of {}, `path:DIR`, `file:FILE` or \
+                 `hub:OWNER/NAME`",
                 BUNDLED_BACKBONES.join(", ")
             )),
         }
@@ -180,6 +194,10 @@ mod tests {
             BackboneSource::parse("path:some/dir:with colon").unwrap(),
             BackboneSource::Path("some/dir:with colon".into())
         );
+        let BackboneSource::Hub(repo) = BackboneSource::parse("hub:timm/vit@v1").unwrap() else {
+            panic!("not of the hub");
+        };
+        assert_eq!(repo.to_string(), "timm/vit@v1");
     }
 
     #[test]
@@ -197,7 +215,12 @@ mod tests {
             assert!(message.contains(want), "{text}: {message}");
         }
         for (text, want) in [
-            ("hub:timm/vit", "`bundled:NAME` and `path:DIR` only"),
+            (
+                "hub:timm",
+                "names no model of the hub: write `hub:OWNER/NAME`",
+            ),
+            ("hub:a/b@", "names no model of the hub"),
+            ("file:", "names no file"),
             ("path:", "names no folder"),
             ("folder:x", "names no source"),
             ("bundled:glyph-vti", "did you mean `glyph-vit`?"),

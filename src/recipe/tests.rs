@@ -214,8 +214,16 @@ fn impossible_values_are_refused_by_their_key() {
             "`foundation.data` = \"glyphs\" names no source",
         ),
         (
-            "backbone.source=hub:timm/x",
-            "`backbone.source` = \"hub:timm/x\" is not readable yet",
+            "backbone.source=hub:timm",
+            "`backbone.source` = \"hub:timm\" names no model of the hub",
+        ),
+        (
+            "backbone.source=file:w.pth",
+            "`backbone.architecture` is missing: a file of weights needs timm's name",
+        ),
+        (
+            "backbone.pretrained_cfg={ crop_pct = 1.0 }",
+            "`backbone.pretrained_cfg` is for `backbone.source = \"file:…\"` only",
         ),
         (
             "task.1.context=[\"digits\", \"digits\"]",

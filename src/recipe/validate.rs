@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::schema::{Fault, join};
 use super::{
-    Augment, BackboneSource, Budget, DataOptions, DataSource, FoundationRecipe, Layout,
-    LoadingRecipe, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
+    Augment, BackboneRecipe, BackboneSource, Budget, DataOptions, DataSource, FoundationRecipe,
+    Layout, LoadingRecipe, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
 };
 
 /// Beyond these a value is a slip of the keyboard, and sums of them would overflow.
@@ -25,7 +25,7 @@ type Check = Result<(), Fault>;
 pub(super) fn recipe(recipe: &Recipe) -> Check {
     name("name", &recipe.name)?;
     seed(recipe.seed)?;
-    BackboneSource::parse(&recipe.backbone.source).map_err(|m| Fault::at("backbone.source", m))?;
+    backbone(&recipe.backbone)?;
     if let Some(side) = recipe.backbone.image_size {
         count("backbone.image_size", side, MOST_SIDE)?;
     }
@@ -57,6 +57,32 @@ pub(super) fn pretrain(recipe: &PretrainRecipe) -> Check {
         Top::Below(1.0),
     )?;
     augment(&train.augment)
+}
+
+fn backbone(backbone: &BackboneRecipe) -> Check {
+    let source =
+        BackboneSource::parse(&backbone.source).map_err(|m| Fault::at("backbone.source", m))?;
+    let is_file = matches!(source, BackboneSource::File(_));
+    if is_file && backbone.architecture.is_none() {
+        let message =
+            "is missing: a file of weights needs timm's name of its architecture, such as resnet50";
+        return Err(Fault::at("backbone.architecture", message));
+    }
+    let given = [
+        ("backbone.architecture", backbone.architecture.is_some()),
+        ("backbone.model_args", !backbone.model_args.is_empty()),
+        (
+            "backbone.pretrained_cfg",
+            !backbone.pretrained_cfg.is_empty(),
+        ),
+    ];
+    match given.iter().find(|(_, given)| *given && !is_file) {
+        Some((key, _)) => Err(Fault::at(
+            *key,
+            "is for `backbone.source = \"file:…\"` only: other sources have a config.json that says it",
+        )),
+        None => Ok(()),
+    }
 }
 
 fn lora(recipe: &Recipe) -> Check {

@@ -95,6 +95,8 @@ pub enum Action {
     Later,
     /// Types a value.
     Edit,
+    /// Gives up what is being prepared: a download, the reading of data.
+    CancelWork,
     /// Shows the next figure: accuracy, then the three forgettings.
     NextFigure,
     /// Chooses the merge before.

@@ -11,6 +11,7 @@ use super::setup::{Environment, Request, SetUp};
 use super::theme::{Ink, Theme};
 use super::views::{body, help};
 use crate::lab::{Command, Event, Level, Pulse, Record, State};
+use crate::progress::{Pace, Progress};
 use crate::run::RunView;
 
 /// How long a message stays; one of a failure until a key is pressed.
@@ -34,6 +35,8 @@ pub enum Effect {
     Quit,
     /// Leave without waiting any longer.
     Abandon,
+    /// Give up what is being prepared; answered by [`App::on_problem`].
+    Cancel,
 }
 
 /// A message that goes away.
@@ -44,6 +47,26 @@ pub struct Toast {
     /// Its colour.
     pub ink: Ink,
     until: Duration,
+}
+
+/// Something that is being prepared.
+#[derive(Default)]
+pub struct Busy {
+    /// What, and how far it is.
+    pub text: String,
+    /// Whether it can be cancelled.
+    pub cancels: bool,
+    pace: Pace,
+}
+
+impl Busy {
+    fn with(text: &str, cancels: bool) -> Option<Self> {
+        Some(Self {
+            text: text.to_owned(),
+            cancels,
+            pace: Pace::default(),
+        })
+    }
 }
 
 /// Everything that the screen is a function of.
@@ -73,7 +96,7 @@ pub struct App {
     /// Whether the program is waiting for the lab to end.
     pub leaving: bool,
     /// What is being prepared (a run that starts, an export), until it is there.
-    pub busy: Option<&'static str>,
+    pub busy: Option<Busy>,
     /// Time since the program began.
     pub now: Duration,
     /// Size of the terminal as of the last frame: cursors in grids move by what is drawn.
@@ -144,6 +167,23 @@ impl App {
     pub fn on_exported(&mut self, folder: &Path) {
         self.busy = None;
         self.say(Ink::Accent, format!("exported to {}", folder.display()));
+    }
+
+    /// What is being prepared is so far.
+    pub fn on_progress(&mut self, progress: &Progress) {
+        if let Some(busy) = &mut self.busy {
+            busy.text = busy.pace.line(progress, self.now);
+            self.dirty = true;
+        }
+    }
+
+    /// What was being prepared is given up.
+    pub fn on_cancelled(&mut self) {
+        self.busy = None;
+        self.say(
+            Ink::Warning,
+            "given up; what came whole stays in the cache".into(),
+        );
     }
 
     /// Something that an effect asked for went wrong.
@@ -248,6 +288,7 @@ impl App {
             automatic: view.is_some_and(|v| v.automatic),
             next: view.and_then(RunView::next_index),
             undoable: view.is_some_and(|v| v.rows.len() > 1),
+            preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
         }
     }
 
@@ -318,12 +359,14 @@ impl App {
             }
             Action::Lab(Command::Undo) => self.question = self.view().and_then(Question::undo),
             Action::Lab(command) => return vec![Effect::Send(command)],
+            Action::CancelWork => return vec![Effect::Cancel],
             Action::TakeUp if self.busy.is_none() => {
-                self.busy = Some("reading the backbone, the data and the run's adapters");
+                let text = "reading the backbone, the data and the run's adapters";
+                self.busy = Busy::with(text, true);
                 return vec![Effect::TakeUp];
             }
             Action::Export if self.busy.is_none() => {
-                self.busy = Some("exporting");
+                self.busy = Busy::with("exporting", false);
                 return vec![Effect::Export];
             }
             Action::Start => return self.start(),
@@ -378,7 +421,7 @@ impl App {
     }
 
     fn begin(&mut self, request: Request) -> Vec<Effect> {
-        self.busy = Some("starting: reading the backbone and the data");
+        self.busy = Busy::with("starting: reading the backbone and the data", true);
         vec![Effect::Start(request)]
     }
 

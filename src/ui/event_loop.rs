@@ -1,6 +1,8 @@
 //! The loop between keys, the lab, signals and the screen.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
@@ -15,6 +17,7 @@ use super::setup::Request;
 use super::terminal::Screen;
 use crate::folder::RunFolder;
 use crate::lab::Command;
+use crate::progress::{Onlooker, Progress};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
@@ -39,6 +42,23 @@ enum Answer {
     Started(Box<Result<Session>>),
     TakenUp(Box<Result<Session>>),
     Exported(Result<PathBuf>),
+    Told(Progress),
+}
+
+/// Passes on what a preparation tells, until its user gives it up.
+struct Preparation {
+    tell: UnboundedSender<Answer>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Onlooker for Preparation {
+    fn tell(&mut self, progress: &Progress) {
+        let _ = self.tell.send(Answer::Told(progress.clone()));
+    }
+
+    fn cancels(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
 }
 
 /// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
@@ -52,6 +72,7 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
     let mut desk = Desk {
         session,
         starting: false,
+        given_up: Arc::default(),
         answer_to,
         left: false,
     };
@@ -111,6 +132,7 @@ const HANGUP: u8 = 1;
 struct Desk {
     session: Option<Session>,
     starting: bool,
+    given_up: Arc<AtomicBool>,
     answer_to: UnboundedSender<Answer>,
     left: bool,
 }
@@ -151,11 +173,13 @@ impl Desk {
             Effect::Export => self.export(app),
             Effect::Quit => self.leave(),
             Effect::Abandon => self.left = true,
+            Effect::Cancel => self.given_up.store(true, Ordering::Relaxed),
         }
     }
 
     /// Asks the lab to stop; its end is the program's. Without one, this is the end.
     fn leave(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
         match &self.session {
             Some(session) => session.send(Command::Stop),
             // Whoever is being started is stopped when it is there.
@@ -163,8 +187,18 @@ impl Desk {
         }
     }
 
+    /// Whoever waits for a preparation that begins now.
+    fn preparation(&mut self) -> Preparation {
+        self.given_up = Arc::default();
+        Preparation {
+            tell: self.answer_to.clone(),
+            given_up: Arc::clone(&self.given_up),
+        }
+    }
+
     fn start(&mut self, request: Request) {
         let answer_to = self.answer_to.clone();
+        let mut preparation = self.preparation();
         self.starting = true;
         // The run that is left goes on until the new one is there: one that cannot begin must not end it.
         spawn_blocking(move || {
@@ -173,7 +207,8 @@ impl Desk {
                 automatic: request.automatic,
                 leave_when_finished: false,
             };
-            let session = Session::create(*request.recipe, request.folder.as_deref(), &options);
+            let folder = request.folder.as_deref();
+            let session = Session::create(*request.recipe, folder, &options, &mut preparation);
             // The receiver is gone only when the program is.
             let _ = answer_to.send(Answer::Started(Box::new(session)));
         });
@@ -190,9 +225,10 @@ impl Desk {
             automatic: false,
             leave_when_finished: false,
         };
+        let mut preparation = self.preparation();
         self.starting = true;
         spawn_blocking(move || {
-            let session = Session::reopen(&folder, &options, Reopen::Hold);
+            let session = Session::reopen(&folder, &options, Reopen::Hold, &mut preparation);
             let _ = answer_to.send(Answer::TakenUp(Box::new(session)));
         });
     }
@@ -222,6 +258,7 @@ impl Desk {
             Answer::TakenUp(session) => self.on_session(*session, app, |app, session| {
                 app.on_taken_up(&session.folder, &session.past);
             }),
+            Answer::Told(progress) => app.on_progress(&progress),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Exported(Err(problem)) => app.on_problem(problem),
         }
@@ -247,7 +284,10 @@ impl Desk {
                 }
             }
             Err(problem) => {
-                app.on_problem(problem);
+                match problem {
+                    Error::Cancelled => app.on_cancelled(),
+                    problem => app.on_problem(problem),
+                }
                 self.left = app.leaving;
             }
         }

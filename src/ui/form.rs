@@ -37,7 +37,7 @@ pub struct SetUp {
     default_folder: PathBuf,
     field: Field,
     pub(super) typing: Option<String>,
-    preview: Result<Preview, String>,
+    preview: Result<Option<Preview>, String>,
 }
 
 impl SetUp {
@@ -158,9 +158,10 @@ impl SetUp {
         }
     }
 
-    /// Figures of the recipe, or why it is impossible.
-    pub fn preview(&self) -> Result<&Preview, &str> {
-        self.preview.as_ref().map_err(String::as_str)
+    /// Figures of the recipe, none where its backbone is yet to be fetched, or why it is impossible.
+    pub fn preview(&self) -> Result<Option<&Preview>, &str> {
+        let preview = self.preview.as_ref().map_err(String::as_str)?;
+        Ok(preview.as_ref())
     }
 
     /// Where tensors will live.
@@ -325,13 +326,13 @@ mod tests {
         SetUp::new(Environment {
             presets: vec![recipe()],
             preview: Box::new(|recipe| {
-                Ok(Preview {
+                Ok(Some(Preview {
                     architecture: "vit".into(),
                     parameters: 1000,
                     targets: vec!["blocks.0.attn.qkv".into()],
                     adapter_parameters: 4 * recipe.lora.rank,
                     input: [1, 32, 32],
-                })
+                }))
             }),
             folder: Box::new(|recipe| PathBuf::from("runs").join(&recipe.name)),
             devices: vec!["auto".into(), "cpu".into()],
@@ -353,13 +354,19 @@ mod tests {
     fn the_rank_moves_the_trainable_parameters() {
         let mut form = form();
         go_to(&mut form, Field::Rank);
-        let at_16 = form.preview().unwrap().adapter_parameters;
+        let at_16 = form.preview().unwrap().unwrap().adapter_parameters;
         form.change(true);
         assert_eq!(form.rank, 32);
-        assert_eq!(form.preview().unwrap().adapter_parameters, 2 * at_16);
+        assert_eq!(
+            form.preview().unwrap().unwrap().adapter_parameters,
+            2 * at_16
+        );
         (0..9).for_each(|_| form.change(false));
         assert_eq!(
-            (form.rank, form.preview().unwrap().adapter_parameters),
+            (
+                form.rank,
+                form.preview().unwrap().unwrap().adapter_parameters
+            ),
             (0, 0)
         );
     }

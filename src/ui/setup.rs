@@ -15,8 +15,8 @@ pub type Of<T> = Box<dyn Fn(&Recipe) -> T>;
 pub struct Environment {
     /// The presets, as recipes; the first is chosen.
     pub presets: Vec<Recipe>,
-    /// Figures of a recipe, or why it is impossible.
-    pub preview: Of<Result<Preview>>,
+    /// Figures of a recipe, none where its backbone is yet to be fetched, or why it is impossible.
+    pub preview: Of<Result<Option<Preview>>>,
     /// The folder that a run of a recipe would get.
     pub folder: Of<PathBuf>,
     /// `auto`, `cpu`, `cuda:0`: what this program can train on.

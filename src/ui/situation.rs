@@ -40,6 +40,8 @@ pub struct Situation {
     pub next: Option<usize>,
     /// Whether a merge can be taken back.
     pub undoable: bool,
+    /// Whether something is being prepared that can be given up.
+    pub preparing: bool,
 }
 
 impl Situation {
@@ -64,6 +66,9 @@ impl Situation {
             }
             Action::Export if matches!(self.state, State::Idle) => {
                 Some("nothing is measured yet that could be exported".into())
+            }
+            Action::CancelWork if !self.preparing => {
+                Some("nothing is being prepared that could be given up".into())
             }
             Action::TakeUp if self.lab => Some("a lab is at work on this run already".into()),
             Action::Lab(_) if !self.lab => {
@@ -128,6 +133,7 @@ mod tests {
             automatic: false,
             next: Some(2),
             undoable: true,
+            preparing: false,
         }
     }
 

@@ -266,6 +266,12 @@ pub const TABLE: &[Binding] = &[
         "Write matrix.csv, per_class.csv, metrics.json and summary.md.",
     ),
     row(
+        Scope::Anywhere,
+        &[(Key::Esc, Action::CancelWork)],
+        "give up",
+        "Give up what is being prepared: a download, the reading of data.",
+    ),
+    row(
         Scope::Run,
         &[(Key::Char('a'), Action::Lab(Command::Automatic(true)))],
         "automatic",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pentimento::lab::{Command, Event, Record};
+use pentimento::progress::Nobody;
 use pentimento::recipe::Recipe;
 use pentimento::run::RunView;
 use pentimento::session::{Options, Session, Update};
@@ -148,7 +149,8 @@ impl Driver {
 
 /// A whole run in `folder`.
 pub fn run(recipe: Recipe, folder: &Path) -> RunView {
-    let mut driver = Driver::new(Session::create(recipe, Some(folder), &automatic()).unwrap());
+    let mut driver =
+        Driver::new(Session::create(recipe, Some(folder), &automatic(), &mut Nobody).unwrap());
     while driver.next().is_some() {}
     let failure = driver.session.join();
     assert!(failure.is_none(), "{failure:?}");

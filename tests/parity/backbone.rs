@@ -16,6 +16,7 @@ fn features_and_logits_are_timms() {
         "resnet26d",
         "resnet18",
         "resnet50",
+        "resnet14t",
     ] {
         let (config, weights) = model(name);
         let io = Fixture::read(&format!("models/{name}/io.safetensors"));
@@ -44,6 +45,66 @@ fn assert_same(name: &str, config: &Config, weights: &Weights, io: &Fixture) {
     let head = |what: &str| &weights[&format!("{}.{what}", config.classifier())];
     let logits = ops::linear(&features, head("weight"), Some(head("bias"))).unwrap();
     assert_close(&format!("{name}: logits"), &logits, io.get("logits"));
+}
+
+/// PyTorch's own checkpoint gives the weights of the folder beside it, and the architecture the rest.
+#[test]
+fn a_checkpoint_with_an_architecture_is_the_folders_model() {
+    let folder = path("models/resnet14t");
+    let (config, weights, _) = backbone::load(&folder, &Device::Cpu).unwrap();
+    let cfg = serde_json::to_value(&config.pretrained_cfg).unwrap();
+    let load = |architecture: &str| {
+        backbone::load_file(
+            &folder.join("checkpoint.pth"),
+            architecture,
+            &config.model_args,
+            cfg.as_object().unwrap(),
+            &Device::Cpu,
+        )
+    };
+    let (alone, from_pth, sha256) = load("resnet14t").unwrap();
+    assert_eq!(
+        (alone.num_classes, alone.pretrained_cfg.clone()),
+        (10, config.pretrained_cfg.clone())
+    );
+    assert_eq!(
+        backbone::to_safetensors(&weights).unwrap(),
+        backbone::to_safetensors(&from_pth).unwrap()
+    );
+    assert_eq!(sha256.len(), 64);
+    // Another architecture's name resolves, and then its weights are not there.
+    let (other, weights, _) = load("resnet26d").unwrap();
+    let error = Backbone::new(&other, &weights).err().unwrap();
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        error.to_string().contains("lack the tensor layer1.1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_file_of_weights_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = serde_json::Map::new();
+    let load = |name: &str| {
+        let error = backbone::load_file(
+            &dir.path().join(name),
+            "resnet18",
+            &none,
+            &none,
+            &Device::Cpu,
+        );
+        let error = error.err().unwrap();
+        assert_eq!(error.exit_code(), 2, "{error}");
+        error.to_string()
+    };
+    for name in ["w.pth", "w.safetensors", "w.npz"] {
+        std::fs::write(dir.path().join(name), b"not weights at all").unwrap();
+    }
+    assert!(load("absent.pth").contains("names no file"));
+    assert!(load("w.npz").contains("no ending that tells"));
+    assert!(load("w.safetensors").contains("cannot be read"));
+    assert!(load("w.pth").contains("cannot be read as weights"));
 }
 
 /// A folder that we write is the one that we read, and equal weights give equal bytes.

@@ -5,3 +5,4 @@ mod common;
 mod full;
 mod lora;
 mod ops;
+mod oracle;

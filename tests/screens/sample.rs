@@ -53,7 +53,7 @@ pub fn environment() -> Environment {
                     recipe.lora.rank
                 )));
             }
-            Ok(Preview {
+            Ok(Some(Preview {
                 architecture: if vit {
                     "vit_tiny_patch16_224"
                 } else {
@@ -64,7 +64,7 @@ pub fn environment() -> Environment {
                 targets: (0..6).map(|i| format!("blocks.{i}.attn.qkv")).collect(),
                 adapter_parameters: recipe.lora.rank * 6 * (96 + 288),
                 input: [1, 32, 32],
-            })
+            }))
         }),
         folder: Box::new(|recipe| {
             PathBuf::from(format!("runs/{}-s{}-1", recipe.name, recipe.seed))

@@ -97,7 +97,7 @@ pub fn footer(app: &App, pen: &mut Pen) {
 pub fn toast(app: &App, pen: &mut Pen) {
     let theme = &app.theme;
     let (text, ink) = match (&app.busy, &app.toast) {
-        (Some(busy), _) => (format!("{busy} …"), Ink::Accent),
+        (Some(busy), _) => (format!("{} …", busy.text), Ink::Accent),
         (None, Some(toast)) => (toast.text.clone(), toast.ink),
         (None, None) => return,
     };

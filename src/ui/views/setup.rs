@@ -58,18 +58,22 @@ fn lines(fields: &[Field]) -> Vec<Line> {
 fn texts(app: &App, field: Field) -> (String, String, String) {
     let form = &app.set_up;
     let unit = if form.epochs { "epochs" } else { "steps" };
-    let preview = form.preview().ok();
+    let preview = form.preview();
     match field {
         Field::Preset => {
             let (name, description) = form.preset();
             ("preset".into(), name.into(), description.into())
         }
         Field::Backbone => {
-            let note = preview.map_or(String::new(), |p| {
-                let [c, h, w] = p.input;
-                let parameters = thousands(p.parameters);
-                format!("{parameters} parameters, {c}×{h}×{w}, {}", p.architecture)
-            });
+            let note = match preview {
+                Ok(Some(p)) => {
+                    let [c, h, w] = p.input;
+                    let parameters = thousands(p.parameters);
+                    format!("{parameters} parameters, {c}×{h}×{w}, {}", p.architecture)
+                }
+                Ok(None) => "fetched from the hub when the run starts".into(),
+                Err(_) => String::new(),
+            };
             let name = form
                 .backbone
                 .strip_prefix("bundled:")
@@ -112,7 +116,7 @@ fn texts(app: &App, field: Field) -> (String, String, String) {
 fn rank_note(app: &App) -> String {
     match app.set_up.preview() {
         Ok(_) if app.set_up.rank == 0 => "nothing of the backbone trains, only heads".into(),
-        Ok(p) => {
+        Ok(Some(p)) => {
             let share = 100.0 * p.adapter_parameters as f64 / p.parameters.max(1) as f64;
             format!(
                 "{} trainable, {share:.2} % of it, in {} modules",
@@ -120,7 +124,7 @@ fn rank_note(app: &App) -> String {
                 p.targets.len()
             )
         }
-        Err(_) => String::new(),
+        Ok(None) | Err(_) => String::new(),
     }
 }
 

@@ -1,0 +1,512 @@
+//! The Hugging Face hub: its cache first, then the network, with progress, cancel, and a check of what came.
+//!
+//! The environment decides as for Python's `huggingface_hub`: HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN,
+//! HF_HUB_OFFLINE, and HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte after which a transfer is given up).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use futures::TryStreamExt;
+use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
+use hf_hub::repository::RepoTreeEntry;
+use hf_hub::{HFClient, HFError};
+use sha1::Digest;
+use tokio::sync::Notify;
+
+use crate::progress::{Onlooker, Progress, Unit};
+use crate::{Error, Result, files};
+
+/// Between two looks at whether the onlooker cancels.
+const LOOK: Duration = Duration::from_millis(50);
+/// Without a byte for so long, a transfer is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a repository holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `https://huggingface.co/OWNER/NAME`
+    Model,
+    /// `https://huggingface.co/datasets/OWNER/NAME`
+    Dataset,
+}
+
+/// A repository at a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repo {
+    /// What it holds.
+    pub kind: Kind,
+    /// `timm`
+    pub owner: String,
+    /// `resnet50.a1_in1k`
+    pub name: String,
+    /// A branch, a tag or a commit; `main` without one.
+    pub revision: Option<String>,
+}
+
+impl Repo {
+    /// Reads `OWNER/NAME` or `OWNER/NAME@REV`; none where it has another form.
+    pub fn parse(kind: Kind, text: &str) -> Option<Self> {
+        let (id, revision) = match text.split_once('@') {
+            Some((id, revision)) => (id, Some(revision)),
+            None => (text, None),
+        };
+        let (owner, name) = id.split_once('/')?;
+        let plain = |text: &str, more: &str| {
+            !text.is_empty()
+                && !text.starts_with('.')
+                && !text.contains("..")
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c) || more.contains(c))
+        };
+        // A revision such as refs/convert/parquet has slashes.
+        (plain(owner, "") && plain(name, "") && revision.is_none_or(|r| plain(r, "/"))).then(|| {
+            Self {
+                kind,
+                owner: owner.into(),
+                name: name.into(),
+                revision: revision.map(Into::into),
+            }
+        })
+    }
+}
+
+impl fmt::Display for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)?;
+        match &self.revision {
+            Some(revision) => write!(f, "@{revision}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The hub as the environment names it.
+pub struct Hub {
+    client: HFClient,
+    offline: bool,
+    patience: Duration,
+    has_token: bool,
+}
+
+/// A file of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Within the repository, with `/`.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl Hub {
+    /// Reads the environment; asks nobody yet.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where HF_ENDPOINT is no URL, or one that would send a token in the clear.
+    pub fn new() -> Result<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+        let address = reqwest::Url::parse(&endpoint).map_err(|e| {
+            Error::input(format!(
+                "HF_ENDPOINT={endpoint:?} is no address of a hub ({e}): write one like https://huggingface.co"
+            ))
+        })?;
+        let loopback = match address.host_str() {
+            Some("localhost" | "[::1]") => true,
+            Some(host) => host
+                .parse::<std::net::Ipv4Addr>()
+                .is_ok_and(|a| a.is_loopback()),
+            None => false,
+        };
+        if address.scheme() != "https" && !(address.scheme() == "http" && loopback) {
+            return Err(Error::input(format!(
+                "HF_ENDPOINT={endpoint:?} is not encrypted: give an https:// address; http:// is for this machine \
+                 alone"
+            )));
+        }
+        let client = reqwest::Client::builder()
+            .https_only(!loopback)
+            .user_agent(concat!("pentimento/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(20))
+            .build()
+            .map_err(|e| Error::internal(format!("no HTTP client: {e}")))?;
+        let client = HFClient::builder()
+            .endpoint(endpoint)
+            .client(client)
+            .build()
+            .map_err(|e| Error::input(format!("the hub's client cannot be made: {e}")))?;
+        let yes =
+            |v: String| matches!(v.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on");
+        let seconds = variable("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|v| v.parse::<u64>().ok());
+        Ok(Self {
+            client,
+            offline: variable("HF_HUB_OFFLINE").is_some_and(yes),
+            patience: seconds
+                .filter(|s| *s > 0)
+                .map_or(PATIENCE, Duration::from_secs),
+            has_token: variable("HF_TOKEN").is_some(),
+        })
+    }
+
+    /// A file of the cache, without asking the network.
+    pub fn cached(&self, repo: &Repo, path: &str) -> Option<PathBuf> {
+        let call = self.download(repo, path, true, None);
+        wait(call, self.patience, &mut crate::progress::Nobody, "", None)
+            .ok()?
+            .ok()
+    }
+
+    /// A file of a repository: the cache's where it is there, else downloaded into it and checked.
+    ///
+    /// # Errors
+    /// [`Error::Input`], one sentence, where the file is not to be had; [`Error::Cancelled`] as soon as the
+    /// onlooker cancels. A file that is not whole is never given, and not kept.
+    pub fn file(&self, repo: &Repo, path: &str, onlooker: &mut dyn Onlooker) -> Result<PathBuf> {
+        if let Some(file) = self.cached(repo, path) {
+            return Ok(file);
+        }
+        self.online(repo, path)?;
+        let (news, reports) = channel();
+        let call = self.download(repo, path, false, Some(news));
+        let what = format!("{repo} {path}");
+        let file = wait(call, self.patience, onlooker, &what, Some(reports))?
+            .map_err(|e| self.refusal(repo, path, &e))?;
+        verify(&file).map_err(|why| {
+            discard(&file);
+            Error::input(format!(
+                "{path} of {repo} came damaged from the hub ({why}); nothing of it is kept: try again"
+            ))
+        })?;
+        Ok(file)
+    }
+
+    /// The files of a repository below `folder` (all with `""`), in byte-wise order of their paths.
+    ///
+    /// # Errors
+    /// As [`Hub::file`]; what the cache holds cannot tell what the repository has, so this asks the network.
+    pub fn list(
+        &self,
+        repo: &Repo,
+        folder: &str,
+        onlooker: &mut dyn Onlooker,
+    ) -> Result<Vec<Entry>> {
+        self.online(repo, "the list of its files")?;
+        let (client, repo_, folder) = (self.client.clone(), repo.clone(), folder.to_owned());
+        let call = async move {
+            let below = (!folder.is_empty()).then_some(folder);
+            let mut entries = Vec::new();
+            macro_rules! collect {
+                ($repository:expr) => {{
+                    let repository = $repository;
+                    let stream = repository
+                        .list_tree()
+                        .maybe_revision(repo_.revision)
+                        .maybe_path_in_repo(below)
+                        .recursive(true)
+                        .send()?;
+                    futures::pin_mut!(stream);
+                    while let Some(entry) = stream.try_next().await? {
+                        if let RepoTreeEntry::File { path, size, .. } = entry {
+                            entries.push(Entry { path, size });
+                        }
+                    }
+                }};
+            }
+            match repo_.kind {
+                Kind::Model => collect!(client.model(repo_.owner, repo_.name)),
+                Kind::Dataset => collect!(client.dataset(repo_.owner, repo_.name)),
+            }
+            entries.sort_by(|a, b| a.path.cmp(&b.path));
+            Ok(entries)
+        };
+        let what = format!("{repo} files");
+        wait(call, self.patience, onlooker, &what, None)?
+            .map_err(|e| self.refusal(repo, "the list of its files", &e))
+    }
+
+    fn online(&self, repo: &Repo, what: &str) -> Result<()> {
+        if !self.offline {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "{what} of {repo} is not in the hub's cache and HF_HUB_OFFLINE is set: run `pentimento fetch` where \
+             there is a network, or unset it"
+        )))
+    }
+
+    fn download(
+        &self,
+        repo: &Repo,
+        path: &str,
+        local: bool,
+        news: Option<Sender<(u64, u64)>>,
+    ) -> impl Future<Output = Result<PathBuf, HFError>> + Send + 'static {
+        let (client, repo, path) = (self.client.clone(), repo.clone(), path.to_owned());
+        async move {
+            macro_rules! send {
+                ($repository:expr) => {
+                    $repository
+                        .download_file()
+                        .filename(path)
+                        .maybe_revision(repo.revision)
+                        .local_files_only(local)
+                        .maybe_progress(news.map(Reporter))
+                        .send()
+                        .await
+                };
+            }
+            match repo.kind {
+                Kind::Model => send!(client.model(repo.owner, repo.name)),
+                Kind::Dataset => send!(client.dataset(repo.owner, repo.name)),
+            }
+        }
+    }
+
+    /// One sentence for what the hub or the line said.
+    fn refusal(&self, repo: &Repo, path: &str, error: &HFError) -> Error {
+        let kind = match repo.kind {
+            Kind::Model => "",
+            Kind::Dataset => "datasets/",
+        };
+        let page = format!("huggingface.co/{kind}{}/{}", repo.owner, repo.name);
+        let text = match error {
+            HFError::AuthRequired { context } | HFError::Forbidden { context } => {
+                let gated = context.error_code.as_deref() == Some("GatedRepo");
+                let todo = match (gated, self.has_token) {
+                    (true, true) => {
+                        format!("accept its terms on {page} with the account of HF_TOKEN")
+                    }
+                    (true, false) => {
+                        format!(
+                            "accept its terms on {page}, and set HF_TOKEN to a token of that account"
+                        )
+                    }
+                    (false, true) => {
+                        "see whether the name is right and HF_TOKEN may read it".into()
+                    }
+                    (false, false) => {
+                        "see whether the name is right; if it is private, set HF_TOKEN".into()
+                    }
+                };
+                let why = if gated {
+                    "is gated"
+                } else {
+                    "is not there for you"
+                };
+                format!(
+                    "the hub's {repo} {why} ({}): {todo}",
+                    context.status.as_u16()
+                )
+            }
+            HFError::RepoNotFound { .. }
+            | HFError::RevisionNotFound { .. }
+            | HFError::EntryNotFound { .. } => format!(
+                "the hub has no {path} of {repo}: see whether the name{} and the file are right on {page}",
+                if repo.revision.is_some() {
+                    ", the revision"
+                } else {
+                    ""
+                }
+            ),
+            HFError::CacheLockTimeout { path: lock } => format!(
+                "{path} of {repo} is being downloaded by another process ({} is locked): wait for it",
+                lock.display()
+            ),
+            HFError::Io(e) => format!("{path} of {repo} cannot be written to the hub's cache: {e}"),
+            HFError::RateLimited { .. } => {
+                format!("the hub asks to wait before {path} of {repo} is fetched: try again later")
+            }
+            // reqwest's own text hides the cause behind a chain.
+            HFError::Request { source, .. } => {
+                let mut cause: &dyn std::error::Error = source;
+                while let Some(deeper) = cause.source() {
+                    cause = deeper;
+                }
+                format!(
+                    "{path} of {repo} could not be fetched ({cause}): see whether this machine reaches the hub and \
+                     try again; nothing half is kept"
+                )
+            }
+            other => format!("{path} of {repo} could not be fetched: {other}"),
+        };
+        Error::input(text)
+    }
+}
+
+/// Sends what hf-hub reports; never waits.
+struct Reporter(Sender<(u64, u64)>);
+
+impl ProgressHandler for Reporter {
+    fn on_progress(&self, event: &ProgressEvent) {
+        let ProgressEvent::Download(event) = event else {
+            return;
+        };
+        let report = match event {
+            DownloadEvent::Start { total_bytes, .. } => (0, *total_bytes),
+            DownloadEvent::Progress { files } => match files.last() {
+                Some(file) => (file.bytes_completed, file.total_bytes),
+                None => return,
+            },
+            DownloadEvent::AggregateProgress {
+                bytes_completed,
+                total_bytes,
+                ..
+            } => (*bytes_completed, *total_bytes),
+            DownloadEvent::Complete => return,
+        };
+        // Whoever listened may be gone.
+        let _ = self.0.send(report);
+    }
+}
+
+/// Runs `call` on a thread with a runtime of its own, so that the caller may itself be inside one, and tells the
+/// onlooker what comes through `reports`.
+fn wait<T: Send + 'static>(
+    call: impl Future<Output = Result<T, HFError>> + Send + 'static,
+    patience: Duration,
+    onlooker: &mut dyn Onlooker,
+    what: &str,
+    reports: Option<std::sync::mpsc::Receiver<(u64, u64)>>,
+) -> Result<Result<T, HFError>> {
+    let stop = Arc::new(Notify::new());
+    let (answer, answers) = channel();
+    let heard = Arc::clone(&stop);
+    let thread = std::thread::Builder::new()
+        .name("hub".into())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let result = runtime.map(|runtime| {
+                runtime.block_on(async {
+                    tokio::select! {
+                        result = call => Some(result),
+                        () = heard.notified() => None,
+                    }
+                })
+            });
+            let _ = answer.send(result);
+        })
+        .map_err(Error::io("the hub's thread"))?;
+    let mut last = Instant::now();
+    let mut moved = 0;
+    let stalled = loop {
+        match answers.recv_timeout(LOOK) {
+            Ok(Ok(Some(result))) => {
+                let _ = thread.join();
+                return Ok(result);
+            }
+            Ok(Ok(None)) => break false,
+            Ok(Err(e)) => return Err(Error::io("the hub's runtime")(e)),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::internal("the hub's thread ended without an answer"));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        // Of many reports the newest says it all.
+        if let Some((done, total)) = reports.as_ref().and_then(|r| r.try_iter().last()) {
+            if done != moved {
+                (moved, last) = (done, Instant::now());
+            }
+            onlooker.tell(&Progress {
+                what: what.to_owned(),
+                done,
+                total,
+                unit: Unit::Bytes,
+            });
+        }
+        if onlooker.cancels() {
+            stop.notify_one();
+            break false;
+        }
+        if last.elapsed() > patience {
+            stop.notify_one();
+            break true;
+        }
+    };
+    // The call is dropped at its next await, and with it its connection and its lock.
+    let _ = thread.join();
+    if stalled {
+        return Err(Error::input(format!(
+            "{what} could not be fetched: nothing came from the hub for {} s (HF_HUB_DOWNLOAD_TIMEOUT); nothing half \
+             is kept: try again",
+            patience.as_secs()
+        )));
+    }
+    Err(Error::Cancelled)
+}
+
+/// Compares a downloaded file with the hash that its blob is named by: SHA-256 of large files, git's SHA-1 of
+/// small ones. Another name says nothing, and nothing is compared.
+fn verify(file: &Path) -> Result<(), String> {
+    let blob = std::fs::canonicalize(file).map_err(|e| e.to_string())?;
+    let name = blob.file_name().and_then(|n| n.to_str()).unwrap_or("");
+    let hex = |length| name.len() == length && name.bytes().all(|b| b.is_ascii_hexdigit());
+    let bytes = files::read(&blob).map_err(|e| e.to_string())?;
+    let found = if hex(64) {
+        files::sha256(&bytes)
+    } else if hex(40) {
+        let mut hash = sha1::Sha1::new();
+        hash.update(format!("blob {}\0", bytes.len()));
+        hash.update(&bytes);
+        files::hex(&hash.finalize())
+    } else {
+        return Ok(());
+    };
+    if found.eq_ignore_ascii_case(name) {
+        Ok(())
+    } else {
+        Err(format!("its hash is {found}, not {name}"))
+    }
+}
+
+/// Takes a damaged file out of the cache, its blob and the name for it.
+fn discard(file: &Path) {
+    if let Ok(blob) = std::fs::canonicalize(file) {
+        let _ = std::fs::remove_file(blob);
+    }
+    let _ = std::fs::remove_file(file);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_owner_and_name_with_a_revision() {
+        let repo = Repo::parse(Kind::Model, "timm/resnet50.a1_in1k").unwrap();
+        assert_eq!(
+            (repo.owner.as_str(), repo.name.as_str()),
+            ("timm", "resnet50.a1_in1k")
+        );
+        assert_eq!(repo.to_string(), "timm/resnet50.a1_in1k");
+        let repo = Repo::parse(Kind::Dataset, "a/b@refs/convert/parquet").unwrap();
+        assert_eq!(repo.revision.as_deref(), Some("refs/convert/parquet"));
+        for bad in [
+            "", "timm", "timm/", "/x", "a/b/c", "a/../b", "a/b@", "a/b@../x", "a b/c", "a/b@x y",
+        ] {
+            assert_eq!(Repo::parse(Kind::Model, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_blob_is_checked_by_the_hash_in_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        // `printf hello | git hash-object --stdin`, `printf hello | sha256sum`.
+        let git = "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0";
+        let sha = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        for name in [git, sha] {
+            assert_eq!(verify(&write(name, b"hello")), Ok(()));
+            assert!(verify(&write(name, b"hullo")).is_err());
+        }
+        assert_eq!(verify(&write("an-etag", b"anything")), Ok(()));
+    }
+}

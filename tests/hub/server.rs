@@ -1,0 +1,187 @@
+//! A hub of one's own: what the real one answers to HEAD and GET of `resolve`, and how lines fail.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sha1::Digest;
+
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// How a file is given.
+#[derive(Clone, Copy, PartialEq)]
+pub enum How {
+    /// At once, by its git hash, as small files are.
+    Small,
+    /// By a redirect to another place, by its SHA-256, as large files are.
+    Large,
+    /// 401, as of a repository whose terms are not accepted.
+    Gated,
+    /// The line is cut half way.
+    Cut,
+    /// The head is in order, and then another page comes.
+    Changed,
+    /// 64 KiB at a time, with rests.
+    Slow,
+    /// The head comes, and then nothing.
+    Silent,
+}
+
+type Files = BTreeMap<String, (Vec<u8>, How)>;
+
+#[derive(Clone)]
+pub struct Server {
+    pub endpoint: String,
+    files: Arc<Mutex<Files>>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            files: Arc::default(),
+            log: Arc::default(),
+        };
+        let shared = server.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = shared.clone();
+                std::thread::spawn(move || shared.converse(stream));
+            }
+        });
+        server
+    }
+
+    /// Puts a file into a repository, or changes how it is given.
+    pub fn put(&self, repo: &str, path: &str, bytes: &[u8], how: How) {
+        let at = format!("{repo}/resolve/main/{path}");
+        self.files.lock().unwrap().insert(at, (bytes.to_vec(), how));
+    }
+
+    /// `METHOD path token`, in order.
+    pub fn requests(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn converse(&self, stream: TcpStream) {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut out = stream;
+        loop {
+            let mut head = String::new();
+            loop {
+                let mut line = String::new();
+                match reader.read_line(&mut line) {
+                    Ok(n) if n > 0 => {}
+                    _ => return,
+                }
+                if line == "\r\n" {
+                    break;
+                }
+                head.push_str(&line);
+            }
+            let mut words = head.split_whitespace();
+            let method = words.next().unwrap_or("").to_owned();
+            let path = words
+                .next()
+                .unwrap_or("")
+                .trim_start_matches('/')
+                .to_owned();
+            let token = head
+                .lines()
+                .find_map(|l| {
+                    l.to_ascii_lowercase()
+                        .strip_prefix("authorization: ")
+                        .map(str::to_owned)
+                })
+                .unwrap_or_default();
+            self.log
+                .lock()
+                .unwrap()
+                .push(format!("{method} {path} {token}"));
+            if !self.answer(&mut out, &method, &path) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the connection goes on.
+    fn answer(&self, out: &mut TcpStream, method: &str, path: &str) -> bool {
+        let elsewhere = path.strip_prefix("elsewhere/");
+        let found = self
+            .files
+            .lock()
+            .unwrap()
+            .get(elsewhere.unwrap_or(path))
+            .cloned();
+        let Some((bytes, how)) = found else {
+            let head = "HTTP/1.1 404 Not Found\r\nX-Error-Code: EntryNotFound\r\nContent-Length: 0\r\n\r\n";
+            return out.write_all(head.as_bytes()).is_ok();
+        };
+        let sha256 = hex(&sha2::Sha256::digest(&bytes));
+        let git = {
+            let mut hash = sha1::Sha1::new();
+            hash.update(format!("blob {}\0", bytes.len()));
+            hash.update(&bytes);
+            hex(&hash.finalize())
+        };
+        if how == How::Gated {
+            let head =
+                "HTTP/1.1 401 Unauthorized\r\nX-Error-Code: GatedRepo\r\nContent-Length: 0\r\n\r\n";
+            return out.write_all(head.as_bytes()).is_ok();
+        }
+        if how == How::Large && elsewhere.is_none() {
+            let head = format!(
+                "HTTP/1.1 302 Found\r\nLocation: {}/elsewhere/{path}\r\nX-Linked-Etag: \"{sha256}\"\r\n\
+                 X-Linked-Size: {}\r\nETag: \"other\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Length: 0\r\n\r\n",
+                self.endpoint,
+                bytes.len()
+            );
+            return out.write_all(head.as_bytes()).is_ok();
+        }
+        let etag = if how == How::Small { &git } else { &sha256 };
+        let head = |length: usize| {
+            format!(
+                "HTTP/1.1 200 OK\r\nETag: \"{etag}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Length: {length}\r\n\r\n"
+            )
+        };
+        if method == "HEAD" {
+            return out.write_all(head(bytes.len()).as_bytes()).is_ok();
+        }
+        let half = &bytes[..bytes.len() / 2];
+        match how {
+            How::Cut => {
+                let _ = out.write_all(head(bytes.len()).as_bytes());
+                let _ = out.write_all(half);
+                false
+            }
+            How::Changed => {
+                let page = b"<html>the hub is being repaired</html>";
+                out.write_all(head(page.len()).as_bytes()).is_ok() && out.write_all(page).is_ok()
+            }
+            How::Silent => {
+                let _ = out.write_all(head(bytes.len()).as_bytes());
+                std::thread::sleep(Duration::from_secs(30));
+                false
+            }
+            How::Slow => {
+                let mut fine = out.write_all(head(bytes.len()).as_bytes()).is_ok();
+                for part in bytes.chunks(1 << 16) {
+                    std::thread::sleep(Duration::from_millis(100));
+                    fine = fine && out.write_all(part).is_ok();
+                }
+                fine
+            }
+            _ => {
+                out.write_all(head(bytes.len()).as_bytes()).is_ok() && out.write_all(&bytes).is_ok()
+            }
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
