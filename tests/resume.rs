@@ -39,6 +39,97 @@ fn cut(run: &Path, to: &Path, lines: usize) {
     let _ = fs::remove_dir_all(to.join("export"));
 }
 
+/// Six training and three test pictures of each of two classes, and a recipe that learns them.
+fn pictures(folder: &Path, overrides: &[&str]) -> pentimento::recipe::Recipe {
+    for i in 0..18_u8 {
+        let split = if i < 12 { "train" } else { "test" };
+        let path = folder.join(format!(
+            "{split}/{}/{i:02}.png",
+            ["cat", "dog"][usize::from(i % 2)]
+        ));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let at = |x, y| image::Rgb([14 * i, 5 * x as u8, 7 * y as u8]);
+        image::RgbImage::from_fn(37, 29, at).save(path).unwrap();
+    }
+    let source = format!("task.1.data=folder:{}", folder.display());
+    let own = [
+        source.as_str(),
+        "task.1.id=pictures",
+        "train.augment.crop_scale=[0.3, 1]",
+        "train.augment.flip=0.5",
+        "train.augment.jitter=[0.4, 0.4, 0.4]",
+        "train.steps=3",
+    ];
+    let mut recipe = short(&own.iter().chain(overrides).copied().collect::<Vec<_>>());
+    recipe.arrange(&[1]);
+    recipe
+}
+
+#[test]
+fn pictures_on_disk_give_the_same_bytes_whatever_loads_them_and_are_refused_when_they_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let [one, three] = ["one", "three"].map(|name| dir.path().join(name));
+    run(pictures(&data, &["data.workers=1"]), &one);
+    run(
+        pictures(&data, &["data.workers=3", "data.cache_mb=0"]),
+        &three,
+    );
+    assert_same(&outcome(&one), &outcome(&three));
+
+    let refused = || {
+        let error = Session::reopen(&one, &automatic(), Reopen::Hold)
+            .err()
+            .unwrap();
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    };
+    let rename = |from: &str, to: &str| {
+        for split in ["train", "test"] {
+            fs::rename(data.join(split).join(from), data.join(split).join(to)).unwrap();
+        }
+    };
+    rename("dog", "wolf");
+    let text = refused();
+    assert!(
+        text.contains("the classes of pictures changed since")
+            && text.contains("\"wolf\" stands where \"dog\" stood"),
+        "{text}"
+    );
+    rename("wolf", "dog");
+    let other = data.join("test/dog/13.png");
+    fs::copy(data.join("test/dog/15.png"), &other).unwrap();
+    let text = refused();
+    assert!(text.contains("its SHA-256 differs"), "{text}");
+    fs::write(&other, b"no picture").unwrap();
+    let text = refused();
+    assert!(
+        text.contains("1 of the 18 images of folder:") && text.contains("13.png"),
+        "{text}"
+    );
+
+    // Allowed, it is named in the journal.
+    let view = run(
+        pictures(&dir.path().join("more"), &[]),
+        &dir.path().join("sound"),
+    );
+    assert!(
+        !view
+            .log
+            .iter()
+            .any(|line| format!("{line:?}").contains("left out"))
+    );
+    let more = dir.path().join("more");
+    let recipe = pictures(&more, &["data.bad_images=1"]);
+    fs::write(more.join("train/cat/00.png"), b"").unwrap();
+    let view = run(recipe, &dir.path().join("allowed"));
+    let log = format!("{:?}", view.log);
+    assert!(
+        log.contains("1 of the 18 images of folder:") && log.contains("00.png: it is empty"),
+        "{log}"
+    );
+}
+
 #[test]
 fn a_run_cut_off_anywhere_ends_with_the_straight_runs_bytes() {
     let dir = tempfile::tempdir().unwrap();

@@ -47,10 +47,23 @@ fn check_size(width: u64, height: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// Like libjpeg, takes a file with odd bytes in it that has its end, and refuses one that is cut off.
 fn jpeg(bytes: &[u8]) -> Result<Raster, String> {
+    jpeg_strictly(bytes, true).or_else(|why| {
+        let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+        let (scan, end) = (last([0xff, 0xda]), last([0xff, 0xd9]));
+        if scan.is_some() && end > scan {
+            jpeg_strictly(bytes, false)
+        } else {
+            Err(why)
+        }
+    })
+}
+
+fn jpeg_strictly(bytes: &[u8], strict: bool) -> Result<Raster, String> {
     let failed = |e: &dyn std::fmt::Display| format!("this JPEG is damaged: {e}");
     let options = DecoderOptions::default()
-        .set_strict_mode(true)
+        .set_strict_mode(strict)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
@@ -58,14 +71,14 @@ fn jpeg(bytes: &[u8]) -> Result<Raster, String> {
     let (width, height) = decoder.dimensions().ok_or_else(|| failed(&"no size"))?;
     check_size(width as u64, height as u64)?;
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    let wanted = if grey {
-        ColorSpace::Luma
+    let (channels, wanted) = if grey {
+        (1, ColorSpace::Luma)
     } else {
-        ColorSpace::RGB
+        (3, ColorSpace::RGB)
     };
     decoder.set_options(options.jpeg_set_out_colorspace(wanted));
     let pixels = decoder.decode().map_err(|e| failed(&e))?;
-    raster(if grey { 1 } else { 3 }, width, height, pixels)
+    raster(channels, width, height, pixels)
 }
 
 fn any(bytes: &[u8], format: ImageFormat) -> Result<Raster, String> {
@@ -178,6 +191,19 @@ mod tests {
             let why = decode(bytes).unwrap_err();
             assert!(why.contains(want), "{why}");
         }
+    }
+
+    #[test]
+    fn a_jpeg_with_odd_bytes_before_a_marker_is_decoded_as_it_is_without() {
+        let whole = bytes("420.jpg");
+        // Before the quantisation table, where libjpeg skips what it does not know.
+        let table = whole.windows(2).position(|p| p == [0xff, 0xdb]).unwrap();
+        let mut odd = whole.clone();
+        odd.splice(table..table, [0; 9]);
+        assert_eq!(decode(&odd).unwrap(), decode(&whole).unwrap());
+        assert!(jpeg_strictly(&odd, true).is_err());
+        let after = [whole.clone(), vec![0; 100]].concat();
+        assert_eq!(decode(&after).unwrap(), decode(&whole).unwrap());
     }
 
     #[test]

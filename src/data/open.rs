@@ -11,7 +11,7 @@ use crate::recipe::{DataOptions, DataSource, FoundationRecipe, LoadingRecipe, Re
 use crate::{Error, Result};
 
 /// Threads that decode where the recipe leaves it open: more than these wait for the disk or hold memory.
-const MOST_WORKERS: usize = 32;
+const MOST_WORKERS: usize = 16;
 /// Names that a sentence lists.
 const NAMED: usize = 10;
 

@@ -19,22 +19,24 @@ pub(super) fn list(request: &Request, budget: &Arc<Budget>) -> Result<Listing> {
     let root = &request.folder;
     let mut files = Vec::new();
     layout::find(root, "", 0, &mut files)?;
-    let files: Vec<(Place, PathBuf)> = files
-        .iter()
-        .filter_map(|path| Some((place(path)?, root.join(path))))
-        .collect();
-    read(request, &files, budget)
+    let files: Vec<Place> = files.iter().filter_map(|path| place(path)).collect();
+    read(request, &files, &|place| Ok(root.join(&place.path)), budget)
 }
 
-/// Reads files whose places are known.
-fn read(request: &Request, files: &[(Place, PathBuf)], budget: &Arc<Budget>) -> Result<Listing> {
+/// Reads those of the files that are asked for; `fetch` says where one of them lies on disk.
+fn read(
+    request: &Request,
+    files: &[Place],
+    fetch: &dyn Fn(&Place) -> Result<PathBuf>,
+    budget: &Arc<Budget>,
+) -> Result<Listing> {
     let root = request.folder.display();
     let config = config(request, files)?;
-    let files: Vec<_> = files.iter().filter(|(p, _)| p.config == config).collect();
-    let has = |split: &str| files.iter().any(|(place, _)| place.split == split);
+    let files: Vec<_> = files.iter().filter(|p| p.config == config).collect();
+    let has = |split: &str| files.iter().any(|place| place.split == split);
     let tests: &[&str] = &["test", "validation", "val", "valid"];
     let [train, test] = request.splits([&["train"], tests], has);
-    let mut splits: Vec<&str> = files.iter().map(|(p, _)| p.split.as_str()).collect();
+    let mut splits: Vec<&str> = files.iter().map(|p| p.split.as_str()).collect();
     splits.sort_unstable();
     splits.dedup();
     let missing = |key: &str, name: &str| {
@@ -51,19 +53,19 @@ fn read(request: &Request, files: &[(Place, PathBuf)], budget: &Arc<Budget>) -> 
         let names = names.ok_or_else(|| missing(key, default))?;
         let mut shards = Vec::new();
         for name in &names {
-            let mut of: Vec<_> = files.iter().filter(|(p, _)| p.split == *name).collect();
+            let mut of: Vec<_> = files.iter().filter(|p| p.split == *name).collect();
             if of.is_empty() {
                 return Err(missing(key, name));
             }
-            of.sort_by(|(a, _), (b, _)| a.path.as_bytes().cmp(b.path.as_bytes()));
-            if let Some(wanted) = of[0].0.shards.filter(|&wanted| wanted != of.len()) {
+            of.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+            if let Some(wanted) = of[0].shards.filter(|&wanted| wanted != of.len()) {
                 return Err(Error::input(format!(
                     "{root} holds {} of the {wanted} parquet files of the split {name}: fetch the others",
                     of.len()
                 )));
             }
-            for (_, path) in of {
-                shards.push(Shard::open(path)?);
+            for place in of {
+                shards.push(Shard::open(&fetch(place)?)?);
             }
         }
         Ok(shards)
@@ -100,12 +102,9 @@ fn read(request: &Request, files: &[(Place, PathBuf)], budget: &Arc<Budget>) -> 
 }
 
 /// Which of several data sets is meant.
-fn config(request: &Request, files: &[(Place, PathBuf)]) -> Result<String> {
+fn config(request: &Request, files: &[Place]) -> Result<String> {
     let root = request.folder.display();
-    let mut configs: Vec<&str> = files
-        .iter()
-        .map(|(place, _)| place.config.as_str())
-        .collect();
+    let mut configs: Vec<&str> = files.iter().map(|place| place.config.as_str()).collect();
     configs.sort_unstable();
     configs.dedup();
     let named = || {
