@@ -124,7 +124,10 @@ impl Bench {
             architecture: self.material.config.architecture.clone(),
             parameters: self.material.parameters()?,
             targets: self.targets.iter().map(|l| l.name.clone()).collect(),
-            adapter_parameters: lora::adapter_parameters(&self.targets, self.recipe.lora.rank),
+            adapter_parameters: lora::target_modules(&self.recipe.lora, &self.material.config)?
+                .iter()
+                .map(|m| m.parameters)
+                .sum(),
             weights_sha256: self.material.weights_sha256.clone(),
         })
     }

@@ -22,12 +22,11 @@ pub struct Preview {
 /// Figures for `recipe`. Fails where the backbone is unknown or the targets match nothing.
 pub fn preview(recipe: &Recipe) -> Result<Preview> {
     let config = material::open_config(&recipe.backbone)?;
-    let layers = backbone::layers(&config)?;
-    let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
+    let targets = lora::target_modules(&recipe.lora, &config)?;
     Ok(Preview {
         parameters: backbone::parameters(&config)?,
-        adapter_parameters: lora::adapter_parameters(&targets, recipe.lora.rank),
-        targets: targets.into_iter().map(|l| l.name).collect(),
+        adapter_parameters: targets.iter().map(|m| m.parameters).sum(),
+        targets: targets.into_iter().map(|m| m.name).collect(),
         input: config.pretrained_cfg.input_size,
         architecture: config.architecture,
     })

@@ -12,6 +12,8 @@ mod schema;
 mod source;
 mod validate;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -188,32 +190,42 @@ pub struct LoraRecipe {
     /// The update is scaled by alpha/rank. Absent: 2·rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
+    /// The update is scaled by alpha/√rank instead (Kalajdzievski, "A Rank Stabilization Scaling Factor for
+    /// Fine-Tuning with LoRA", arXiv 2312.03732).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rslora: bool,
+    /// Regex on the end of a module's name → its rank instead of `rank`, as PEFT's `rank_pattern`: it must match
+    /// the whole name, or all that follows a dot. The first in alphabetical order that matches counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rank_pattern: BTreeMap<String, usize>,
+    /// The same for alpha, as PEFT's `alpha_pattern`. A module that only `rank_pattern` names keeps `alpha`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alpha_pattern: BTreeMap<String, f64>,
     /// Dropout on the adapter's input, in [0, 1).
     #[serde(default)]
     pub dropout: f64,
-    /// A regex that must match the whole of a module's timm name, or `default` for the study's choice:
-    /// `blocks\..*\.attn\.qkv` for a ViT, `layer.*\..*\.conv3` for a ResNet.
+    /// A regex that must match the whole of a module's timm name, or one of [`TARGET_NAMES`].
     #[serde(default = "default_targets")]
     pub targets: String,
 }
 
+/// What `lora.targets` may be instead of a regex: `default`, the study's choice (`qkv` for a ViT, `conv3` for a
+/// ResNet); `qkv`, `blocks\..*\.attn\.qkv`; `all-linear`, every Linear but the classifier; `conv3`,
+/// `layer.*\..*\.conv3`; `all-conv`, every convolution.
+pub const TARGET_NAMES: [&str; 5] = ["default", "qkv", "all-linear", "conv3", "all-conv"];
+
 fn default_targets() -> String {
     "default".into()
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl LoraRecipe {
     /// alpha, with the study's default of twice the rank.
     pub fn alpha(&self) -> f64 {
         self.alpha.unwrap_or(2.0 * self.rank as f64)
-    }
-
-    /// The factor on BA: alpha/rank (0 when frozen).
-    pub fn scale(&self) -> f64 {
-        if self.rank == 0 {
-            0.0
-        } else {
-            self.alpha() / self.rank as f64
-        }
     }
 }
 

@@ -56,13 +56,19 @@ fn set_in_table(
             set_in_table(root, fields, inner, &at, rest, raw)
         }
         Shape::Free => set_free(open_table(table, field.name, &at)?, &at, rest, raw),
+        // The dots are the regex's.
+        Shape::Map(each) => {
+            let inner = open_table(table, field.name, &at)?;
+            inner.insert(rest.join("."), parse(*each, raw));
+            Ok(())
+        }
         Shape::Tables(_) | Shape::Budget | Shape::Texts => {
             let list = table
                 .entry(field.name)
                 .or_insert_with(|| Value::Array(Vec::new()));
             set_in_list(root, field.shape, list, &at, rest, raw)
         }
-        Shape::Text | Shape::Choice(_) | Shape::Whole | Shape::Real => {
+        Shape::Text | Shape::Choice(_) | Shape::Whole | Shape::Real | Shape::Flag => {
             let message = format!("holds one value and no `{}`", rest.join("."));
             Err(Fault::at(at, message))
         }

@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Whole,
     /// A number.
     Real,
+    /// `true` or `false`.
+    Flag,
     /// An integer, or a list of them.
     Budget,
     /// A list of strings.
@@ -25,6 +27,8 @@ pub(super) enum Shape {
     Tables(&'static [Field]),
     /// A table of anything: timm's config.
     Free,
+    /// A table of a value of this kind under each of any keys, here regexes.
+    Map(&'static Shape),
 }
 
 /// A key of a table.
@@ -77,6 +81,9 @@ pub(super) const RECIPE: &[Field] = &[
             optional("mode", Shape::Choice(&["merge", "drop"])),
             required("rank", Shape::Whole),
             optional("alpha", Shape::Real),
+            optional("rslora", Shape::Flag),
+            optional("rank_pattern", Shape::Map(&Shape::Whole)),
+            optional("alpha_pattern", Shape::Map(&Shape::Real)),
             optional("dropout", Shape::Real),
             optional("targets", Shape::Text),
         ]),
@@ -208,7 +215,14 @@ fn check_value(
             }
             true
         }
+        (Shape::Map(each), Value::Table(table)) => {
+            for (key, item) in table {
+                check_value(root, *each, &join(path, key), item)?;
+            }
+            true
+        }
         (Shape::Text, Value::String(_)) | (Shape::Free, Value::Table(_)) => true,
+        (Shape::Flag, Value::Boolean(_)) => true,
         (Shape::Choice(names), Value::String(name)) => names.contains(&name.as_str()),
         (Shape::Real, value) => value.is_integer() || value.is_float(),
         (Shape::Budget, Value::Array(list)) => list.iter().all(whole),
@@ -252,6 +266,11 @@ fn wanted(shape: Shape, path: &str) -> String {
         }
         Shape::Tables(_) => format!("a list of tables, each headed [[{path}]]"),
         Shape::Free => "a table".into(),
+        Shape::Flag => "true or false".into(),
+        Shape::Map(each) => format!(
+            "a table of a regex on names of modules and {} each",
+            wanted(*each, path)
+        ),
     }
 }
 
@@ -327,12 +346,20 @@ mod tests {
                 _ => {}
             }
         }
-        let all = ["lora.alpha=1".into(), "backbone.image_size=32".into()];
+        let all = [
+            "lora.alpha=1",
+            "lora.rslora=true",
+            "lora.rank_pattern.qkv=1",
+            "lora.alpha_pattern.qkv=1",
+            "backbone.image_size=32",
+        ]
+        .map(String::from);
         let mut recipe = Recipe::load("demo", &all).unwrap();
         recipe.train.epochs = Some(Budget::All(1));
         let (mut typed, mut known) = (Vec::new(), Vec::new());
         keys(&toml::Value::try_from(&recipe).unwrap(), "", &mut typed);
         collect(RECIPE, "", &mut known);
+        typed.retain(|key| !key.contains("_pattern."));
         typed.sort();
         known.sort();
         assert_eq!(typed, known);

@@ -42,7 +42,6 @@ fn refusal(overrides: &[&str]) -> String {
 fn absent_keys_have_their_documented_defaults() {
     let recipe = set(&[]);
     assert_eq!(recipe.lora.alpha(), 8.0);
-    assert_eq!(recipe.lora.scale(), 2.0);
     assert_eq!(recipe.lora.targets, "default");
     assert_eq!(recipe.train.checkpoint_every, 200);
     assert_eq!(recipe.measure.permutations, 9_999);
@@ -59,6 +58,9 @@ fn overrides_reach_every_kind_of_key() {
         "lora.alpha=3",
         r"lora.targets=blocks\.[0-2]\.attn\.qkv",
         "lora.dropout = 0.25",
+        "lora.rslora=true",
+        r"lora.rank_pattern.blocks\.0\.attn\.qkv=2",
+        r#"lora.alpha_pattern={ "qkv|proj" = 1.5 }"#,
         "seed=7",
         "name=12",
         "train.augment.rotate=8",
@@ -71,6 +73,16 @@ fn overrides_reach_every_kind_of_key() {
     assert_eq!((recipe.lora.rank, recipe.lora.mode), (16, Mode::Drop));
     assert_eq!((recipe.lora.alpha(), recipe.lora.dropout), (3.0, 0.25));
     assert_eq!(recipe.lora.targets, r"blocks\.[0-2]\.attn\.qkv");
+    assert!(recipe.lora.rslora);
+    let pattern = |p: &str| p.to_string();
+    assert_eq!(
+        recipe.lora.rank_pattern,
+        [(pattern(r"blocks\.0\.attn\.qkv"), 2)].into()
+    );
+    assert_eq!(
+        recipe.lora.alpha_pattern,
+        [(pattern("qkv|proj"), 1.5)].into()
+    );
     assert_eq!((recipe.seed, recipe.name.as_str()), (7, "12"));
     assert_eq!(recipe.train.augment.rotate, 8.0);
     assert_eq!(recipe.measure.permutations, 99);
@@ -184,6 +196,18 @@ fn wrong_types_and_syntax_are_refused_with_their_place() {
             "foundation=bundled:latin",
             "a table with the keys foundation.data",
         ),
+        (
+            "lora.rslora=1",
+            "`lora.rslora` must be true or false, not 1",
+        ),
+        (
+            "lora.rank_pattern.qkv=half",
+            "`lora.rank_pattern.qkv` must be a whole number of at least 0",
+        ),
+        (
+            "lora.rank_pattern=8",
+            "a table of a regex on names of modules and a whole number of at least 0 each",
+        ),
         ("task.0.context=[1]", "a list of strings, not [1]"),
     ] {
         let text = refusal(&[override_]);
@@ -269,6 +293,18 @@ fn impossible_values_are_refused_by_their_key() {
             "lora.targets=(",
             "`lora.targets` = \"(\" is no regex: unclosed group",
         ),
+        (
+            "lora.rank_pattern.(=1",
+            "`lora.rank_pattern` = \"(\" is no regex: unclosed group",
+        ),
+        (
+            "lora.rank_pattern.qkv=0",
+            "`lora.rank_pattern.qkv` must be 1 to",
+        ),
+        (
+            "lora.alpha_pattern.qkv=0",
+            "`lora.alpha_pattern.qkv` must be a positive number",
+        ),
         ("measure.batch_size=0", "`measure.batch_size` must be 1 to"),
         (
             "measure.permutations=0",
@@ -278,6 +314,8 @@ fn impossible_values_are_refused_by_their_key() {
         let text = refusal(&[override_]);
         assert!(text.contains(want), "{override_}: {text}");
     }
+    let text = refusal(&["lora.rank=0", "lora.rank_pattern.qkv=8"]);
+    assert!(text.contains("means nothing with `lora.rank` 0"), "{text}");
     let both = SMALL.replace("steps = 10", "steps = 10\nepochs = 1");
     let text = parse(&both, &[]).unwrap_err().to_string();
     assert_eq!(
@@ -307,6 +345,11 @@ fn a_recipe_survives_toml_and_json() {
             "train.augment.shear=0.1",
         ]),
         set(&["train.epochs=2", "lora.mode=drop", "train.lr=1e-7"]),
+        set(&[
+            "lora.rslora=true",
+            r"lora.rank_pattern.blocks\.0\..*=2",
+            "lora.alpha_pattern.qkv=2",
+        ]),
     ] {
         let text = recipe.to_toml().unwrap();
         assert_eq!(parse(&text, &[]).unwrap(), recipe, "{text}");

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::schema::{Fault, join};
 use super::{
-    Augment, BackboneSource, Budget, DataSource, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
+    Augment, BackboneSource, Budget, DataSource, LoraRecipe, PretrainRecipe, Recipe, TaskRecipe,
+    TrainRecipe,
 };
 
 /// Beyond these a value is a slip of the keyboard, and sums of them would overflow.
@@ -13,6 +14,7 @@ const MOST_IMAGES: usize = 65_536;
 const MOST_SIDE: usize = 4_096;
 const MOST_PERMUTATIONS: usize = 10_000_000;
 /// Beyond these, squares of gradients overflow and AdamW stands still or diverges.
+const MOST_RANK: usize = 65_536;
 const MOST_ALPHA: f64 = 1e6;
 const MOST_DECAY: f64 = 100.0;
 const LONGEST_NAME: usize = 64;
@@ -61,22 +63,48 @@ fn lora(recipe: &Recipe) -> Check {
         range("lora.alpha", alpha, 0.0, Top::Including(MOST_ALPHA))?;
         positive("lora.alpha", alpha)?;
     }
+    patterns(lora)?;
     range("lora.dropout", lora.dropout, 0.0, Top::Below(1.0))?;
     if lora.targets.is_empty() {
         let message = "is empty: write `default`, or a regex that matches names of modules";
         return Err(Fault::at("lora.targets", message));
     }
-    regex::Regex::new(&lora.targets).map_err(|e| {
+    regex("lora.targets", &lora.targets)
+}
+
+fn patterns(lora: &LoraRecipe) -> Check {
+    for (pattern, rank) in &lora.rank_pattern {
+        let key = join("lora.rank_pattern", pattern);
+        regex("lora.rank_pattern", pattern)?;
+        count(&key, *rank, MOST_RANK)?;
+    }
+    for (pattern, alpha) in &lora.alpha_pattern {
+        let key = join("lora.alpha_pattern", pattern);
+        regex("lora.alpha_pattern", pattern)?;
+        range(&key, *alpha, 0.0, Top::Including(MOST_ALPHA))?;
+        positive(&key, *alpha)?;
+    }
+    let given = [
+        ("lora.rank_pattern", !lora.rank_pattern.is_empty()),
+        ("lora.alpha_pattern", !lora.alpha_pattern.is_empty()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((key, _)) if lora.rank == 0 => {
+            let message = "means nothing with `lora.rank` 0, which freezes every module: leave one of them out";
+            Err(Fault::at(key, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn regex(key: &str, pattern: &str) -> Check {
+    regex::Regex::new(pattern).map(drop).map_err(|e| {
         // The last line says what is wrong, those before it draw the pattern.
         let text = e.to_string();
         let reason = text.lines().last().unwrap_or_default().trim();
         let reason = reason.trim_start_matches("error: ");
-        Fault::at(
-            "lora.targets",
-            format_args!("= {:?} is no regex: {reason}", lora.targets),
-        )
-    })?;
-    Ok(())
+        Fault::at(key, format_args!("= {pattern:?} is no regex: {reason}"))
+    })
 }
 
 fn train(train: &TrainRecipe, tasks: usize) -> Check {

@@ -8,7 +8,7 @@ mod pretrain;
 mod schedule;
 mod task;
 
-pub use adamw::{AdamW, Parameter};
+pub use adamw::{AdamW, Constants, Parameter};
 pub use full::FullTrainer;
 pub use head::Head;
 pub use pretrain::{PretrainReport, pretrain, transform_spec};

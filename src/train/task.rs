@@ -83,7 +83,7 @@ impl TaskTrainer {
                 )?)
             }
         };
-        for (name, LowRank { a, b }) in adapter.iter_mut().flat_map(|a| &mut a.modules) {
+        for (name, LowRank { a, b, .. }) in adapter.iter_mut().flat_map(|a| &mut a.modules) {
             trained(format!("{name}.lora_A"), a, &mut parameters)?;
             trained(format!("{name}.lora_B"), b, &mut parameters)?;
         }

@@ -84,6 +84,9 @@ pub(super) fn trainer_that_decays(
         mode: Mode::Merge,
         rank,
         alpha: None,
+        rslora: false,
+        rank_pattern: Default::default(),
+        alpha_pattern: Default::default(),
         dropout: 0.1,
         targets: "default".into(),
     };

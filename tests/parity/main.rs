@@ -1,5 +1,6 @@
 //! Results of PyTorch, timm and PEFT, from `tests/fixtures` (see its README), against ours.
 
+mod adamw;
 mod backbone;
 mod common;
 mod full;
