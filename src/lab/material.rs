@@ -42,6 +42,7 @@ impl Material {
             .iter()
             .map(|task| data::open(&task.data))
             .collect::<Result<Vec<_>>>()?;
+        same_classes(recipe, &tasks)?;
         let classes = foundation_head.classes();
         if classes != foundation.classes.len() {
             return Err(Error::input(format!(
@@ -74,6 +75,28 @@ impl Material {
     }
 }
 
+/// Steps of one head are measured on one test set with one list of classes.
+fn same_classes(recipe: &Recipe, data: &[Arc<Dataset>]) -> Result<()> {
+    for (i, task) in recipe.tasks.iter().enumerate() {
+        let first = recipe
+            .tasks
+            .iter()
+            .position(|t| t.column() == task.column());
+        let first = first.unwrap_or(i);
+        let (one, other) = (&data[first], &data[i]);
+        if one.classes != other.classes || one.test.labels != other.test.labels {
+            return Err(Error::input(format!(
+                "`task.{i}` and `task.{first}` share the head {:?}, but {} and {} have not the same classes and test \
+                 images: give one of them another head",
+                task.column(),
+                task.data,
+                recipe.tasks[first].data
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The config alone, without reading the weights where that can be avoided.
 pub fn open_config(recipe: &BackboneRecipe) -> Result<Config> {
     let source = recipe.source.as_str();
@@ -91,7 +114,10 @@ pub fn open_config(recipe: &BackboneRecipe) -> Result<Config> {
 }
 
 /// A backbone from its source, with the SHA-256 of its weights file.
-fn open_backbone(recipe: &BackboneRecipe, device: &Device) -> Result<(Config, Weights, String)> {
+pub fn open_backbone(
+    recipe: &BackboneRecipe,
+    device: &Device,
+) -> Result<(Config, Weights, String)> {
     let source = recipe.source.as_str();
     let (config, weights, sha256) = match source.split_once(':') {
         Some(("bundled", name)) => backbone::bundled(name, device),

@@ -13,26 +13,31 @@ pub struct TargetModule {
     pub name: String,
     /// The weight's shape: `[outputs, inputs]`, or `[outputs, inputs, kh, kw]`.
     pub shape: Vec<usize>,
-    /// Rank of its update.
-    pub rank: usize,
-    /// Parameters that a task trains there: rank·(fan-in + outputs).
+    /// Rank of its update; `None` where the module itself is trained (modes full and full_reset).
+    pub rank: Option<usize>,
+    /// Parameters that a task trains there: rank·(fan-in + outputs), or the weight's and the bias's.
     pub parameters: usize,
 }
 
 /// The modules that `lora` chooses in a backbone, in timm's order, each with its shape and what a task trains there;
-/// none with rank 0.
+/// none where the backbone is frozen.
 ///
 /// # Errors
 /// [`crate::Error::Input`] where the targets or the patterns match nothing.
 pub fn target_modules(lora: &LoraRecipe, config: &Config) -> Result<Vec<TargetModule>> {
     let layers = backbone::layers(config)?;
     let patterns = Patterns::new(lora)?;
+    let all = backbone::trainable_shapes(config)?;
+    let elements = |name: &str| all.get(name).map_or(0, |s| s.iter().product::<usize>());
     let module = |layer: Layer| {
-        let rank = patterns.rank(&layer.name);
+        let rank = (!lora.mode.is_full()).then(|| patterns.rank(&layer.name));
         TargetModule {
             shape: layer.weight_shape(),
             rank,
-            parameters: rank * (fan_in(&layer) + outputs(&layer)),
+            parameters: match rank {
+                Some(rank) => rank * (fan_in(&layer) + outputs(&layer)),
+                None => elements(&layer.weight_name()) + elements(&layer.bias_name()),
+            },
             name: layer.name,
         }
     };
@@ -47,6 +52,7 @@ mod tests {
     use super::*;
     use crate::lora::{Adapter, testing};
     use crate::random::Key;
+    use crate::recipe::Mode;
 
     fn config(architecture: &str) -> Config {
         let json = format!(r#"{{"architecture": "{architecture}", "num_classes": 1000}}"#);
@@ -120,15 +126,30 @@ mod tests {
         assert_eq!(modules.len(), adapter.modules.len());
         for module in &modules {
             let pair = &adapter.modules[&module.name];
-            assert_eq!(module.rank, pair.rank());
-            assert_eq!(
-                module.rank,
-                if module.name.ends_with("fc1") { 5 } else { 2 }
-            );
+            assert_eq!(module.rank, Some(pair.rank()));
+            let wider = module.name.ends_with("fc1");
+            assert_eq!(pair.rank(), if wider { 5 } else { 2 });
             let parameters = pair.a.elem_count() + pair.b.elem_count();
             assert_eq!(module.parameters, parameters, "{}", module.name);
         }
         let all: usize = modules.iter().map(|m| m.parameters).sum();
         assert_eq!(all, adapter.parameters());
+    }
+
+    #[test]
+    fn at_full_rank_a_module_trains_its_weight_and_its_bias() {
+        for (architecture, parameters) in [
+            ("vit_base_patch16_224", 768 * 2304 + 2304),
+            ("resnet50", 64 * 256),
+        ] {
+            let lora = LoraRecipe {
+                mode: Mode::Full,
+                rank: 0,
+                ..lora("default")
+            };
+            let modules = target_modules(&lora, &config(architecture)).unwrap();
+            assert_eq!(modules[0].rank, None);
+            assert_eq!(modules[0].parameters, parameters, "{architecture}");
+        }
     }
 }

@@ -56,12 +56,12 @@ impl Choice {
     }
 }
 
-/// The layers that a recipe's tasks change; none with rank 0.
+/// The layers that a recipe's tasks change; none where the backbone is frozen.
 ///
 /// # Errors
 /// [`Error::Input`] as [`default_targets`] and [`select`], and where a pattern of rank or alpha matches none of them.
 pub fn adapted(lora: &LoraRecipe, architecture: &str, layers: &[Layer]) -> Result<Vec<Layer>> {
-    if lora.rank == 0 {
+    if lora.is_frozen() {
         return Ok(Vec::new());
     }
     let named = |keep: fn(&LayerKind) -> bool| -> Vec<Layer> {

@@ -156,6 +156,13 @@ impl Recipe {
     }
 }
 
+impl TaskRecipe {
+    /// The name of its head and of its column of the matrix.
+    pub fn column(&self) -> &str {
+        self.head.as_deref().unwrap_or(&self.id)
+    }
+}
+
 impl BackboneRecipe {
     /// The parsed source.
     ///
@@ -185,7 +192,7 @@ pub struct LoraRecipe {
     /// What happens to a task's update once it is learned.
     #[serde(default)]
     pub mode: Mode,
-    /// Rank r of the update BA. 0: the backbone is frozen and only heads are trained.
+    /// Rank r of the update BA. 0: the backbone is frozen and only heads are trained. Not used at full rank.
     pub rank: usize,
     /// The update is scaled by alpha/rank. Absent: 2·rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,6 +230,11 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl LoraRecipe {
+    /// Whether the backbone is frozen, so that only heads are trained.
+    pub fn is_frozen(&self) -> bool {
+        self.rank == 0 && !self.mode.is_full()
+    }
+
     /// alpha, with the study's default of twice the rank.
     pub fn alpha(&self) -> f64 {
         self.alpha.unwrap_or(2.0 * self.rank as f64)
@@ -238,6 +250,18 @@ pub enum Mode {
     Merge,
     /// The adapter is stored and used for its own task's head only.
     Drop,
+    /// No adapter: the target modules themselves are trained, their weights and biases, each task going on from the
+    /// one before. Rank, alpha and dropout are not used.
+    Full,
+    /// As `full`, but each task begins from the pretrained weights.
+    FullReset,
+}
+
+impl Mode {
+    /// Whether the target modules are trained at full rank.
+    pub fn is_full(self) -> bool {
+        matches!(self, Self::Full | Self::FullReset)
+    }
 }
 
 /// `[train]`
@@ -268,6 +292,29 @@ pub struct TrainRecipe {
     /// What is done to a training image.
     #[serde(default)]
     pub augment: Augment,
+    /// Distillation from the model before the task; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lwf: Option<LwfRecipe>,
+}
+
+/// `[train.lwf]`: Learning without Forgetting, see [`crate::train::Teacher`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LwfRecipe {
+    /// Factor on the distillation.
+    pub alpha: f64,
+    /// What logits are divided by before the softmax.
+    pub temperature: f64,
+}
+
+impl Default for LwfRecipe {
+    /// The study's.
+    fn default() -> Self {
+        Self {
+            alpha: 5.0,
+            temperature: 2.0,
+        }
+    }
 }
 
 fn default_checkpoint_every() -> usize {
@@ -341,8 +388,12 @@ pub struct FoundationRecipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskRecipe {
-    /// Unique in the sequence; names files, columns and rows. Letters, digits, `-`, `_`, `.`.
+    /// Unique in the sequence; names files and rows, and the column unless `head` does. Letters, digits, `-`, `_`, `.`.
     pub id: String,
+    /// The head that is trained, which is also the column: steps of one head share it, and the later one goes on from
+    /// where the earlier one left it. Absent: a head of its own, called as the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// Where its images are: `bundled:NAME`.
     pub data: String,
     /// Which groups of foundation classes the task is about. Empty: the decile of foundation classes most

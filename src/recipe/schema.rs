@@ -78,7 +78,10 @@ pub(super) const RECIPE: &[Field] = &[
     required(
         "lora",
         Shape::Table(&[
-            optional("mode", Shape::Choice(&["merge", "drop"])),
+            optional(
+                "mode",
+                Shape::Choice(&["merge", "drop", "full", "full_reset"]),
+            ),
             required("rank", Shape::Whole),
             optional("alpha", Shape::Real),
             optional("rslora", Shape::Flag),
@@ -100,6 +103,13 @@ pub(super) const RECIPE: &[Field] = &[
             optional("watch_every", Shape::Whole),
             optional("checkpoint_every", Shape::Whole),
             optional("augment", AUGMENT),
+            optional(
+                "lwf",
+                Shape::Table(&[
+                    optional("alpha", Shape::Real),
+                    optional("temperature", Shape::Real),
+                ]),
+            ),
         ]),
     ),
     optional(
@@ -114,6 +124,7 @@ pub(super) const RECIPE: &[Field] = &[
         "task",
         Shape::Tables(&[
             required("id", Shape::Text),
+            optional("head", Shape::Text),
             required("data", Shape::Text),
             optional("context", Shape::Texts),
         ]),
@@ -351,6 +362,8 @@ mod tests {
             "lora.rslora=true",
             "lora.rank_pattern.qkv=1",
             "lora.alpha_pattern.qkv=1",
+            "train.lwf.alpha=5",
+            "task.0.head=first",
             "backbone.image_size=32",
         ]
         .map(String::from);

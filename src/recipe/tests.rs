@@ -183,8 +183,8 @@ fn wrong_types_and_syntax_are_refused_with_their_place() {
             "--set lora.rank: `lora.rank` must be a whole number of at least 0, not -1",
         ),
         (
-            "lora.mode=full",
-            "must be one of \"merge\", \"drop\", not \"full\"",
+            "lora.mode=fully",
+            "must be one of \"merge\", \"drop\", \"full\", \"full_reset\", not \"fully\"",
         ),
         ("train.lr=fast", "`train.lr` must be a number, not \"fast\""),
         (
@@ -228,6 +228,11 @@ fn impossible_values_are_refused_by_their_key() {
             "`task.1.id` = \"parity\" is the name that an earlier task has",
         ),
         ("task.0.id=latin", "is the name that the foundation has"),
+        (
+            "task.0.head=latin",
+            "`task.0.head` = \"latin\" is the foundation's",
+        ),
+        ("task.0.head=a/b", "`task.0.head` = \"a/b\" cannot name"),
         ("task=[]", "at least one [[task]]"),
         (
             "task.0.data=hub:a/b",
@@ -316,6 +321,19 @@ fn impossible_values_are_refused_by_their_key() {
     }
     let text = refusal(&["lora.rank=0", "lora.rank_pattern.qkv=8"]);
     assert!(text.contains("means nothing with `lora.rank` 0"), "{text}");
+    for (set, want) in [
+        ("lora.mode=drop", "means nothing in mode drop"),
+        ("lora.rank=0", "changes no feature"),
+        (
+            "train.lwf.temperature=0",
+            "`train.lwf.temperature` must be a positive number",
+        ),
+    ] {
+        let text = refusal(&["train.lwf={}", set]);
+        assert!(text.contains(want), "{text}");
+    }
+    let text = refusal(&["lora.mode=full", "lora.alpha_pattern.qkv=8"]);
+    assert!(text.contains("trains modules at full rank"), "{text}");
     let both = SMALL.replace("steps = 10", "steps = 10\nepochs = 1");
     let text = parse(&both, &[]).unwrap_err().to_string();
     assert_eq!(
@@ -345,6 +363,12 @@ fn a_recipe_survives_toml_and_json() {
             "train.augment.shear=0.1",
         ]),
         set(&["train.epochs=2", "lora.mode=drop", "train.lr=1e-7"]),
+        set(&[
+            "task.1.head=greek",
+            "task.1.data=bundled:greek",
+            "task.1.context=[]",
+        ]),
+        set(&["lora.mode=full_reset", "train.lwf={}"]),
         set(&[
             "lora.rslora=true",
             r"lora.rank_pattern.blocks\.0\..*=2",

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::schema::{Fault, join};
 use super::{
-    Augment, BackboneSource, Budget, DataSource, LoraRecipe, PretrainRecipe, Recipe, TaskRecipe,
-    TrainRecipe,
+    Augment, BackboneSource, Budget, DataSource, LoraRecipe, Mode, PretrainRecipe, Recipe,
+    TaskRecipe, TrainRecipe,
 };
 
 /// Beyond these a value is a slip of the keyboard, and sums of them would overflow.
@@ -30,6 +30,7 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
     }
     lora(recipe)?;
     train(&recipe.train, recipe.tasks.len())?;
+    lwf(recipe)?;
     count("measure.batch_size", recipe.measure.batch_size, MOST_IMAGES)?;
     count(
         "measure.permutations",
@@ -89,6 +90,10 @@ fn patterns(lora: &LoraRecipe) -> Check {
         ("lora.alpha_pattern", !lora.alpha_pattern.is_empty()),
     ];
     match given.into_iter().find(|(_, given)| *given) {
+        Some((key, _)) if lora.mode.is_full() => {
+            let message = "means nothing where `lora.mode` trains modules at full rank: leave one of them out";
+            Err(Fault::at(key, message))
+        }
         Some((key, _)) if lora.rank == 0 => {
             let message = "means nothing with `lora.rank` 0, which freezes every module: leave one of them out";
             Err(Fault::at(key, message))
@@ -123,6 +128,30 @@ fn train(train: &TrainRecipe, tasks: usize) -> Check {
     optimiser(train.batch_size, train.lr, train.weight_decay, train.warmup)?;
     count("train.checkpoint_every", train.checkpoint_every, MOST_STEPS)?;
     augment(&train.augment)
+}
+
+fn lwf(recipe: &Recipe) -> Check {
+    let Some(lwf) = &recipe.train.lwf else {
+        return Ok(());
+    };
+    range(
+        "train.lwf.alpha",
+        lwf.alpha,
+        0.0,
+        Top::Including(MOST_ALPHA),
+    )?;
+    positive("train.lwf.alpha", lwf.alpha)?;
+    let key = "train.lwf.temperature";
+    range(key, lwf.temperature, 0.0, Top::Including(MOST_ALPHA))?;
+    positive(key, lwf.temperature)?;
+    let message = if recipe.lora.mode == Mode::Drop {
+        "means nothing in mode drop, where no earlier head sees what a task trains: leave one of them out"
+    } else if recipe.lora.is_frozen() {
+        "means nothing with `lora.rank` 0, which changes no feature: leave one of them out"
+    } else {
+        return Ok(());
+    };
+    Err(Fault::at("train.lwf", message))
 }
 
 fn budget(key: &str, budget: &Budget, tasks: usize) -> Check {
@@ -202,6 +231,13 @@ fn tasks(tasks: &[TaskRecipe], foundation: &str) -> Check {
                 task.id
             );
             return Err(Fault::at(at("id"), message));
+        }
+        if let Some(head) = &task.head {
+            name(&at("head"), head)?;
+            if head == foundation {
+                let message = format!("= {head:?} is the foundation's, which is never trained");
+                return Err(Fault::at(at("head"), message));
+            }
         }
         DataSource::parse(&task.data).map_err(|m| Fault::at(at("data"), m))?;
         let mut groups = BTreeSet::new();

@@ -100,6 +100,7 @@ pub(super) fn trainer_that_decays(
         watch_every: 0,
         checkpoint_every: 200,
         augment: Augment::default(),
+        lwf: None,
     };
     TaskTrainer::new(backbone.clone(), &lora, &train, CLASSES, steps, key).unwrap()
 }

@@ -149,6 +149,7 @@ fn trainer(case: &Case) -> TaskTrainer {
         watch_every: 0,
         checkpoint_every: 200,
         augment: Augment::default(),
+        lwf: None,
     };
     // So many steps that the cosine is level over the first five.
     let (backbone, steps) = (case.backbone.clone(), 1 << 40);

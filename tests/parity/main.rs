@@ -5,4 +5,5 @@ mod backbone;
 mod common;
 mod full;
 mod lora;
+mod lwf;
 mod ops;
