@@ -297,7 +297,7 @@ pub struct TrainRecipe {
     pub lwf: Option<LwfRecipe>,
 }
 
-/// `[train.lwf]`: Learning without Forgetting, see [`crate::train::Teacher`].
+/// `[train.lwf]`: Learning without Forgetting; the formula stands with the trainer's teacher.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LwfRecipe {
