@@ -66,6 +66,9 @@ fn measure(bench: &mut Criterion, name: &str, json: &str, targets: &str) -> Resu
         mode: Mode::Merge,
         rank: 16,
         alpha: None,
+        rslora: false,
+        rank_pattern: Default::default(),
+        alpha_pattern: Default::default(),
         dropout: 0.1,
         targets: ".*".into(),
     };

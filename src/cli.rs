@@ -90,13 +90,18 @@ The run goes on from its last checkpoint, with the recipe that it was started wi
     #[command(after_help = "\
 Examples:
   pentimento export runs/demo-s0-1
-  pentimento export runs/demo-s0-1 --out figures")]
+  pentimento export runs/demo-s0-1 --out figures
+  pentimento export runs/demo-s0-1 --backbone merged    the network as it is now, for timm")]
     Export {
         /// The run's folder
         run: PathBuf,
         /// Where to; without it the run's own export/
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Instead of the figures the backbone with all that was merged, in timm's hub layout, into this absent or
+        /// empty folder
+        #[arg(long, value_name = "DIR", conflicts_with = "out")]
+        backbone: Option<PathBuf>,
     },
     /// Train a backbone from scratch and store it in timm's hub layout
     #[command(after_help = "\

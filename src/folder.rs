@@ -3,7 +3,8 @@
 //! ```text
 //! manifest.json            what the run was made from, and where
 //! journal.jsonl            everything that happened
-//! adapters/NNN-STEP/       PEFT's two files, and check.safetensors with a few inputs and their logits;
+//! adapters/NNN-STEP/       PEFT's two files, or at full rank weights.safetensors with the trained modules' tensors
+//!                          by timm's names, and check.safetensors with a few inputs and their logits;
 //!                          NNN counts the trainings of the run and is never reused
 //! heads/NNN-STEP.safetensors
 //! predictions/NNN-STEP/TESTSET.u32   after the merge of training NNN; 000-foundation before the first

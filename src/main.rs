@@ -12,9 +12,9 @@ use clap::{CommandFactory, Parser};
 use pentimento::cli::{Cli, Command, Log, RunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format};
-use pentimento::lab::{self, open_device};
+use pentimento::lab::{self, open_device, write_backbone};
 use pentimento::recipe::{PretrainRecipe, Recipe, preset, presets, pretrain_presets};
-use pentimento::run::journal;
+use pentimento::run::{RunView, journal, standing};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::{Error, export, ui};
 
@@ -62,7 +62,12 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Open { run }) => open(&run),
         Some(Command::Fetch { recipe, overrides }) => fetch(&recipe, &overrides),
         Some(Command::Resume { run, device, log }) => resume(&run, device, log),
-        Some(Command::Export { run, out }) => export(&run, out.as_deref()),
+        Some(Command::Export {
+            run,
+            backbone: Some(to),
+            ..
+        }) => export_backbone(&run, &to),
+        Some(Command::Export { run, out, .. }) => export(&run, out.as_deref()),
         Some(Command::Pretrain {
             recipe,
             out,
@@ -243,6 +248,23 @@ fn export(run: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn export_backbone(run: &Path, to: &Path) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::open(run)?;
+    let reading = journal::read(&folder.journal_path())?;
+    let view = RunView::replay(&reading.records);
+    let Some(started) = &view.started else {
+        return Err(Error::input(format!("{} has not begun", run.display())).into());
+    };
+    claim("--backbone", to)?;
+    watched(|onlooker| write_backbone(&started.recipe, &standing(&view), &folder, to, onlooker))?;
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        to.join("model.safetensors").display()
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn pretrain(
     recipe: &str,
     out: &Path,
@@ -251,7 +273,7 @@ fn pretrain(
 ) -> anyhow::Result<ExitCode> {
     let recipe = PretrainRecipe::load(recipe, overrides)?;
     let (device, _) = open_device(device)?;
-    claim(out)?;
+    claim("--out", out)?;
     let runtime = runtime()?;
     let caught = Arc::new(AtomicU8::new(0));
     runtime.spawn(headless::catch(Arc::clone(&caught)));
@@ -295,10 +317,10 @@ fn pretrain(
 }
 
 /// A folder for a backbone: absent, then it is made, or empty.
-fn claim(out: &Path) -> Result<(), Error> {
+fn claim(flag: &str, out: &Path) -> Result<(), Error> {
     let refused = |why: &dyn std::fmt::Display| {
         Error::input(format!(
-            "--out {} cannot be a backbone's folder: {why}; give another one",
+            "{flag} {} cannot be a backbone's folder: {why}; give another one",
             out.display()
         ))
     };

@@ -62,6 +62,11 @@ impl Layer {
         format!("{}.weight", self.name)
     }
 
+    /// The bias's name, where the layer has one.
+    pub fn bias_name(&self) -> String {
+        format!("{}.bias", self.name)
+    }
+
     /// The weight's shape: `[outputs, inputs]`, or `[outputs, inputs / groups, kh, kw]`.
     pub fn weight_shape(&self) -> Vec<usize> {
         match self.kind {

@@ -196,6 +196,17 @@ pub fn trainable(config: &Config) -> Result<Vec<String>> {
         .collect())
 }
 
+/// Names and shapes of the trainable weights without the classifier's, from the config alone.
+pub fn trainable_shapes(config: &Config) -> Result<BTreeMap<String, Vec<usize>>> {
+    Ok(config
+        .resolve()?
+        .params()
+        .into_iter()
+        .filter(|p| p.trainable)
+        .map(|p| (p.name, p.shape))
+        .collect())
+}
+
 /// A key's child for a weight's name, so that a weight's values do not depend on the others.
 fn weight_key(key: Key, name: &str) -> Key {
     key.named("weight").named(name)

@@ -30,14 +30,7 @@ pub fn json(figures: &Figures) -> Result<String> {
             "parameters": started.backbone.parameters,
             "weights_sha256": started.backbone.weights_sha256,
         }),
-        lora: json!({
-            "mode": recipe.lora.mode,
-            "rank": recipe.lora.rank,
-            "alpha": recipe.lora.alpha(),
-            "dropout": recipe.lora.dropout,
-            "targets": started.backbone.targets,
-            "parameters": started.backbone.adapter_parameters,
-        }),
+        lora: lora(figures),
         test_sets: figures
             .test_sets()
             .iter()
@@ -77,6 +70,38 @@ struct Metrics<'a> {
     /// The row that a summary of the run is about: the last that was not left out.
     last_row: usize,
     definitions: Map<String, Value>,
+}
+
+/// What was trained of the backbone. At full rank there is no rank, alpha and dropout; what is by module or unusual
+/// stands there only where the recipe has it.
+fn lora(figures: &Figures) -> Value {
+    let started = figures.started;
+    let lora = &started.recipe.lora;
+    let used = |value: Value| match lora.mode.is_full() {
+        true => Value::Null,
+        false => value,
+    };
+    let mut all = json!({
+        "mode": lora.mode,
+        "rank": used(json!(lora.rank)),
+        "alpha": used(json!(lora.alpha())),
+        "dropout": used(json!(lora.dropout)),
+        "targets": started.backbone.targets,
+        "parameters": started.backbone.adapter_parameters,
+    });
+    if lora.rslora {
+        all["rslora"] = json!(true);
+    }
+    if !lora.rank_pattern.is_empty() {
+        all["rank_pattern"] = json!(lora.rank_pattern);
+    }
+    if !lora.alpha_pattern.is_empty() {
+        all["alpha_pattern"] = json!(lora.alpha_pattern);
+    }
+    if let Some(lwf) = &started.recipe.train.lwf {
+        all["lwf"] = json!(lwf);
+    }
+    all
 }
 
 fn row(figures: &Figures, index: usize) -> Value {

@@ -32,17 +32,32 @@ fn what_was_run(figures: &Figures) -> String {
     let started = figures.started;
     let (recipe, backbone) = (&started.recipe, &started.backbone);
     let share = 100.0 * backbone.adapter_parameters as f64 / backbone.parameters as f64;
+    let targets = format!(
+        "{} modules: {} parameters, {share:.2} % of the backbone",
+        backbone.targets.len(),
+        thousands(backbone.adapter_parameters)
+    );
     let lora = match recipe.lora.rank {
+        _ if recipe.lora.mode.is_full() => format!(
+            "none, full rank on {targets}; {}",
+            match recipe.lora.mode {
+                Mode::FullReset => "each task from the pretrained weights",
+                _ => "each task from the weights after the one before",
+            }
+        ),
         0 => "rank 0: the backbone is frozen and only heads are trained".to_owned(),
         rank => format!(
-            "rank {rank}, alpha {}, dropout {}, on {} modules: {} parameters, {share:.2} % of the backbone; {}",
+            "rank {rank}, alpha {}, dropout {}{}{}, on {targets}; {}",
             recipe.lora.alpha(),
             recipe.lora.dropout,
-            backbone.targets.len(),
-            thousands(backbone.adapter_parameters),
+            if recipe.lora.rslora { ", rsLoRA" } else { "" },
+            match recipe.lora.rank_pattern.len() + recipe.lora.alpha_pattern.len() {
+                0 => "",
+                _ => ", others by pattern",
+            },
             match recipe.lora.mode {
-                Mode::Merge => "merged after each task",
                 Mode::Drop => "stored after each task, used for its own head only",
+                _ => "merged after each task",
             }
         ),
     };

@@ -7,14 +7,14 @@ use candle_core::{Device, Tensor};
 
 use super::material::Material;
 use super::{BackboneSummary, TestSet};
-use crate::backbone::{Backbone, Deltas, Layer, Pass};
+use crate::backbone::{Backbone, Deltas, Layer, Pass, Weights};
 use crate::data::{Dataset, Images, Transform, eval_batches};
-use crate::lora::{Adapter, Entry, Stack};
+use crate::lora::{Entry, Stack, Update};
 use crate::measure::{self, WordSimilarity};
 use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::{Mode, Recipe, TaskRecipe};
-use crate::train::{Head, tensors};
+use crate::train::{Head, Start, Teacher, tensors};
 use crate::{Error, Result, lora};
 
 /// Images a class that the live measurement looks at, the images that it looks at where classes are few, and its
@@ -42,6 +42,23 @@ pub struct LearnedRow {
     pub about: About,
     /// Its features were probed.
     pub probed: bool,
+    /// What its column held before.
+    pub replaced: Replaced,
+}
+
+/// What was in a column before a row: undoing a second visit brings it back.
+#[derive(Clone, Default)]
+pub struct Replaced {
+    head: Option<Head>,
+    stored: Option<Deltas>,
+}
+
+/// Puts back what there was under a name, or nothing.
+fn put_back<T>(map: &mut BTreeMap<String, T>, name: &str, before: Option<T>) {
+    match before {
+        Some(value) => map.insert(name.to_owned(), value),
+        None => map.remove(name),
+    };
 }
 
 /// Which foundation classes a task is about, fixed before its training.
@@ -69,8 +86,8 @@ impl About {
 pub struct TrainedTask {
     /// Number of the training.
     pub training: u32,
-    /// Its adapter; `None` with rank 0.
-    pub adapter: Option<Arc<Adapter>>,
+    /// What it changes; `None` with rank 0.
+    pub update: Option<Update>,
     /// Its head.
     pub head: Head,
     /// Which foundation classes it is about.
@@ -85,7 +102,7 @@ pub struct Bench {
     pub device: Device,
     /// The pretrained network, its data, its transform.
     pub material: Material,
-    /// Modules that get an adapter.
+    /// Modules that a task changes.
     pub targets: Vec<Layer>,
     /// The pretrained weights and what was merged into them.
     pub stack: Stack,
@@ -95,9 +112,9 @@ pub struct Bench {
     pub pretrained: Arc<Backbone>,
     /// Rows so far, on the present path.
     pub rows: Vec<LearnedRow>,
-    /// Heads of the learned tasks, by task id.
+    /// Heads of the learned tasks, by column.
     pub heads: BTreeMap<String, Head>,
-    /// Adapters of the learned tasks that are stored, not merged (mode drop), by task id.
+    /// Adapters of the learned tasks that are stored, not merged (mode drop), by column.
     pub stored: BTreeMap<String, Deltas>,
     foundation_prototypes: Option<Vec<Vec<f32>>>,
 }
@@ -142,7 +159,10 @@ impl Bench {
             architecture: self.material.config.architecture.clone(),
             parameters: self.material.parameters()?,
             targets: self.targets.iter().map(|l| l.name.clone()).collect(),
-            adapter_parameters: lora::adapter_parameters(&self.targets, self.recipe.lora.rank),
+            adapter_parameters: lora::target_modules(&self.recipe.lora, &self.material.config)?
+                .iter()
+                .map(|m| m.parameters)
+                .sum(),
             weights_sha256: self.material.weights_sha256.clone(),
         })
     }
@@ -166,15 +186,18 @@ impl Bench {
             train_images,
         };
         let foundation = &self.material.foundation;
-        std::iter::once(describe(&self.foundation_id(), foundation, 0))
-            .chain(
-                self.recipe
-                    .tasks
-                    .iter()
-                    .zip(&self.material.tasks)
-                    .map(|(task, data)| describe(&task.id, data, data.train.len())),
-            )
-            .collect()
+        let mut sets = vec![describe(&self.foundation_id(), foundation, 0)];
+        for (task, data) in self.recipe.tasks.iter().zip(&self.material.tasks) {
+            if sets.iter().all(|s| s.id != task.column()) {
+                sets.push(describe(task.column(), data, data.train.len()));
+            }
+        }
+        sets
+    }
+
+    /// The column of the task that row `index` learns; steps of one head share it.
+    pub fn column(&self, index: usize) -> &str {
+        self.task(index).column()
     }
 
     /// The task that row `index` learns, counted from 1.
@@ -189,12 +212,14 @@ impl Bench {
 
     /// Test sets that row `index` measures: the foundation and every task learned by then.
     pub fn columns(&self, index: usize) -> Vec<String> {
-        let learned = (1..=index)
-            .filter(|&i| !self.rows[i].skipped)
-            .map(|i| self.task(i).id.clone());
-        std::iter::once(self.foundation_id())
-            .chain(learned)
-            .collect()
+        let mut columns = vec![self.foundation_id()];
+        for i in (1..=index).filter(|&i| !self.rows[i].skipped) {
+            let column = self.column(i);
+            if columns.iter().all(|c| c != column) {
+                columns.push(column.to_owned());
+            }
+        }
+        columns
     }
 
     /// The data of a column.
@@ -205,7 +230,7 @@ impl Bench {
         self.recipe
             .tasks
             .iter()
-            .position(|t| t.id == column)
+            .position(|t| t.column() == column)
             .map(|i| &self.material.tasks[i])
             .ok_or_else(|| Error::internal(format!("no test set is called {column}")))
     }
@@ -245,37 +270,37 @@ impl Bench {
     /// Merges a trained task as row `index`. Gives the largest absolute difference between logits of the
     /// unmerged adapter and of the weights as they are then.
     pub fn merge(&mut self, index: usize, task: TrainedTask) -> Result<f64> {
-        let id = self.task(index).id.clone();
+        let id = self.column(index).to_owned();
         let probe = self.probe(&id, FIDELITY_IMAGES)?;
-        let deltas = self.deltas(task.adapter.as_deref())?;
-        let before = self.logits(deltas.as_ref(), &task.head, &probe)?;
+        let before = self.unmerged(&task, &probe)?;
         self.place(index, task)?;
         self.compile()?;
-        let after = self.logits(self.stored.get(&id), self.head(&id)?, &probe)?;
+        let backbone = &self.backbone;
+        let after = logits(backbone, self.stored.get(&id), self.head(&id)?, &probe)?;
         let gap = (before - after)?.abs()?.flatten_all()?.max(0)?;
         Ok(f64::from(gap.to_scalar::<f32>()?))
     }
 
     /// Puts a trained task at the end of the path as row `index`; [`Bench::compile`] makes it count.
     pub fn place(&mut self, index: usize, task: TrainedTask) -> Result<()> {
-        let id = self.task(index).id.clone();
-        if let Some(adapter) = task.adapter {
-            match self.recipe.lora.mode {
-                Mode::Merge => self.stack.push(Entry::LowRank {
-                    adapter,
-                    lambda: 1.0,
-                })?,
-                Mode::Drop => {
-                    let deltas = adapter.deltas(&self.targets)?;
-                    self.stored.insert(id.clone(), deltas);
-                    self.stack.push(Entry::Stored { adapter })?;
-                }
+        let id = self.column(index).to_owned();
+        let replaced = Replaced {
+            head: self.heads.get(&id).cloned(),
+            stored: self.stored.get(&id).cloned(),
+        };
+        if let Some(update) = task.update {
+            let entry = entry(self.recipe.lora.mode, update);
+            if let Entry::Stored { adapter } = &entry {
+                let deltas = adapter.deltas(&self.targets)?;
+                self.stored.insert(id.clone(), deltas);
             }
+            self.stack.push(entry)?;
         }
         self.rows.truncate(index);
         self.rows.push(LearnedRow {
             training: Some(task.training),
             about: task.about,
+            replaced,
             ..LearnedRow::default()
         });
         self.heads.insert(id, task.head);
@@ -290,17 +315,63 @@ impl Bench {
         if row.training.is_some() {
             // With rank 0 the stack is empty, and stays so.
             self.stack.pop();
+            let id = self.column(index).to_owned();
+            let Replaced { head, stored } = row.replaced.clone();
+            put_back(&mut self.heads, &id, head);
+            put_back(&mut self.stored, &id, stored);
         }
-        let id = self.task(index).id.clone();
-        self.heads.remove(&id);
-        self.stored.remove(&id);
         self.rows.truncate(index);
         self.compile()
     }
 
-    /// What an adapter adds to each layer.
-    pub fn deltas(&self, adapter: Option<&Adapter>) -> Result<Option<Deltas>> {
-        adapter.map(|a| a.deltas(&self.targets)).transpose()
+    /// The backbone that the next task trains on, and its weights.
+    pub fn beginning(&self) -> Result<(Arc<Backbone>, Weights)> {
+        Ok(match self.recipe.lora.mode {
+            Mode::FullReset => (Arc::clone(&self.pretrained), self.stack.base().clone()),
+            Mode::Merge | Mode::Drop | Mode::Full => {
+                (Arc::clone(&self.backbone), self.stack.weights()?)
+            }
+        })
+    }
+
+    /// What the training of row `index` begins with.
+    pub fn start(&self, index: usize) -> Result<Start> {
+        let (backbone, weights) = self.beginning()?;
+        let column = self.column(index);
+        let teacher = self.recipe.train.lwf.map(|lwf| {
+            let earlier = self.heads.iter().filter(|(id, _)| *id != column);
+            let earlier = earlier.map(|(_, head)| head.clone());
+            Teacher {
+                backbone: Arc::clone(&self.backbone),
+                heads: std::iter::once(self.material.foundation_head.clone())
+                    .chain(earlier)
+                    .collect(),
+                lwf,
+            }
+        });
+        Ok(Start {
+            backbone,
+            weights,
+            head: self.heads.get(column).cloned(),
+            teacher,
+        })
+    }
+
+    /// Logits by a trained task's model that is not merged yet.
+    fn unmerged(&self, task: &TrainedTask, x: &Tensor) -> Result<Tensor> {
+        let (backbone, mut weights) = self.beginning()?;
+        match &task.update {
+            None => logits(&backbone, None, &task.head, x),
+            Some(Update::LowRank(adapter)) => {
+                let deltas = adapter.deltas(&self.targets)?;
+                logits(&backbone, Some(&deltas), &task.head, x)
+            }
+            Some(Update::Dense(dense)) => {
+                dense.replace_in(&mut weights);
+                let backbone = Backbone::new(&self.material.config, &weights)?;
+                logits(&backbone, None, &task.head, x)
+            }
+        }
     }
 
     /// Compiles the weights of the stack.
@@ -317,14 +388,6 @@ impl Bench {
         let data = self.dataset(column)?;
         let images = data.test.subset(&spread(data.test.len(), count));
         input_of(&images, &self.material.transform, &self.device)
-    }
-
-    fn logits(&self, deltas: Option<&Deltas>, head: &Head, x: &Tensor) -> Result<Tensor> {
-        let pass = Pass {
-            deltas,
-            ..Pass::eval()
-        };
-        head.logits(&self.backbone.features(x, &pass)?)
     }
 
     /// Which test images of a column the live measurement takes: a fixed few of each class.
@@ -380,6 +443,24 @@ impl Bench {
     pub fn transform(&self) -> &Arc<Transform> {
         &self.material.transform
     }
+}
+
+/// What a task of a run in this mode puts on the stack.
+pub fn entry(mode: Mode, update: Update) -> Entry {
+    let lambda = 1.0;
+    match update {
+        Update::LowRank(adapter) if mode == Mode::Drop => Entry::Stored { adapter },
+        Update::LowRank(adapter) => Entry::LowRank { adapter, lambda },
+        Update::Dense(dense) => Entry::Dense { dense, lambda },
+    }
+}
+
+fn logits(backbone: &Backbone, deltas: Option<&Deltas>, head: &Head, x: &Tensor) -> Result<Tensor> {
+    let pass = Pass {
+        deltas,
+        ..Pass::eval()
+    };
+    head.logits(&backbone.features(x, &pass)?)
 }
 
 /// All of a few images as one input, `[n, c, h, w]`.

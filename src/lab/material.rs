@@ -58,6 +58,7 @@ impl Material {
             tasks,
             warnings,
         } = data::open(recipe, &mut watch)?;
+        same_classes(recipe, &tasks)?;
         let classes = foundation_head.classes();
         if classes != foundation.classes.len() {
             return Err(Error::input(format!(
@@ -89,6 +90,28 @@ impl Material {
     pub fn parameters(&self) -> Result<usize> {
         backbone::parameters(&self.config)
     }
+}
+
+/// Steps of one head are measured on one test set with one list of classes.
+fn same_classes(recipe: &Recipe, data: &[Arc<Dataset>]) -> Result<()> {
+    for (i, task) in recipe.tasks.iter().enumerate() {
+        let first = recipe
+            .tasks
+            .iter()
+            .position(|t| t.column() == task.column());
+        let first = first.unwrap_or(i);
+        let (one, other) = (&data[first], &data[i]);
+        if one.classes != other.classes || one.test.labels != other.test.labels {
+            return Err(Error::input(format!(
+                "`task.{i}` and `task.{first}` share the head {:?}, but {} and {} have not the same classes and test \
+                 images: give one of them another head",
+                task.column(),
+                task.data,
+                recipe.tasks[first].data
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The config alone, without reading the weights where that can be avoided, and without asking a network: none

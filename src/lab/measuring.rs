@@ -150,7 +150,7 @@ impl<R: Recorder> Lab<R> {
             let data = self.bench.dataset(column)?;
             Ok((data.test.subset(chosen), data.classes.len()))
         };
-        let (column, task) = (self.bench.foundation_id(), &self.bench.task(index).id);
+        let (column, task) = (self.bench.foundation_id(), self.bench.column(index));
         let chosen = self.bench.watched(&column)?;
         let foundation = set(&column, &chosen)?;
         let counts = |row: &LearnedRow| {
@@ -172,10 +172,10 @@ impl<R: Recorder> Lab<R> {
         trainer: &TaskTrainer,
         sets: &WatchSets,
     ) -> Result<(Counts, Counts)> {
-        let deltas = self.bench.deltas(trainer.adapter()?.as_ref())?;
+        let (backbone, deltas) = trainer.model()?;
         let count = |(images, classes): &(Images, usize), head| -> Result<Counts> {
             let predictions = measure::predict(
-                &self.bench.backbone,
+                &backbone,
                 deltas.as_ref(),
                 head,
                 images,

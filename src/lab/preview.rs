@@ -25,12 +25,11 @@ pub fn preview(recipe: &Recipe) -> Result<Option<Preview>> {
     let Some(config) = material::open_config(&recipe.backbone)? else {
         return Ok(None);
     };
-    let layers = backbone::layers(&config)?;
-    let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
+    let targets = lora::target_modules(&recipe.lora, &config)?;
     Ok(Some(Preview {
         parameters: backbone::parameters(&config)?,
-        adapter_parameters: lora::adapter_parameters(&targets, recipe.lora.rank),
-        targets: targets.into_iter().map(|l| l.name).collect(),
+        adapter_parameters: targets.iter().map(|m| m.parameters).sum(),
+        targets: targets.into_iter().map(|m| m.name).collect(),
         input: config.pretrained_cfg.input_size,
         architecture: config.architecture,
     }))

@@ -1,15 +1,16 @@
 //! A lab that goes on where an earlier one stopped, from what that one stored.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+
+use candle_core::Device;
 
 use super::State;
-use super::bench::{About, Bench, LearnedRow, TrainedTask};
+use super::bench::{About, LearnedRow, TrainedTask};
 use super::desk::Recorder;
 use super::machine::{Lab, Reopened};
 use crate::Result;
 use crate::folder::RunFolder;
-use crate::lora::{Adapter, peft};
+use crate::lora::Update;
 use crate::train::Head;
 
 /// Where a run stands, as its journal tells it. Paths are within the run's folder.
@@ -34,7 +35,7 @@ pub struct StoredRow {
     pub skipped: bool,
     /// All test sets are measured.
     pub complete: bool,
-    /// Folder of the adapter; empty with rank 0.
+    /// Folder of the adapter, or of the weights trained at full rank; empty with rank 0.
     pub adapter: String,
     /// File of the head.
     pub head: String,
@@ -104,7 +105,7 @@ impl<R: Recorder> Lab<R> {
             check_files(&folder, &open.sha256)?;
             self.trained = Some(TrainedTask {
                 training: open.training,
-                adapter: load_adapter(&folder, &open.adapter, &self.bench)?,
+                update: load_update(&folder, &open.adapter, &self.bench.device)?,
                 head: Head::load(&folder.path(&open.head)?, &self.bench.device)?,
                 about,
             });
@@ -118,7 +119,7 @@ impl<R: Recorder> Lab<R> {
                 check_files(folder, &row.sha256)?;
                 let task = TrainedTask {
                     training,
-                    adapter: load_adapter(folder, &row.adapter, &self.bench)?,
+                    update: load_update(folder, &row.adapter, &self.bench.device)?,
                     head: Head::load(&folder.path(&row.head)?, &self.bench.device)?,
                     about: row.about.clone(),
                 };
@@ -142,17 +143,20 @@ impl<R: Recorder> Lab<R> {
 }
 
 /// An adapter or a head that is not the one that was trained would give other figures without a word.
-fn check_files(folder: &RunFolder, sha256: &BTreeMap<String, String>) -> Result<()> {
+pub(super) fn check_files(folder: &RunFolder, sha256: &BTreeMap<String, String>) -> Result<()> {
     for (file, sha256) in sha256 {
         folder.read(file, sha256)?;
     }
     Ok(())
 }
 
-fn load_adapter(folder: &RunFolder, name: &str, bench: &Bench) -> Result<Option<Arc<Adapter>>> {
+pub(super) fn load_update(
+    folder: &RunFolder,
+    name: &str,
+    device: &Device,
+) -> Result<Option<Update>> {
     if name.is_empty() {
         return Ok(None);
     }
-    let adapter = peft::load(&folder.path(name)?, &bench.device)?;
-    Ok(Some(Arc::new(adapter)))
+    Update::load(&folder.path(name)?, device).map(Some)
 }

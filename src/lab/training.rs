@@ -11,8 +11,6 @@ use super::{Event, State};
 use crate::backbone::{Weights, to_safetensors};
 use crate::data::TrainBatches;
 use crate::folder::RunFolder;
-use crate::lora::Adapter;
-use crate::lora::peft::{self, PeftMeta};
 use crate::train::TaskTrainer;
 use crate::{Error, Result, files};
 
@@ -42,7 +40,7 @@ impl<R: Recorder> Lab<R> {
         let steps_per_epoch = batches.steps_per_epoch();
         let steps = self.bench.recipe.budget(index - 1).steps(steps_per_epoch);
         let mut trainer = TaskTrainer::new(
-            Arc::clone(&self.bench.backbone),
+            self.bench.start(index)?,
             &self.bench.recipe.lora,
             &train,
             data.classes.len(),
@@ -217,26 +215,22 @@ impl<R: Recorder> Lab<R> {
     ) -> Result<()> {
         let id = self.bench.task(index).id.clone();
         let folder = self.folder();
-        let adapter: Option<Arc<Adapter>> = trainer.adapter()?.map(Arc::new);
+        let update = trainer.update()?;
         let mut adapter_folder = String::new();
         let head_file = RunFolder::head(training, &id);
         let mut kept = vec![head_file.clone()];
-        if let Some(adapter) = &adapter {
+        if let Some(update) = &update {
             adapter_folder = RunFolder::adapter(training, &id);
-            peft::save(
-                &folder.path(&adapter_folder)?,
-                adapter,
-                &PeftMeta::default(),
-            )?;
+            let files = update.save(&folder.path(&adapter_folder)?)?;
             // For a reviewer: PEFT's logits on the timm model of this point are these.
-            let input = self.bench.probe(&id, CHECKED_IMAGES)?;
+            let input = self.bench.probe(self.bench.column(index), CHECKED_IMAGES)?;
             let logits = trainer.logits(&input)?;
             let check = [("input".to_owned(), input), ("logits".to_owned(), logits)];
             folder.write(
                 &format!("{adapter_folder}/check.safetensors"),
                 &to_safetensors(&Weights::from(check))?,
             )?;
-            kept.extend(peft::FILES.map(|name| format!("{adapter_folder}/{name}")));
+            kept.extend(files.iter().map(|name| format!("{adapter_folder}/{name}")));
         }
         let head = trainer.head()?;
         head.save(&folder.path(&head_file)?)?;
@@ -258,7 +252,7 @@ impl<R: Recorder> Lab<R> {
         }
         self.trained = Some(TrainedTask {
             training,
-            adapter,
+            update,
             head,
             about,
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::delta::LowRankDelta;
+use super::patterns::Patterns;
 use super::targets;
 use crate::backbone::{Delta, Deltas, Layer, Weights};
 use crate::random::Key;
@@ -19,9 +20,16 @@ pub struct LowRank {
     pub a: Tensor,
     /// Of a Linear `[out, r]`; of a Conv2d `[out, r, 1, 1]`.
     pub b: Tensor,
+    /// The update's alpha.
+    pub alpha: f64,
 }
 
 impl LowRank {
+    /// r, which may differ by module.
+    pub fn rank(&self) -> usize {
+        self.a.dims().first().copied().unwrap_or(0)
+    }
+
     /// BA in the shape of the layer's weight, unscaled: `B [out, r] · A [r, in·kh·kw]`.
     pub fn product(&self) -> Result<Tensor> {
         let flat = self.b.flatten_from(1)?.matmul(&self.a.flatten_from(1)?)?;
@@ -37,6 +45,7 @@ impl LowRank {
         Ok(Self {
             a: self.a.detach().copy()?,
             b: self.b.detach().copy()?,
+            alpha: self.alpha,
         })
     }
 }
@@ -44,10 +53,12 @@ impl LowRank {
 /// Low-rank updates of some of a backbone's layers.
 #[derive(Clone, Debug)]
 pub struct Adapter {
-    /// The rank r of every update.
+    /// The rank of every update that no pattern names.
     pub rank: usize,
-    /// The updates are scaled by alpha/rank.
+    /// The alpha of every update that no pattern names.
     pub alpha: f64,
+    /// Updates are scaled by alpha/√rank (rsLoRA) instead of alpha/rank, each by its own rank and alpha.
+    pub rslora: bool,
     /// Dropout on the adapter's input while it is trained, in [0, 1).
     pub dropout: f64,
     /// Layer name → factors.
@@ -67,14 +78,15 @@ impl Adapter {
         key: Key,
         device: &Device,
     ) -> Result<Self> {
-        let rank = lora.rank;
-        if rank == 0 {
+        if lora.rank == 0 {
             return Err(Error::internal("an adapter of rank 0 was asked for"));
         }
+        let patterns = Patterns::new(lora)?;
+        patterns.check(layers)?;
         let modules = layers
             .iter()
             .map(|layer| {
-                let [a, b] = shapes(layer, rank);
+                let [a, b] = shapes(layer, patterns.rank(&layer.name));
                 let bound = (targets::fan_in(layer) as f32).powf(-0.5);
                 let key = key.named("lora_A").named(&layer.name);
                 let count = a.iter().product::<usize>() as u64;
@@ -82,21 +94,24 @@ impl Adapter {
                 let pair = LowRank {
                     a: Tensor::from_vec(values, a, device)?,
                     b: Tensor::zeros(b, candle_core::DType::F32, device)?,
+                    alpha: patterns.alpha(&layer.name),
                 };
                 Ok((layer.name.clone(), pair))
             })
             .collect::<Result<_>>()?;
         Ok(Self {
-            rank,
+            rank: lora.rank,
             alpha: lora.alpha(),
+            rslora: lora.rslora,
             dropout: lora.dropout,
             modules,
         })
     }
 
-    /// The factor on BA: alpha/rank.
-    pub fn scale(&self) -> f64 {
-        self.alpha / self.rank as f64
+    /// The factor s on the BA of one of its modules: alpha/rank, or alpha/√rank.
+    pub fn scale(&self, pair: &LowRank) -> f64 {
+        let rank = pair.rank() as f64;
+        pair.alpha / if self.rslora { rank.sqrt() } else { rank }
     }
 
     /// Number of parameters, A and B.
@@ -127,14 +142,14 @@ impl Adapter {
     pub fn check(&self, layers: &[Layer]) -> Result<()> {
         for (name, pair) in &self.modules {
             let layer = find(layers, name)?;
-            let [a, b] = shapes(layer, self.rank);
+            let [a, b] = shapes(layer, pair.rank());
             if pair.a.dims() != a || pair.b.dims() != b {
                 return Err(Error::input(format!(
                     "the adapter's factors for {name} have the shapes {:?} and {:?}, but rank {} of this \
                      backbone takes {a:?} and {b:?}: the adapter was made for another backbone",
                     pair.a.dims(),
                     pair.b.dims(),
-                    self.rank
+                    pair.rank()
                 )));
             }
         }
@@ -147,7 +162,7 @@ impl Adapter {
         let delta = |pair: &LowRank| -> Arc<dyn Delta> {
             Arc::new(LowRankDelta {
                 pair: pair.clone(),
-                scale: self.scale(),
+                scale: self.scale(pair),
                 dropout: self.dropout,
             })
         };
@@ -166,7 +181,7 @@ impl Adapter {
             let weight = weights.get_mut(&weight_name).ok_or_else(|| {
                 Error::internal(format!("an adapter is to be merged into no {weight_name}"))
             })?;
-            *weight = (&*weight + pair.product()?.affine(lambda * self.scale(), 0.0)?)?;
+            *weight = (&*weight + pair.product()?.affine(lambda * self.scale(pair), 0.0)?)?;
         }
         Ok(())
     }
@@ -203,7 +218,8 @@ mod tests {
     fn initial_values_are_pefts() {
         let adapter =
             Adapter::initialise(&layers(), &recipe(6, 0.1), Key::new(1), &Device::Cpu).unwrap();
-        assert_eq!((adapter.scale(), adapter.alpha), (2.0, 12.0));
+        assert_eq!(adapter.scale(&adapter.modules["fc"]), 2.0);
+        assert_eq!(adapter.alpha, 12.0);
         assert_eq!(adapter.parameters(), 6 * (24 + 40) + 6 * (27 + 10));
         for (name, fan_in) in [("fc", 24.0f32), ("conv", 27.0)] {
             let pair = &adapter.modules[name];
@@ -241,10 +257,11 @@ mod tests {
         let mut adapter = adapter(2, 0.0);
         let text = adapter.check(&layers()[..1]).unwrap_err().to_string();
         assert!(text.contains("module conv"), "{text}");
-        adapter.rank = 3;
+        let pair = adapter.modules.get_mut("conv").unwrap();
+        pair.a = pair.a.narrow(1, 0, 2).unwrap();
         let text = adapter.deltas(&layers()).err().unwrap().to_string();
         assert!(
-            text.contains("for conv have the shapes [2, 3, 3, 3]"),
+            text.contains("for conv have the shapes [2, 2, 3, 3]"),
             "{text}"
         );
     }

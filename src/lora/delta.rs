@@ -24,7 +24,7 @@ impl Delta for LowRankDelta {
             }
             _ => x,
         };
-        let LowRank { a, b } = &self.pair;
+        let LowRank { a, b, .. } = &self.pair;
         // The scale is put on the r channels in between, the smallest tensor there is.
         match layer.kind {
             LayerKind::Linear { .. } => {

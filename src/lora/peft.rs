@@ -8,8 +8,9 @@ use std::path::Path;
 
 use candle_core::Device;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::patterns::Patterns;
 use super::tensors::from_safetensors;
 use super::{Adapter, LowRank};
 use crate::backbone::{Weights, to_safetensors};
@@ -43,32 +44,49 @@ fn config_json(adapter: &Adapter, meta: &PeftMeta) -> Result<Vec<u8>> {
     // PEFT takes a text as a regular expression on the whole name. A list would not do: it matches by the ends of
     // names, so `conv1` of a ResNet's stem would name one convolution of every block too.
     let targets: Vec<String> = adapter.modules.keys().map(|n| regex::escape(n)).collect();
-    // PEFT declares lora_alpha a whole number, though it divides by it all the same.
-    let alpha = if adapter.alpha.fract() == 0.0 && adapter.alpha.abs() < 1e15 {
-        json!(adapter.alpha as i64)
-    } else {
-        json!(adapter.alpha)
-    };
+    // What differs by module is said of each by its whole name: `^`, since PEFT lets a pattern match the end of a
+    // name too.
+    let own = |name: &String| format!("^{}", regex::escape(name));
+    let modules = || adapter.modules.iter();
+    let ranks: BTreeMap<String, Value> = modules()
+        .filter(|(_, pair)| pair.rank() != adapter.rank)
+        .map(|(name, pair)| (own(name), json!(pair.rank())))
+        .collect();
+    let alphas: BTreeMap<String, Value> = modules()
+        .filter(|(_, pair)| pair.alpha != adapter.alpha)
+        .map(|(name, pair)| (own(name), number(pair.alpha)))
+        .collect();
     let config = json!({
+        "alpha_pattern": alphas,
         "base_model_name_or_path": meta.base_model,
         "bias": "none",
         "fan_in_fan_out": false,
         "inference_mode": true,
         "init_lora_weights": true,
-        "lora_alpha": alpha,
+        "lora_alpha": number(adapter.alpha),
         "lora_dropout": adapter.dropout,
         "modules_to_save": null,
         "peft_type": "LORA",
         "r": adapter.rank,
+        "rank_pattern": ranks,
         "target_modules": targets.join("|"),
         "task_type": null,
         "use_dora": false,
-        "use_rslora": false,
+        "use_rslora": adapter.rslora,
     });
     let mut text = serde_json::to_vec_pretty(&config)
         .map_err(|e| Error::internal(format!("{CONFIG} cannot be written: {e}")))?;
     text.push(b'\n');
     Ok(text)
+}
+
+/// PEFT declares an alpha a whole number, though it divides by it all the same.
+fn number(alpha: f64) -> Value {
+    if alpha.fract() == 0.0 && alpha.abs() < 1e15 {
+        json!(alpha as i64)
+    } else {
+        json!(alpha)
+    }
 }
 
 /// The keys of PEFT's configuration that decide what an adapter computes; [`PLAIN`] has those that must not.
@@ -79,22 +97,25 @@ struct PeftConfig {
     lora_alpha: f64,
     #[serde(default)]
     lora_dropout: f64,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    rank_pattern: Map<String, Value>,
+    #[serde(default)]
+    alpha_pattern: Map<String, Value>,
     #[serde(flatten)]
     other: BTreeMap<String, Value>,
 }
 
 /// Options of PEFT that change what an adapter computes, with the values that change nothing.
-const PLAIN: [(&str, &[&str]); 11] = [
+const PLAIN: [(&str, &[&str]); 8] = [
     // Others (pissa, olora, …) change the base weights too.
     ("init_lora_weights", &["true", "false", "\"gaussian\""]),
-    ("use_rslora", &["false"]),
     ("use_dora", &["false"]),
     ("use_qalora", &["false"]),
     ("lora_bias", &["false"]),
     ("fan_in_fan_out", &["false"]),
     ("bias", &["\"none\""]),
-    ("rank_pattern", &["{}"]),
-    ("alpha_pattern", &["{}"]),
     ("modules_to_save", &["[]"]),
     ("layer_replication", &["[]"]),
 ];
@@ -125,6 +146,18 @@ impl PeftConfig {
         if !(0.0..1.0).contains(&config.lora_dropout) {
             return wrong("lora_dropout", config.lora_dropout.to_string());
         }
+        for (key, pattern) in [
+            ("rank_pattern", &config.rank_pattern),
+            ("alpha_pattern", &config.alpha_pattern),
+        ] {
+            let fits = |v: &Value| match key {
+                "rank_pattern" => v.as_u64().is_some_and(|r| r > 0),
+                _ => v.as_f64().is_some_and(f64::is_finite),
+            };
+            if let Some((name, value)) = pattern.iter().find(|(_, v)| !fits(v)) {
+                return wrong(key, format!("{{{name:?}: {value}}}"));
+            }
+        }
         for (key, plain) in PLAIN {
             if let Some(value) = config.other.get(key).filter(|v| !v.is_null()) {
                 let value = value.to_string();
@@ -134,6 +167,19 @@ impl PeftConfig {
             }
         }
         Ok(config)
+    }
+
+    /// Ranks and alphas by module, patterns in the file's order.
+    fn patterns(&self) -> Result<Patterns> {
+        let ranks = self.rank_pattern.iter();
+        let alphas = self.alpha_pattern.iter();
+        // Of `parse`, so that neither default is ever taken.
+        Patterns::compile(
+            self.r,
+            self.lora_alpha,
+            ranks.map(|(p, v)| (p, v.as_u64().unwrap_or_default() as usize)),
+            alphas.map(|(p, v)| (p, v.as_f64().unwrap_or_default())),
+        )
     }
 }
 
@@ -160,17 +206,19 @@ pub fn load(folder: &Path, device: &Device) -> Result<Adapter> {
     let config = PeftConfig::parse(&bytes, &path)?;
     let (bytes, path) = read(WEIGHTS)?;
     let tensors = from_safetensors(&bytes, device, &path.display().to_string())?;
+    let patterns = config.patterns()?;
     Ok(Adapter {
         rank: config.r,
         alpha: config.lora_alpha,
+        rslora: config.use_rslora,
         dropout: config.lora_dropout,
-        modules: pair_up(tensors)
+        modules: pair_up(tensors, &patterns)
             .map_err(|text| Error::input(format!("{}: {text}", path.display())))?,
     })
 }
 
 /// Factors by module, from tensors by PEFT's names.
-fn pair_up(mut tensors: Weights) -> Result<BTreeMap<String, LowRank>, String> {
+fn pair_up(mut tensors: Weights, patterns: &Patterns) -> Result<BTreeMap<String, LowRank>, String> {
     let mut modules = BTreeMap::new();
     let names: Vec<String> = tensors
         .keys()
@@ -182,7 +230,18 @@ fn pair_up(mut tensors: Weights) -> Result<BTreeMap<String, LowRank>, String> {
         let (Some(a), Some(b)) = (take("lora_A"), take("lora_B")) else {
             return Err(format!("{name} has a lora_A but no lora_B"));
         };
-        modules.insert(name, LowRank { a, b });
+        let pair = LowRank {
+            a,
+            b,
+            alpha: patterns.alpha(&name),
+        };
+        let (stored, stated) = (pair.rank(), patterns.rank(&name));
+        if stored != stated {
+            return Err(format!(
+                "{name} has rank {stored}, but {CONFIG} makes it {stated}"
+            ));
+        }
+        modules.insert(name, pair);
     }
     match tensors.keys().next() {
         Some(name) => Err(format!("the tensor {name} is not part of a plain LoRA")),

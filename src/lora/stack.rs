@@ -1,11 +1,10 @@
 //! The stack of updates over the pretrained weights.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::{Adapter, UpdateNorm};
+use super::{Adapter, Dense, UpdateNorm};
 use crate::backbone::{Layer, Weights};
 use crate::{Error, Result};
 
@@ -19,6 +18,13 @@ pub enum Entry {
         /// Factor on it, 1 for a plain merge.
         lambda: f64,
     },
+    /// Trained at full rank: the modules' tensors are replaced by those after the task.
+    Dense {
+        /// The tensors.
+        dense: Arc<Dense>,
+        /// 1, or 0 for an entry that is left out.
+        lambda: f64,
+    },
     /// Kept beside the weights for its own task's head, never added (mode `drop`).
     Stored {
         /// The update.
@@ -27,16 +33,20 @@ pub enum Entry {
 }
 
 impl Entry {
-    fn adapter(&self) -> &Adapter {
+    /// Whether it changes this layer's weight.
+    fn touches(&self, layer: &Layer) -> bool {
         match self {
-            Self::LowRank { adapter, .. } | Self::Stored { adapter } => adapter,
+            Self::LowRank { adapter, .. } => adapter.modules.contains_key(&layer.name),
+            Self::Dense { dense, lambda } => *lambda != 0.0 && dense.holds(layer),
+            Self::Stored { .. } => false,
         }
     }
 }
 
 /// The pretrained weights W_0, which never change, and the entries on them.
 ///
-/// W_i = W_{i−1} + λ·s·(BA), each product computed apart, then added, first to last: the weights are a function
+/// W_i = W_{i−1} + λ·s·(BA), each product computed apart, then added, first to last; where modules were trained at
+/// full rank, W_i is what they were after the task. The weights are a function
 /// of W_0 and the entries alone, so that taking one off gives back the former weights' bits.
 pub struct Stack {
     base: Weights,
@@ -67,9 +77,21 @@ impl Stack {
     /// Adds an entry.
     ///
     /// # Errors
-    /// [`Error::Input`] where its adapter does not fit the layers.
+    /// [`Error::Input`] where it does not fit the backbone.
     pub fn push(&mut self, entry: Entry) -> Result<()> {
-        entry.adapter().check(&self.layers)?;
+        match &entry {
+            Entry::LowRank { adapter, .. } | Entry::Stored { adapter } => {
+                adapter.check(&self.layers)?;
+            }
+            Entry::Dense { dense, lambda } if [0.0, 1.0].contains(lambda) => {
+                dense.check(&self.base)?;
+            }
+            Entry::Dense { lambda, .. } => {
+                return Err(Error::input(format!(
+                    "modules trained at full rank count whole or not at all: λ is 0 or 1, not {lambda}"
+                )));
+            }
+        }
         self.entries.push(entry);
         Ok(())
     }
@@ -83,26 +105,27 @@ impl Stack {
     pub fn weights(&self) -> Result<Weights> {
         let mut weights = self.base.clone();
         for entry in &self.entries {
-            if let Entry::LowRank { adapter, lambda } = entry {
-                adapter.merge_into(&mut weights, &self.layers, *lambda)?;
+            match entry {
+                Entry::LowRank { adapter, lambda } => {
+                    adapter.merge_into(&mut weights, &self.layers, *lambda)?;
+                }
+                Entry::Dense { dense, lambda } if *lambda != 0.0 => {
+                    dense.replace_in(&mut weights);
+                }
+                Entry::Dense { .. } | Entry::Stored { .. } => {}
             }
         }
         Ok(weights)
     }
 
     /// How large the whole update is: ‖W_i − W_0‖ / ‖W_0‖ (Frobenius, in f64) of each module that an entry was
-    /// merged into, in the layers' order, and over all of them together; 0 where nothing was merged.
+    /// merged into, in the layers' order, and over all of them together; 0 where nothing was merged. Biases, which
+    /// training at full rank changes too, are not part of it.
     pub fn norms(&self) -> Result<(Vec<UpdateNorm>, f64)> {
-        let touched: BTreeSet<&str> = self
-            .entries
-            .iter()
-            .filter(|e| matches!(e, Entry::LowRank { .. }))
-            .flat_map(|e| e.adapter().modules.keys().map(String::as_str))
-            .collect();
         let weights = self.weights()?;
         let (mut norms, mut updates, mut bases) = (Vec::new(), 0.0, 0.0);
         for layer in &self.layers {
-            if !touched.contains(layer.name.as_str()) {
+            if !self.entries.iter().any(|e| e.touches(layer)) {
                 continue;
             }
             let name = layer.weight_name();
@@ -275,6 +298,48 @@ mod tests {
             bits(&weights).iter().find(|(n, _)| n == untouched),
             bits(&base()).iter().find(|(n, _)| n == untouched)
         );
+    }
+
+    fn dense(seed: u64) -> Arc<Dense> {
+        let name = "blocks.1.attn.qkv.weight".to_string();
+        let weight = randn(base()[&name].dims(), Key::new(seed));
+        Arc::new(Dense {
+            weights: Weights::from([(name, weight)]),
+        })
+    }
+
+    /// Full rank and low rank compose in their order, and come off again bit for bit.
+    #[test]
+    fn a_dense_entry_replaces_what_was_before_it() {
+        let mut stack = Stack::new(base(), &layers());
+        let name = "blocks.1.attn.qkv.weight";
+        let of = |weights: &Weights| testing::values(&weights[name]);
+        stack.push(merged(2, ".*qkv", 1, 1.0)).unwrap();
+        let low = bits(&stack.weights().unwrap());
+        let full = |seed, lambda| Entry::Dense {
+            dense: dense(seed),
+            lambda,
+        };
+        stack.push(full(7, 0.0)).unwrap();
+        assert_eq!(bits(&stack.weights().unwrap()), low);
+        stack.pop();
+        stack.push(full(7, 1.0)).unwrap();
+        let after = stack.weights().unwrap();
+        assert_eq!(of(&after), of(&dense(7).weights));
+        // The other block keeps its merged adapter, and both count in the norms.
+        assert_eq!(stack.norms().unwrap().0.len(), 2);
+        stack.push(merged(2, ".*qkv", 3, 1.0)).unwrap();
+        let on_top = of(&stack.weights().unwrap());
+        assert_ne!(on_top, of(&after));
+        stack.push(full(8, 1.0)).unwrap();
+        assert_eq!(of(&stack.weights().unwrap()), of(&dense(8).weights));
+        stack.pop();
+        assert_eq!(of(&stack.weights().unwrap()), on_top);
+        stack.pop();
+        stack.pop();
+        assert_eq!(bits(&stack.weights().unwrap()), low);
+        let text = stack.push(full(7, 0.5)).unwrap_err().to_string();
+        assert!(text.contains("λ is 0 or 1, not 0.5"), "{text}");
     }
 
     #[test]

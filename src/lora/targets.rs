@@ -4,12 +4,25 @@ use std::collections::HashSet;
 
 use regex::Regex;
 
+use super::patterns::Patterns;
 use crate::backbone::{Layer, LayerKind, is_vit};
 use crate::recipe::LoraRecipe;
 use crate::{Error, Result};
 
 /// The most names that an error lists.
 const LISTED: usize = 8;
+const QKV: &str = r"blocks\..*\.attn\.qkv";
+const CONV3: &str = r"layer.*\..*\.conv3";
+
+/// Which modules `lora.targets` chooses.
+enum Choice {
+    /// Those whose whole name a regex matches.
+    Regex(String),
+    /// Every Linear but the classifier, as PEFT's `all-linear`.
+    Linear,
+    /// Every convolution.
+    Conv,
+}
 
 /// The study's choice (Soutif-Cormerais et al., CoLLAs 2024) for timm's architecture name: the attention's qkv of
 /// every block of a ViT, the last convolution of every bottleneck of a ResNet.
@@ -18,9 +31,9 @@ const LISTED: usize = 8;
 /// [`Error::Input`] where the study has none for this architecture.
 pub fn default_targets(architecture: &str) -> Result<&'static str> {
     if is_vit(architecture) {
-        Ok(r"blocks\..*\.attn\.qkv")
+        Ok(QKV)
     } else if architecture.contains("resnet") || architecture.contains("resnext") {
-        Ok(r"layer.*\..*\.conv3")
+        Ok(CONV3)
     } else {
         Err(Error::input(format!(
             "there is no default for the modules of {architecture} that get an adapter: set lora.targets to a \
@@ -29,24 +42,45 @@ pub fn default_targets(architecture: &str) -> Result<&'static str> {
     }
 }
 
-/// The recipe's regular expression, `default` replaced by [`default_targets`].
-fn resolve_targets(lora: &LoraRecipe, architecture: &str) -> Result<String> {
-    if lora.targets == "default" {
-        default_targets(architecture).map(str::to_string)
-    } else {
-        Ok(lora.targets.clone())
+impl Choice {
+    /// See [`TARGET_NAMES`](crate::recipe::TARGET_NAMES); anything else is a regular expression.
+    fn of(targets: &str, architecture: &str) -> Result<Self> {
+        Ok(match targets {
+            "default" => Self::Regex(default_targets(architecture)?.to_string()),
+            "qkv" => Self::Regex(QKV.into()),
+            "conv3" => Self::Regex(CONV3.into()),
+            "all-linear" => Self::Linear,
+            "all-conv" => Self::Conv,
+            regex => Self::Regex(regex.into()),
+        })
     }
 }
 
-/// The layers that a recipe puts an adapter on; none with rank 0.
+/// The layers that a recipe's tasks change; none where the backbone is frozen.
 ///
 /// # Errors
-/// As [`default_targets`] and [`select`].
+/// [`Error::Input`] as [`default_targets`] and [`select`], and where a pattern of rank or alpha matches none of them.
 pub fn adapted(lora: &LoraRecipe, architecture: &str, layers: &[Layer]) -> Result<Vec<Layer>> {
-    if lora.rank == 0 {
+    if lora.is_frozen() {
         return Ok(Vec::new());
     }
-    select(layers, &resolve_targets(lora, architecture)?)
+    let named = |keep: fn(&LayerKind) -> bool| -> Vec<Layer> {
+        layers.iter().filter(|l| keep(&l.kind)).cloned().collect()
+    };
+    let targets = &lora.targets;
+    let chosen = match Choice::of(targets, architecture)? {
+        Choice::Regex(regex) => select(layers, &regex)?,
+        Choice::Linear => {
+            let chosen = named(|kind| matches!(kind, LayerKind::Linear { .. }));
+            mergeable(chosen, layers, targets)?
+        }
+        Choice::Conv => {
+            let chosen = named(|kind| matches!(kind, LayerKind::Conv2d { .. }));
+            mergeable(chosen, layers, targets)?
+        }
+    };
+    Patterns::new(lora)?.check(&chosen)?;
+    Ok(chosen)
 }
 
 /// The layers whose whole name the regular expression matches, as PEFT's `re.fullmatch` has it, in their order.
@@ -59,11 +93,10 @@ pub fn select(layers: &[Layer], regex: &str) -> Result<Vec<Layer>> {
     let whole = Regex::new(regex)
         .and_then(|_| Regex::new(&format!(r"\A(?:{regex})\z")))
         .map_err(|e| {
-            let text = e.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim();
             Error::input(format!(
-                "lora.targets = {regex:?} is not a regular expression ({reason}): write one that matches whole \
-                 module names"
+                "lora.targets = {regex:?} is not a regular expression ({}): write one that matches whole module \
+                 names",
+                reason(&e)
             ))
         })?;
     let chosen: Vec<Layer> = layers
@@ -71,9 +104,14 @@ pub fn select(layers: &[Layer], regex: &str) -> Result<Vec<Layer>> {
         .filter(|l| whole.is_match(&l.name))
         .cloned()
         .collect();
+    mergeable(chosen, layers, regex)
+}
+
+/// The chosen layers, which must be some, and all such that PEFT could merge an adapter of theirs.
+fn mergeable(chosen: Vec<Layer>, layers: &[Layer], targets: &str) -> Result<Vec<Layer>> {
     if chosen.is_empty() {
         return Err(Error::input(format!(
-            "lora.targets = {regex:?} matches the whole name of no module of the backbone, whose names are like {}",
+            "lora.targets = {targets:?} matches the whole name of no module of the backbone, whose names are like {}",
             examples(layers)
         )));
     }
@@ -84,7 +122,7 @@ pub fn select(layers: &[Layer], regex: &str) -> Result<Vec<Layer>> {
             && (dilation > 1 || groups > 1)
         {
             return Err(Error::input(format!(
-                "lora.targets = {regex:?} matches {}, a convolution with {groups} groups and dilation {dilation}, \
+                "lora.targets = {targets:?} matches {}, a convolution with {groups} groups and dilation {dilation}, \
                  whose adapter could not be merged as PEFT does: leave it out",
                 layer.name
             )));
@@ -93,9 +131,10 @@ pub fn select(layers: &[Layer], regex: &str) -> Result<Vec<Layer>> {
     Ok(chosen)
 }
 
-/// Parameters of one adapter of this rank on these layers: r·(fan-in + outputs) each.
-pub fn adapter_parameters(layers: &[Layer], rank: usize) -> usize {
-    layers.iter().map(|l| rank * (fan_in(l) + outputs(l))).sum()
+/// What a regular expression's error says, in one line.
+pub(super) fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    text.lines().last().unwrap_or_default().trim().to_string()
 }
 
 /// Inputs of one output: in, or in·kh·kw.
@@ -190,20 +229,6 @@ mod tests {
             let text = select(&[layer.clone()], "c").unwrap_err().to_string();
             assert!(text.contains("groups"), "{text}");
         }
-    }
-
-    #[test]
-    fn parameters_are_counted_from_shapes() {
-        let layers = [
-            testing::linear("l", 24, 72),
-            testing::conv("c", 8, 32, 3, 1, 1),
-        ];
-        assert_eq!(adapter_parameters(&layers, 4), 4 * (24 + 72 + 72 + 32));
-        // The study's share: 0.042 % of a ViT-B a rank.
-        let vit_b: Vec<_> = (0..12)
-            .map(|i| testing::linear(&format!("blocks.{i}.attn.qkv"), 768, 2304))
-            .collect();
-        assert_eq!(adapter_parameters(&vit_b, 1), 36_864);
     }
 
     #[test]

@@ -71,6 +71,9 @@ pub(crate) fn recipe(rank: usize, dropout: f64) -> LoraRecipe {
         mode: Mode::Merge,
         rank,
         alpha: None,
+        rslora: false,
+        rank_pattern: Default::default(),
+        alpha_pattern: Default::default(),
         dropout,
         targets: ".*".into(),
     }

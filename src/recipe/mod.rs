@@ -165,6 +165,13 @@ impl Recipe {
     }
 }
 
+impl TaskRecipe {
+    /// The name of its head and of its column of the matrix.
+    pub fn column(&self) -> &str {
+        self.head.as_deref().unwrap_or(&self.id)
+    }
+}
+
 impl BackboneRecipe {
     /// The parsed source.
     ///
@@ -203,37 +210,52 @@ pub struct LoraRecipe {
     /// What happens to a task's update once it is learned.
     #[serde(default)]
     pub mode: Mode,
-    /// Rank r of the update BA. 0: the backbone is frozen and only heads are trained.
+    /// Rank r of the update BA. 0: the backbone is frozen and only heads are trained. Not used at full rank.
     pub rank: usize,
     /// The update is scaled by alpha/rank. Absent: 2·rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
+    /// The update is scaled by alpha/√rank instead (Kalajdzievski, "A Rank Stabilization Scaling Factor for
+    /// Fine-Tuning with LoRA", arXiv 2312.03732).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rslora: bool,
+    /// Regex on the end of a module's name → its rank instead of `rank`, as PEFT's `rank_pattern`: it must match
+    /// the whole name, or all that follows a dot. The first in alphabetical order that matches counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rank_pattern: BTreeMap<String, usize>,
+    /// The same for alpha, as PEFT's `alpha_pattern`. A module that only `rank_pattern` names keeps `alpha`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alpha_pattern: BTreeMap<String, f64>,
     /// Dropout on the adapter's input, in [0, 1).
     #[serde(default)]
     pub dropout: f64,
-    /// A regex that must match the whole of a module's timm name, or `default` for the study's choice:
-    /// `blocks\..*\.attn\.qkv` for a ViT, `layer.*\..*\.conv3` for a ResNet.
+    /// A regex that must match the whole of a module's timm name, or one of [`TARGET_NAMES`].
     #[serde(default = "default_targets")]
     pub targets: String,
 }
+
+/// What `lora.targets` may be instead of a regex: `default`, the study's choice (`qkv` for a ViT, `conv3` for a
+/// ResNet); `qkv`, `blocks\..*\.attn\.qkv`; `all-linear`, every Linear but the classifier; `conv3`,
+/// `layer.*\..*\.conv3`; `all-conv`, every convolution.
+pub const TARGET_NAMES: [&str; 5] = ["default", "qkv", "all-linear", "conv3", "all-conv"];
 
 fn default_targets() -> String {
     "default".into()
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl LoraRecipe {
+    /// Whether the backbone is frozen, so that only heads are trained.
+    pub fn is_frozen(&self) -> bool {
+        self.rank == 0 && !self.mode.is_full()
+    }
+
     /// alpha, with the study's default of twice the rank.
     pub fn alpha(&self) -> f64 {
         self.alpha.unwrap_or(2.0 * self.rank as f64)
-    }
-
-    /// The factor on BA: alpha/rank (0 when frozen).
-    pub fn scale(&self) -> f64 {
-        if self.rank == 0 {
-            0.0
-        } else {
-            self.alpha() / self.rank as f64
-        }
     }
 }
 
@@ -246,6 +268,18 @@ pub enum Mode {
     Merge,
     /// The adapter is stored and used for its own task's head only.
     Drop,
+    /// No adapter: the target modules themselves are trained, their weights and biases, each task going on from the
+    /// one before. Rank, alpha and dropout are not used.
+    Full,
+    /// As `full`, but each task begins from the pretrained weights.
+    FullReset,
+}
+
+impl Mode {
+    /// Whether the target modules are trained at full rank.
+    pub fn is_full(self) -> bool {
+        matches!(self, Self::Full | Self::FullReset)
+    }
 }
 
 /// `[train]`
@@ -276,6 +310,29 @@ pub struct TrainRecipe {
     /// What is done to a training image.
     #[serde(default)]
     pub augment: Augment,
+    /// Distillation from the model before the task; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lwf: Option<LwfRecipe>,
+}
+
+/// `[train.lwf]`: Learning without Forgetting; the formula stands with the trainer's teacher.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LwfRecipe {
+    /// Factor on the distillation.
+    pub alpha: f64,
+    /// What logits are divided by before the softmax.
+    pub temperature: f64,
+}
+
+impl Default for LwfRecipe {
+    /// The study's.
+    fn default() -> Self {
+        Self {
+            alpha: 5.0,
+            temperature: 2.0,
+        }
+    }
 }
 
 fn default_checkpoint_every() -> usize {
@@ -423,8 +480,12 @@ impl Default for MeasureRecipe {
 /// `[[task]]`. Unknown keys are refused where TOML is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskRecipe {
-    /// Unique in the sequence; names files, columns and rows. Letters, digits, `-`, `_`, `.`.
+    /// Unique in the sequence; names files and rows, and the column unless `head` does. Letters, digits, `-`, `_`, `.`.
     pub id: String,
+    /// The head that is trained, which is also the column: steps of one head share it, and the later one goes on from
+    /// where the earlier one left it. Absent: a head of its own, called as the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// Where its images are: see [`DataSource`].
     pub data: String,
     /// Which of these images are taken.

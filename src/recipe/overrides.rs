@@ -55,19 +55,20 @@ fn set_in_table(
             let inner = open_table(table, field.name, &at)?;
             set_in_table(root, fields, inner, &at, rest, raw)
         }
-        Shape::Names => {
-            let names = open_table(table, field.name, &at)?;
-            names.insert(rest.join("."), parse(Shape::Text, raw));
+        Shape::Free => set_free(open_table(table, field.name, &at)?, &at, rest, raw),
+        // The dots are a part of the name, as of a regex.
+        Shape::Map(each) => {
+            let inner = open_table(table, field.name, &at)?;
+            inner.insert(rest.join("."), parse(*each, raw));
             Ok(())
         }
-        Shape::Free => set_free(open_table(table, field.name, &at)?, &at, rest, raw),
         Shape::Tables(_) | Shape::Budget | Shape::Texts | Shape::Reals(_) => {
             let list = table
                 .entry(field.name)
                 .or_insert_with(|| Value::Array(Vec::new()));
             set_in_list(root, field.shape, list, &at, rest, raw)
         }
-        Shape::Text | Shape::Choice(_) | Shape::Whole | Shape::Real => {
+        Shape::Text | Shape::Choice(_) | Shape::Whole | Shape::Real | Shape::Flag => {
             let message = format!("holds one value and no `{}`", rest.join("."));
             Err(Fault::at(at, message))
         }

@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Whole,
     /// A number.
     Real,
+    /// `true` or `false`.
+    Flag,
     /// An integer, or a list of them.
     Budget,
     /// A list of strings.
@@ -25,10 +27,10 @@ pub(super) enum Shape {
     Table(&'static [Field]),
     /// A list of tables of these keys.
     Tables(&'static [Field]),
-    /// A table of strings under any keys.
-    Names,
     /// A table of anything: timm's config.
     Free,
+    /// A table of a value of this kind under each of any keys.
+    Map(&'static Shape),
 }
 
 /// A key of a table.
@@ -111,9 +113,15 @@ pub(super) const RECIPE: &[Field] = &[
     required(
         "lora",
         Shape::Table(&[
-            optional("mode", Shape::Choice(&["merge", "drop"])),
+            optional(
+                "mode",
+                Shape::Choice(&["merge", "drop", "full", "full_reset"]),
+            ),
             required("rank", Shape::Whole),
             optional("alpha", Shape::Real),
+            optional("rslora", Shape::Flag),
+            optional("rank_pattern", Shape::Map(&Shape::Whole)),
+            optional("alpha_pattern", Shape::Map(&Shape::Real)),
             optional("dropout", Shape::Real),
             optional("targets", Shape::Text),
         ]),
@@ -130,6 +138,13 @@ pub(super) const RECIPE: &[Field] = &[
             optional("watch_every", Shape::Whole),
             optional("checkpoint_every", Shape::Whole),
             optional("augment", AUGMENT),
+            optional(
+                "lwf",
+                Shape::Table(&[
+                    optional("alpha", Shape::Real),
+                    optional("temperature", Shape::Real),
+                ]),
+            ),
         ]),
     ),
     optional(
@@ -138,7 +153,7 @@ pub(super) const RECIPE: &[Field] = &[
             optional("batch_size", Shape::Whole),
             optional("permutations", Shape::Whole),
             optional("resamples", Shape::Whole),
-            optional("synsets", Shape::Names),
+            optional("synsets", Shape::Map(&Shape::Text)),
             optional("probe", PROBE),
         ]),
     ),
@@ -148,6 +163,7 @@ pub(super) const RECIPE: &[Field] = &[
         "task",
         Shape::Tables(&[
             required("id", Shape::Text),
+            optional("head", Shape::Text),
             required("data", Shape::Text),
             optional("context", Shape::Texts),
             optional("word", Shape::Text),
@@ -259,7 +275,14 @@ fn check_value(
             }
             true
         }
+        (Shape::Map(each), Value::Table(table)) => {
+            for (key, item) in table {
+                check_value(root, *each, &join(path, key), item)?;
+            }
+            true
+        }
         (Shape::Text, Value::String(_)) | (Shape::Free, Value::Table(_)) => true,
+        (Shape::Flag, Value::Boolean(_)) => true,
         (Shape::Choice(names), Value::String(name)) => names.contains(&name.as_str()),
         (Shape::Real, value) => value.is_integer() || value.is_float(),
         (Shape::Budget, Value::Array(list)) => list.iter().all(whole),
@@ -268,7 +291,6 @@ fn check_value(
         (Shape::Reals(n), Value::Array(list)) => {
             list.len() == n && list.iter().all(|v| v.is_integer() || v.is_float())
         }
-        (Shape::Names, Value::Table(table)) => table.values().all(Value::is_str),
         _ => false,
     };
     let digits = |v: &Value| {
@@ -302,13 +324,14 @@ fn wanted(shape: Shape, path: &str) -> String {
         Shape::Budget => "a whole number, or a list of one for each task".into(),
         Shape::Texts => "a list of strings".into(),
         Shape::Reals(n) => format!("a list of {n} numbers"),
-        Shape::Names => "a table of strings".into(),
         Shape::Table(fields) => {
             let keys: Vec<_> = fields.iter().map(|f| join(path, f.name)).collect();
             format!("a table with the keys {}", keys.join(", "))
         }
         Shape::Tables(_) => format!("a list of tables, each headed [[{path}]]"),
         Shape::Free => "a table".into(),
+        Shape::Flag => "true or false".into(),
+        Shape::Map(each) => format!("a table of names, each with {}", wanted(*each, path)),
     }
 }
 
@@ -410,6 +433,11 @@ mod tests {
             "measure.synsets.A=n13637376",
             "task.0.word=digit",
             "measure.probe.when=each",
+            "lora.rslora=true",
+            "lora.rank_pattern.qkv=1",
+            "lora.alpha_pattern.qkv=1",
+            "train.lwf.alpha=5",
+            "task.0.head=first",
         ]
         .into_iter()
         .map(String::from)
@@ -434,6 +462,7 @@ mod tests {
         typed.retain(|key| !key.starts_with("measure.synsets."));
         collect(RECIPE, "", &mut known);
         typed.retain(|key| !key.ends_with(".anything"));
+        typed.retain(|key| !key.contains("_pattern."));
         typed.sort();
         known.sort();
         assert_eq!(typed, known);

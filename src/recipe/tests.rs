@@ -42,7 +42,6 @@ fn refusal(overrides: &[&str]) -> String {
 fn absent_keys_have_their_documented_defaults() {
     let recipe = set(&[]);
     assert_eq!(recipe.lora.alpha(), 8.0);
-    assert_eq!(recipe.lora.scale(), 2.0);
     assert_eq!(recipe.lora.targets, "default");
     assert_eq!(recipe.train.checkpoint_every, 200);
     assert_eq!(recipe.measure.permutations, 9_999);
@@ -59,6 +58,9 @@ fn overrides_reach_every_kind_of_key() {
         "lora.alpha=3",
         r"lora.targets=blocks\.[0-2]\.attn\.qkv",
         "lora.dropout = 0.25",
+        "lora.rslora=true",
+        r"lora.rank_pattern.blocks\.0\.attn\.qkv=2",
+        r#"lora.alpha_pattern={ "qkv|proj" = 1.5 }"#,
         "seed=7",
         "name=12",
         "train.augment.rotate=8",
@@ -71,6 +73,16 @@ fn overrides_reach_every_kind_of_key() {
     assert_eq!((recipe.lora.rank, recipe.lora.mode), (16, Mode::Drop));
     assert_eq!((recipe.lora.alpha(), recipe.lora.dropout), (3.0, 0.25));
     assert_eq!(recipe.lora.targets, r"blocks\.[0-2]\.attn\.qkv");
+    assert!(recipe.lora.rslora);
+    let pattern = |p: &str| p.to_string();
+    assert_eq!(
+        recipe.lora.rank_pattern,
+        [(pattern(r"blocks\.0\.attn\.qkv"), 2)].into()
+    );
+    assert_eq!(
+        recipe.lora.alpha_pattern,
+        [(pattern("qkv|proj"), 1.5)].into()
+    );
     assert_eq!((recipe.seed, recipe.name.as_str()), (7, "12"));
     assert_eq!(recipe.train.augment.rotate, 8.0);
     assert_eq!(recipe.measure.permutations, 99);
@@ -171,8 +183,8 @@ fn wrong_types_and_syntax_are_refused_with_their_place() {
             "--set lora.rank: `lora.rank` must be a whole number of at least 0, not -1",
         ),
         (
-            "lora.mode=full",
-            "must be one of \"merge\", \"drop\", not \"full\"",
+            "lora.mode=fully",
+            "must be one of \"merge\", \"drop\", \"full\", \"full_reset\", not \"fully\"",
         ),
         ("train.lr=fast", "`train.lr` must be a number, not \"fast\""),
         (
@@ -183,6 +195,18 @@ fn wrong_types_and_syntax_are_refused_with_their_place() {
         (
             "foundation=bundled:latin",
             "a table with the keys foundation.data, foundation.id",
+        ),
+        (
+            "lora.rslora=1",
+            "`lora.rslora` must be true or false, not 1",
+        ),
+        (
+            "lora.rank_pattern.qkv=half",
+            "`lora.rank_pattern.qkv` must be a whole number of at least 0",
+        ),
+        (
+            "lora.rank_pattern=8",
+            "a table of names, each with a whole number of at least 0",
         ),
         ("task.0.context=[1]", "a list of strings, not [1]"),
     ] {
@@ -204,6 +228,11 @@ fn impossible_values_are_refused_by_their_key() {
             "`task.1.id` = \"parity\" is the name that an earlier task has",
         ),
         ("task.0.id=latin", "is the name that the foundation has"),
+        (
+            "task.0.head=latin",
+            "`task.0.head` = \"latin\" is the foundation's",
+        ),
+        ("task.0.head=a/b", "`task.0.head` = \"a/b\" cannot name"),
         ("task=[]", "at least one [[task]]"),
         (
             "task.0.data=hub:a/b",
@@ -324,6 +353,18 @@ fn impossible_values_are_refused_by_their_key() {
             "`train.augment.jitter.2` must be 0 to 1",
         ),
         ("data.workers=9999", "`data.workers` must be 0 to 1024"),
+        (
+            "lora.rank_pattern.(=1",
+            "`lora.rank_pattern` = \"(\" is no regex: unclosed group",
+        ),
+        (
+            "lora.rank_pattern.qkv=0",
+            "`lora.rank_pattern.qkv` must be 1 to",
+        ),
+        (
+            "lora.alpha_pattern.qkv=0",
+            "`lora.alpha_pattern.qkv` must be a positive number",
+        ),
         ("measure.batch_size=0", "`measure.batch_size` must be 1 to"),
         (
             "measure.permutations=0",
@@ -333,6 +374,21 @@ fn impossible_values_are_refused_by_their_key() {
         let text = refusal(&[override_]);
         assert!(text.contains(want), "{override_}: {text}");
     }
+    let text = refusal(&["lora.rank=0", "lora.rank_pattern.qkv=8"]);
+    assert!(text.contains("means nothing with `lora.rank` 0"), "{text}");
+    for (set, want) in [
+        ("lora.mode=drop", "means nothing in mode drop"),
+        ("lora.rank=0", "changes no feature"),
+        (
+            "train.lwf.temperature=0",
+            "`train.lwf.temperature` must be a positive number",
+        ),
+    ] {
+        let text = refusal(&["train.lwf={}", set]);
+        assert!(text.contains(want), "{text}");
+    }
+    let text = refusal(&["lora.mode=full", "lora.alpha_pattern.qkv=8"]);
+    assert!(text.contains("trains modules at full rank"), "{text}");
     let both = SMALL.replace("steps = 10", "steps = 10\nepochs = 1");
     let text = parse(&both, &[]).unwrap_err().to_string();
     assert_eq!(
@@ -362,6 +418,17 @@ fn a_recipe_survives_toml_and_json() {
             "train.augment.shear=0.1",
         ]),
         set(&["train.epochs=2", "lora.mode=drop", "train.lr=1e-7"]),
+        set(&[
+            "task.1.head=greek",
+            "task.1.data=bundled:greek",
+            "task.1.context=[]",
+        ]),
+        set(&["lora.mode=full_reset", "train.lwf={}"]),
+        set(&[
+            "lora.rslora=true",
+            r"lora.rank_pattern.blocks\.0\..*=2",
+            "lora.alpha_pattern.qkv=2",
+        ]),
     ] {
         let text = recipe.to_toml().unwrap();
         assert_eq!(parse(&text, &[]).unwrap(), recipe, "{text}");

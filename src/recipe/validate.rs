@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::schema::{Fault, join};
 use super::{
     Augment, BackboneRecipe, BackboneSource, Budget, DataOptions, DataSource, FoundationRecipe,
-    Layout, LoadingRecipe, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
+    Layout, LoadingRecipe, LoraRecipe, Mode, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
 };
 use crate::wordnet;
 
@@ -17,6 +17,7 @@ const MOST_PERMUTATIONS: usize = 10_000_000;
 const MOST_CACHE: usize = 16_777_216;
 const MOST_WORKERS: usize = 1_024;
 /// Beyond these, squares of gradients overflow and AdamW stands still or diverges.
+const MOST_RANK: usize = 65_536;
 const MOST_ALPHA: f64 = 1e6;
 const MOST_DECAY: f64 = 100.0;
 const LONGEST_NAME: usize = 64;
@@ -32,6 +33,7 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
     }
     lora(recipe)?;
     train(&recipe.train, recipe.tasks.len())?;
+    lwf(recipe)?;
     count("measure.batch_size", recipe.measure.batch_size, MOST_IMAGES)?;
     count(
         "measure.permutations",
@@ -121,22 +123,52 @@ fn lora(recipe: &Recipe) -> Check {
         range("lora.alpha", alpha, 0.0, Top::Including(MOST_ALPHA))?;
         positive("lora.alpha", alpha)?;
     }
+    patterns(lora)?;
     range("lora.dropout", lora.dropout, 0.0, Top::Below(1.0))?;
     if lora.targets.is_empty() {
         let message = "is empty: write `default`, or a regex that matches names of modules";
         return Err(Fault::at("lora.targets", message));
     }
-    regex::Regex::new(&lora.targets).map_err(|e| {
+    regex("lora.targets", &lora.targets)
+}
+
+fn patterns(lora: &LoraRecipe) -> Check {
+    for (pattern, rank) in &lora.rank_pattern {
+        let key = join("lora.rank_pattern", pattern);
+        regex("lora.rank_pattern", pattern)?;
+        count(&key, *rank, MOST_RANK)?;
+    }
+    for (pattern, alpha) in &lora.alpha_pattern {
+        let key = join("lora.alpha_pattern", pattern);
+        regex("lora.alpha_pattern", pattern)?;
+        range(&key, *alpha, 0.0, Top::Including(MOST_ALPHA))?;
+        positive(&key, *alpha)?;
+    }
+    let given = [
+        ("lora.rank_pattern", !lora.rank_pattern.is_empty()),
+        ("lora.alpha_pattern", !lora.alpha_pattern.is_empty()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((key, _)) if lora.mode.is_full() => {
+            let message = "means nothing where `lora.mode` trains modules at full rank: leave one of them out";
+            Err(Fault::at(key, message))
+        }
+        Some((key, _)) if lora.rank == 0 => {
+            let message = "means nothing with `lora.rank` 0, which freezes every module: leave one of them out";
+            Err(Fault::at(key, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn regex(key: &str, pattern: &str) -> Check {
+    regex::Regex::new(pattern).map(drop).map_err(|e| {
         // The last line says what is wrong, those before it draw the pattern.
         let text = e.to_string();
         let reason = text.lines().last().unwrap_or_default().trim();
         let reason = reason.trim_start_matches("error: ");
-        Fault::at(
-            "lora.targets",
-            format_args!("= {:?} is no regex: {reason}", lora.targets),
-        )
-    })?;
-    Ok(())
+        Fault::at(key, format_args!("= {pattern:?} is no regex: {reason}"))
+    })
 }
 
 fn train(train: &TrainRecipe, tasks: usize) -> Check {
@@ -155,6 +187,30 @@ fn train(train: &TrainRecipe, tasks: usize) -> Check {
     optimiser(train.batch_size, train.lr, train.weight_decay, train.warmup)?;
     count("train.checkpoint_every", train.checkpoint_every, MOST_STEPS)?;
     augment(&train.augment)
+}
+
+fn lwf(recipe: &Recipe) -> Check {
+    let Some(lwf) = &recipe.train.lwf else {
+        return Ok(());
+    };
+    range(
+        "train.lwf.alpha",
+        lwf.alpha,
+        0.0,
+        Top::Including(MOST_ALPHA),
+    )?;
+    positive("train.lwf.alpha", lwf.alpha)?;
+    let key = "train.lwf.temperature";
+    range(key, lwf.temperature, 0.0, Top::Including(MOST_ALPHA))?;
+    positive(key, lwf.temperature)?;
+    let message = if recipe.lora.mode == Mode::Drop {
+        "means nothing in mode drop, where no earlier head sees what a task trains: leave one of them out"
+    } else if recipe.lora.is_frozen() {
+        "means nothing with `lora.rank` 0, which changes no feature: leave one of them out"
+    } else {
+        return Ok(());
+    };
+    Err(Fault::at("train.lwf", message))
 }
 
 fn budget(key: &str, budget: &Budget, tasks: usize) -> Check {
@@ -327,6 +383,13 @@ fn tasks(tasks: &[TaskRecipe], foundation: &str) -> Check {
             if from >= to {
                 let message = format_args!("must be from where to where, not [{from}, {to}]");
                 return Err(Fault::at(at("part"), message));
+            }
+        }
+        if let Some(head) = &task.head {
+            name(&at("head"), head)?;
+            if head == foundation {
+                let message = format!("= {head:?} is the foundation's, which is never trained");
+                return Err(Fault::at(at("head"), message));
             }
         }
         let mut groups = BTreeSet::new();

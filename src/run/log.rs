@@ -12,10 +12,17 @@ pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
             device,
             backbone,
             ..
-        } => format!(
-            "{} on {device}: {} with {} parameters, rank {}, seed {}",
-            recipe.name, backbone.architecture, backbone.parameters, recipe.lora.rank, recipe.seed
-        ),
+        } => {
+            let rank = match recipe.lora.mode {
+                Mode::Full => "full rank".into(),
+                Mode::FullReset => "full rank, reset before each task".into(),
+                Mode::Merge | Mode::Drop => format!("rank {}", recipe.lora.rank),
+            };
+            format!(
+                "{} on {device}: {} with {} parameters, {rank}, seed {}",
+                recipe.name, backbone.architecture, backbone.parameters, recipe.seed
+            )
+        }
         Event::Advance { automatic: true } => "automatic: step and merge by themselves".into(),
         Event::Advance { automatic: false } => "manual: each step and merge waits for a key".into(),
         Event::TaskStarted {
@@ -36,6 +43,13 @@ pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
         Event::Trained { index, seconds, .. } => format!("task {index} trained in {seconds:.1} s"),
         Event::Merged { index, .. } if mode == Mode::Drop => {
             format!("task {index} stored: only its own head uses the adapter")
+        }
+        Event::Merged {
+            index,
+            update_total,
+            ..
+        } if mode.is_full() => {
+            format!("task {index} kept: ‖ΔW‖/‖W‖ {update_total:.3}")
         }
         Event::Merged {
             index,

@@ -12,7 +12,7 @@ impl RunView {
         let tasks: Vec<String> = started.test_sets.iter().map(|t| t.id.clone()).collect();
         let learned = |row: &super::view::Row| {
             let task = started.recipe.tasks.get(row.index.checked_sub(1)?)?;
-            let column = tasks.iter().position(|id| *id == task.id)?;
+            let column = tasks.iter().position(|id| id == task.column())?;
             (!row.skipped).then_some(column)
         };
         Matrix {

@@ -226,6 +226,12 @@ impl RunView {
             .collect()
     }
 
+    /// The column of the task that leads to row `index`: its head's name.
+    pub fn column(&self, index: usize) -> Option<&str> {
+        let tasks = &self.started.as_ref()?.recipe.tasks;
+        Some(tasks.get(index.checked_sub(1)?)?.column())
+    }
+
     /// The row of the next task, if one is left.
     pub fn next_index(&self) -> Option<usize> {
         let tasks = self.started.as_ref()?.recipe.tasks.len();

@@ -7,10 +7,27 @@ use super::inplace::{Zip2, Zip3};
 use crate::backbone::Weights;
 use crate::{Error, Result};
 
-/// PyTorch's defaults.
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
-const EPS: f64 = 1e-8;
+/// AdamW's constants beside the learning rate and the weight decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// β1, how much of the mean gradient is kept at a step.
+    pub beta1: f64,
+    /// β2, the same of the mean squared gradient.
+    pub beta2: f64,
+    /// What is added to the root of the mean squared gradient.
+    pub eps: f64,
+}
+
+impl Default for Constants {
+    /// PyTorch's, with which everything is trained.
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+        }
+    }
+}
 
 /// A trained tensor.
 #[derive(Clone, Debug)]
@@ -35,6 +52,7 @@ pub struct Parameter {
 /// The state is the parameters, their moments m and v, and the number of steps; [`AdamW::state`] and
 /// [`AdamW::restore`] carry it bit for bit.
 pub struct AdamW {
+    constants: Constants,
     decay: f64,
     steps: usize,
     slots: Vec<Slot>,
@@ -49,6 +67,7 @@ struct Slot {
 /// The numbers of one step that all parameters share.
 #[derive(Clone, Copy)]
 struct Rates {
+    constants: Constants,
     /// What a decayed parameter is multiplied by.
     keep: f64,
     /// lr / (1 − β1^t)
@@ -60,6 +79,15 @@ struct Rates {
 impl AdamW {
     /// No step taken yet, the moments zero.
     pub fn new(parameters: Vec<Parameter>, weight_decay: f64) -> Result<Self> {
+        Self::with_constants(parameters, weight_decay, Constants::default())
+    }
+
+    /// The same with other constants than PyTorch's.
+    pub fn with_constants(
+        parameters: Vec<Parameter>,
+        weight_decay: f64,
+        constants: Constants,
+    ) -> Result<Self> {
         let slots = parameters
             .into_iter()
             .map(|parameter| {
@@ -71,6 +99,7 @@ impl AdamW {
             })
             .collect::<Result<_>>()?;
         Ok(Self {
+            constants,
             decay: weight_decay,
             steps: 0,
             slots,
@@ -111,10 +140,12 @@ impl AdamW {
             } else {
                 0.0
             };
+            let constants = self.constants;
             let rates = Rates {
+                constants,
                 keep: 1.0 - lr * decay,
-                size: lr / (1.0 - BETA1.powf(t)),
-                correction: (1.0 - BETA2.powf(t)).sqrt(),
+                size: lr / (1.0 - constants.beta1.powf(t)),
+                correction: (1.0 - constants.beta2.powf(t)).sqrt(),
             };
             match grad.device() {
                 Device::Cpu => slot.step_in_place(grad, rates)?,
@@ -206,14 +237,15 @@ impl Slot {
 
     /// On a CPU: no allocation, and the same bits with any number of threads.
     fn step_in_place(&mut self, grad: &Tensor, rates: Rates) -> Result<()> {
-        let (a, b) = ((1.0 - BETA1) as f32, BETA2 as f32);
-        let c = (1.0 - BETA2) as f32;
+        let Constants { beta1, beta2, eps } = rates.constants;
+        let (a, b) = ((1.0 - beta1) as f32, beta2 as f32);
+        let c = (1.0 - beta2) as f32;
         self.m
             .inplace_op2(grad, &Zip2(|m: f32, g: f32| m + a * (g - m)))?;
         self.v
             .inplace_op2(grad, &Zip2(|v: f32, g: f32| b * v + c * g * g))?;
         let (keep, size) = (rates.keep as f32, rates.size as f32);
-        let (correction, eps) = (rates.correction as f32, EPS as f32);
+        let (correction, eps) = (rates.correction as f32, eps as f32);
         let update = |p: f32, m: f32, v: f32| p * keep - size * m / (v.sqrt() / correction + eps);
         let var = &self.parameter.var;
         var.inplace_op3(&self.m, &self.v, &Zip3(update))?;
@@ -222,9 +254,10 @@ impl Slot {
 
     /// The same of candle's operations, for any device.
     fn step_composed(&mut self, grad: &Tensor, rates: Rates) -> Result<()> {
-        self.m = (&self.m + (grad - &self.m)?.affine(1.0 - BETA1, 0.0)?)?;
-        self.v = (self.v.affine(BETA2, 0.0)? + grad.sqr()?.affine(1.0 - BETA2, 0.0)?)?;
-        let spread = self.v.sqrt()?.affine(1.0 / rates.correction, EPS)?;
+        let Constants { beta1, beta2, eps } = rates.constants;
+        self.m = (&self.m + (grad - &self.m)?.affine(1.0 - beta1, 0.0)?)?;
+        self.v = (self.v.affine(beta2, 0.0)? + grad.sqr()?.affine(1.0 - beta2, 0.0)?)?;
+        let spread = self.v.sqrt()?.affine(1.0 / rates.correction, eps)?;
         let update = (self.m.affine(rates.size, 0.0)? / spread)?;
         let var = &self.parameter.var;
         let value = (var.detach().affine(rates.keep, 0.0)? - update)?;
@@ -310,6 +343,7 @@ mod tests {
         for t in 1..=3 {
             let grad = tensor(Key::new(3).index(t));
             let rates = Rates {
+                constants: Constants::default(),
                 keep: 0.999,
                 size: 0.03 / t as f64,
                 correction: 0.2,

@@ -74,6 +74,7 @@ impl FullTrainer {
             &logits,
             labels,
             self.label_smoothing,
+            None,
             &mut self.optimiser,
             lr,
         )?;

@@ -4,16 +4,18 @@ mod adamw;
 mod full;
 mod head;
 mod inplace;
+mod lwf;
 mod pretrain;
 mod schedule;
 mod task;
 
-pub use adamw::{AdamW, Parameter};
+pub use adamw::{AdamW, Constants, Parameter};
 pub use full::FullTrainer;
 pub use head::Head;
+pub use lwf::Teacher;
 pub use pretrain::{PretrainReport, pretrain, transform_spec};
 pub use schedule::learning_rate;
-pub use task::{StepReport, TaskTrainer};
+pub use task::{Start, StepReport, TaskTrainer};
 
 use candle_core::{Device, Tensor};
 
@@ -37,7 +39,8 @@ struct Descent {
     correct: usize,
 }
 
-/// One step down the mean cross-entropy of `logits` `[b, k]` against `labels` `[b]`.
+/// One step down the mean cross-entropy of `logits` `[b, k]` against `labels` `[b]`, and whatever is added to it (a
+/// scalar). The loss reported is the cross-entropy.
 ///
 /// # Errors
 /// [`Error::Input`] where the loss is not finite; nothing is changed then.
@@ -45,15 +48,20 @@ fn descend(
     logits: &Tensor,
     labels: &Tensor,
     label_smoothing: f64,
+    added: Option<Tensor>,
     optimiser: &mut AdamW,
     lr: f64,
 ) -> Result<Descent> {
     let loss = ops::cross_entropy(logits, labels, label_smoothing)?;
     let value = loss.to_scalar::<f32>()?;
-    if !value.is_finite() {
+    let whole = match added {
+        Some(added) => (loss + added)?,
+        None => loss,
+    };
+    if !whole.to_scalar::<f32>()?.is_finite() {
         return Err(diverged("the loss", optimiser.steps() + 1, lr));
     }
-    let grads = loss.backward()?;
+    let grads = whole.backward()?;
     optimiser.step(&grads, lr)?;
     let predicted = logits.argmax(candle_core::D::Minus1)?.to_vec1::<u32>()?;
     let labels = labels.to_vec1::<u32>()?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::TaskTrainer;
+use super::{Start, TaskTrainer};
 use crate::backbone::{Backbone, Config, Weights, initialise};
 use crate::data::Batch;
 use crate::random::Key;
@@ -80,10 +80,27 @@ pub(super) fn trainer_that_decays(
     weight_decay: f64,
     key: Key,
 ) -> TaskTrainer {
+    let start = Start::from(backbone.clone());
+    trainer_from(start, Mode::Merge, rank, steps, lr, weight_decay, key)
+}
+
+/// A trainer that begins with this, in this mode.
+pub(super) fn trainer_from(
+    start: Start,
+    mode: Mode,
+    rank: usize,
+    steps: usize,
+    lr: f64,
+    weight_decay: f64,
+    key: Key,
+) -> TaskTrainer {
     let lora = LoraRecipe {
-        mode: Mode::Merge,
+        mode,
         rank,
         alpha: None,
+        rslora: false,
+        rank_pattern: Default::default(),
+        alpha_pattern: Default::default(),
         dropout: 0.1,
         targets: "default".into(),
     };
@@ -97,6 +114,7 @@ pub(super) fn trainer_that_decays(
         watch_every: 0,
         checkpoint_every: 200,
         augment: Augment::default(),
+        lwf: None,
     };
-    TaskTrainer::new(backbone.clone(), &lora, &train, CLASSES, steps, key).unwrap()
+    TaskTrainer::new(start, &lora, &train, CLASSES, steps, key).unwrap()
 }

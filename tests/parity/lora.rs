@@ -1,25 +1,28 @@
 //! Adapters against PEFT: logits, gradients, five steps of AdamW, merged weights.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 use pentimento::backbone::{Backbone, Pass, Weights, to_safetensors};
 use pentimento::data::Batch;
-use pentimento::lora::{Adapter, Entry, Stack, peft};
+use pentimento::lora::{Adapter, Entry, LowRank, Stack, peft};
 use pentimento::ops;
 use pentimento::random::Key;
 use pentimento::recipe::{Augment, Budget, LoraRecipe, Mode, TrainRecipe};
-use pentimento::train::{Head, TaskTrainer};
+use pentimento::train::{AdamW, Constants, Head, Parameter, TaskTrainer};
 
 use crate::common::{Fixture, assert_close, assert_values, model, path};
 
 /// A fixture and the model that it is for.
-const CASES: [(&str, &str); 5] = [
+const CASES: [(&str, &str); 7] = [
     ("vit_qkv", "vit"),
     ("vit_all", "vit"),
     ("resnet26d_conv3", "resnet26d"),
     ("resnet26d_all", "resnet26d"),
     ("resnet18_layers", "resnet18"),
+    ("vit_rslora", "vit"),
+    ("resnet26d_patterns", "resnet26d"),
 ];
 
 struct Case {
@@ -110,6 +113,13 @@ fn logits_loss_and_gradients_are_pefts() {
     }
 }
 
+fn each<T>(case: &Case, of: impl Fn(&LowRank) -> T) -> BTreeMap<String, T> {
+    let modules = case.adapter.modules.iter();
+    modules
+        .map(|(name, pair)| (format!("^{}", name.replace('.', r"\.")), of(pair)))
+        .collect()
+}
+
 /// A trainer whose state is the fixture's before its first step.
 fn trainer(case: &Case) -> TaskTrainer {
     let targets: Vec<String> = case
@@ -122,6 +132,10 @@ fn trainer(case: &Case) -> TaskTrainer {
         mode: Mode::Merge,
         rank: case.adapter.rank,
         alpha: Some(case.adapter.alpha),
+        rslora: case.adapter.rslora,
+        // Of each module, by its whole name.
+        rank_pattern: each(case, LowRank::rank),
+        alpha_pattern: each(case, |pair| pair.alpha),
         dropout: 0.0,
         targets: targets.join("|"),
     };
@@ -135,6 +149,7 @@ fn trainer(case: &Case) -> TaskTrainer {
         watch_every: 0,
         checkpoint_every: 200,
         augment: Augment::default(),
+        lwf: None,
     };
     // So many steps that the cosine is level over the first five.
     let (backbone, steps) = (case.backbone.clone(), 1 << 40);
@@ -172,19 +187,110 @@ fn five_steps_of_a_task_are_pefts() {
         let theirs = crate::common::values(case.io.get("losses"));
         assert_values(&format!("{} losses", case.name), &losses, &theirs);
         let (adapter, head) = (trainer.adapter().unwrap().unwrap(), trainer.head().unwrap());
-        let mut compared = 0;
-        let mut compare = |name: String, t: &Tensor| {
+        let after = by_name(&adapter, &head);
+        assert_eq!(after.len(), case.io.names("step5.").len());
+        for (name, t) in &after {
             let what = format!("{} step5 {name}", case.name);
             assert_close(&what, t, case.io.get(&format!("step5.{name}")));
-            compared += 1;
-        };
-        for (module, pair) in &adapter.modules {
-            compare(Case::key(module, "lora_A"), &pair.a);
-            compare(Case::key(module, "lora_B"), &pair.b);
         }
-        compare("head.weight".into(), &head.weight);
-        compare("head.bias".into(), &head.bias);
-        assert_eq!(compared, case.io.names("step5.").len());
+        let off = off_the_way(&case, &after);
+        assert!(off < OFF, "{}: {off}", case.name);
+    }
+}
+
+/// What is trained, by the fixture's names.
+fn by_name(adapter: &Adapter, head: &Head) -> BTreeMap<String, Tensor> {
+    let mut all = BTreeMap::from([
+        ("head.weight".to_string(), head.weight.clone()),
+        ("head.bias".to_string(), head.bias.clone()),
+    ]);
+    for (module, pair) in &adapter.modules {
+        all.insert(Case::key(module, "lora_A"), pair.a.clone());
+        all.insert(Case::key(module, "lora_B"), pair.b.clone());
+    }
+    all
+}
+
+/// The most that five steps may be off, as a part of the way that they go.
+const OFF: f64 = 2e-4;
+
+/// Σ|ours − PEFT's| after five steps over Σ|PEFT's − the start|, over everything that is trained. The way is
+/// some 1e-3 a step, so a comparison of values alone would not see a wrong weight decay.
+fn off_the_way(case: &Case, after: &BTreeMap<String, Tensor>) -> f64 {
+    let start = by_name(&case.adapter, &case.head());
+    let (mut off, mut way) = (0.0, 0.0);
+    for (name, ours) in after {
+        let theirs = case.io.get(&format!("step5.{name}"));
+        let [ours, theirs, start] = [ours, theirs, &start[name]].map(crate::common::values);
+        for ((o, t), s) in ours.iter().zip(&theirs).zip(&start) {
+            off += f64::from((o - t).abs());
+            way += f64::from((t - s).abs());
+        }
+    }
+    off / way
+}
+
+/// Five steps with these constants, learning rate and weight decay; how far they are off PEFT's.
+fn off_with(case: &Case, constants: Constants, lr: f64, weight_decay: f64) -> f64 {
+    let (mut adapter, mut head) = (case.adapter.clone(), case.head());
+    let mut parameters = Vec::new();
+    let mut train = |t: &mut Tensor| {
+        let var = Var::from_tensor(&t.copy().unwrap()).unwrap();
+        *t = var.as_tensor().clone();
+        parameters.push(Parameter {
+            name: String::new(),
+            var,
+            decay: true,
+        });
+    };
+    for pair in adapter.modules.values_mut() {
+        train(&mut pair.a);
+        train(&mut pair.b);
+    }
+    train(&mut head.weight);
+    train(&mut head.bias);
+    let mut optimiser = AdamW::with_constants(parameters, weight_decay, constants).unwrap();
+    for _ in 0..5 {
+        let logits = case.logits(&adapter, &head);
+        let loss = ops::cross_entropy(&logits, &case.io.labels(), 0.0).unwrap();
+        optimiser.step(&loss.backward().unwrap(), lr).unwrap();
+    }
+    off_the_way(case, &by_name(&adapter, &head))
+}
+
+/// The comparison sees each constant: with a single wrong one it fails on every fixture.
+#[test]
+fn five_steps_with_one_wrong_constant_are_not_pefts() {
+    let right = Constants::default();
+    for case in cases() {
+        let off = off_with(&case, right, 1e-3, 1e-2);
+        assert!(off < OFF, "{}: {off}", case.name);
+        for (what, constants, lr, weight_decay) in [
+            (
+                "beta1",
+                Constants {
+                    beta1: 0.89,
+                    ..right
+                },
+                1e-3,
+                1e-2,
+            ),
+            (
+                "beta2",
+                Constants {
+                    beta2: 0.99,
+                    ..right
+                },
+                1e-3,
+                1e-2,
+            ),
+            ("eps", Constants { eps: 1e-5, ..right }, 1e-3, 1e-2),
+            ("lr", right, 1.001e-3, 1e-2),
+            ("weight decay", right, 1e-3, 0.0),
+        ] {
+            let off = off_with(&case, constants, lr, weight_decay);
+            assert!(off > 2.0 * OFF, "{}, {what}: {off}", case.name);
+        }
     }
 }
 

@@ -260,7 +260,7 @@ fn draw_would_be(
     for column in cut.first_column..cut.first_column + cut.columns {
         let accuracy = match matrix.tasks.get(column) {
             Some(_) if column == 0 => watch.foundation.accuracy(),
-            Some(id) if *id == training.step_id => watch.task.accuracy(),
+            Some(id) if run.view.column(training.index) == Some(id) => watch.task.accuracy(),
             _ => f64::NAN,
         };
         let value = match app.matrix.figure {

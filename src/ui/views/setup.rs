@@ -80,7 +80,13 @@ fn texts(app: &App, field: Field) -> (String, String, String) {
                 .unwrap_or(&form.backbone);
             ("backbone".into(), name.into(), note)
         }
-        Field::Rank => ("rank".into(), form.rank.to_string(), rank_note(app)),
+        Field::Rank => {
+            let value = match mode(app).is_full() {
+                true => "full".into(),
+                false => form.rank.to_string(),
+            };
+            ("rank".into(), value, rank_note(app))
+        }
         Field::Budget => {
             let on: Vec<usize> = form
                 .tasks
@@ -113,9 +119,16 @@ fn texts(app: &App, field: Field) -> (String, String, String) {
     }
 }
 
+fn mode(app: &App) -> Mode {
+    let recipe = app.set_up.recipe();
+    recipe.map_or(Mode::Merge, |r| r.lora.mode)
+}
+
 fn rank_note(app: &App) -> String {
     match app.set_up.preview() {
-        Ok(_) if app.set_up.rank == 0 => "nothing of the backbone trains, only heads".into(),
+        Ok(_) if app.set_up.rank == 0 && !mode(app).is_full() => {
+            "nothing of the backbone trains, only heads".into()
+        }
         Ok(Some(p)) => {
             let share = 100.0 * p.adapter_parameters as f64 / p.parameters.max(1) as f64;
             format!(
@@ -233,10 +246,13 @@ fn draw_foot(app: &App, pen: &mut Pen) {
         }
         return;
     }
-    if let Ok(recipe) = app.set_up.recipe()
-        && recipe.lora.mode == Mode::Drop
-    {
-        let text = "mode drop: adapters are stored for their own task, never merged";
-        pen.text(2, y, text, theme.ink(Ink::Faint));
-    }
+    let text = match mode(app) {
+        Mode::Merge => return,
+        Mode::Drop => "mode drop: adapters are stored for their own task, never merged",
+        Mode::Full => "mode full: no adapter, the modules themselves are trained",
+        Mode::FullReset => {
+            "mode full_reset: the modules themselves are trained, from the pretrained weights each task"
+        }
+    };
+    pen.text(2, y, text, theme.ink(Ink::Faint));
 }

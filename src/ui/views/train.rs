@@ -250,7 +250,10 @@ fn draw_accuracy(app: &App, run: &OpenRun, training: &Training, plot: &Plot, pen
         (
             "h",
             "held-out",
-            measured(&training.step_id).or(last.map(|w| provisional(w.task.accuracy()))),
+            run.view
+                .column(training.index)
+                .and_then(measured)
+                .or(last.map(|w| provisional(w.task.accuracy()))),
             Ink::Third,
         ),
         (

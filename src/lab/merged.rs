@@ -1,0 +1,60 @@
+//! The backbone as a run left it, in timm's hub layout: `pentimento export RUN --backbone DIR`.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use super::bench::{CHECKED_IMAGES, entry};
+use super::material::open_backbone;
+use super::resume::{Standing, check_files, load_update};
+use crate::backbone::{self, Backbone, Pass, Weights};
+use crate::folder::RunFolder;
+use crate::lora::{self, Stack};
+use crate::progress::Onlooker;
+use crate::random::Key;
+use crate::recipe::Recipe;
+use crate::train::Head;
+use crate::{Result, files};
+
+/// Writes `config.json`, `model.safetensors`, the pretrained weights with everything that was merged into them and
+/// the pretrained classifier, and `check.safetensors`: `input` `[n, c, h, w]`, normal noise, and the `logits` of it.
+///
+/// # Errors
+/// [`crate::Error::Input`] where the run's files are missing or not those that its journal recorded.
+pub fn write_backbone(
+    recipe: &Recipe,
+    standing: &Standing,
+    from: &RunFolder,
+    to: &Path,
+    onlooker: &mut dyn Onlooker,
+) -> Result<()> {
+    let device = Device::Cpu;
+    let (config, weights, _) = open_backbone(&recipe.backbone, &device, onlooker)?;
+    let layers = backbone::layers(&config)?;
+    let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
+    let mut stack = Stack::new(weights, &targets);
+    for row in &standing.rows {
+        check_files(from, &row.sha256)?;
+        if let Some(update) = load_update(from, &row.adapter, &device)? {
+            stack.push(entry(recipe.lora.mode, update))?;
+        }
+    }
+    let weights = stack.weights()?;
+    let compiled = Backbone::new(&config, &weights)?;
+    let key = Key::new(0).named("check");
+    let [c, h, w] = compiled.input_size();
+    let pixels = (0..(CHECKED_IMAGES * c * h * w) as u64).map(|i| key.normal(i));
+    let input = Tensor::from_vec(
+        pixels.collect::<Vec<f32>>(),
+        (CHECKED_IMAGES, c, h, w),
+        &device,
+    )?;
+    let features = compiled.features(&input, &Pass::eval())?;
+    let logits = Head::pretrained(&config, &weights)?.logits(&features)?;
+    backbone::save(to, &config, &weights)?;
+    let check = Weights::from([("input".to_owned(), input), ("logits".to_owned(), logits)]);
+    files::write_atomic(
+        &to.join("check.safetensors"),
+        &backbone::to_safetensors(&check)?,
+    )
+}

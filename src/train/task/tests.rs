@@ -1,0 +1,342 @@
+use super::*;
+use candle_core::Device;
+
+use crate::recipe::{LwfRecipe, Mode};
+use crate::train::testing;
+
+const STEPS: usize = 12;
+
+fn bytes(trainer: &TaskTrainer) -> Vec<u8> {
+    trainer.checkpoint().unwrap()
+}
+
+fn run(trainer: &mut TaskTrainer, steps: std::ops::Range<usize>) -> Vec<StepReport> {
+    steps
+        .map(|s| trainer.step(&testing::batch(s)).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_checkpoint_goes_on_bit_for_bit() {
+    for backbone in testing::backbones() {
+        let mut straight = testing::trainer(&backbone, 4, STEPS);
+        run(&mut straight, 0..5);
+        let checkpoint = bytes(&straight);
+        let rest = run(&mut straight, 5..10);
+        let mut restored = testing::trainer(&backbone, 4, STEPS);
+        restored.restore(&checkpoint).unwrap();
+        assert_eq!(restored.steps_done(), 5);
+        assert_eq!(bytes(&restored), checkpoint);
+        assert_eq!(run(&mut restored, 5..10), rest);
+        assert_eq!(bytes(&restored), bytes(&straight));
+    }
+}
+
+#[test]
+fn threads_do_not_change_the_bits() {
+    for backbone in testing::backbones() {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let mut trainer = testing::trainer(&backbone, 4, STEPS);
+                (run(&mut trainer, 0..3), bytes(&trainer))
+            })
+        };
+        assert!(on(1) == on(2));
+    }
+}
+
+#[test]
+fn it_learns_and_only_what_it_should() {
+    for backbone in testing::backbones() {
+        for (rank, most) in [(0, 0.95), (4, 0.8)] {
+            let mut trainer = testing::trainer(&backbone, rank, 60);
+            let before = backbone
+                .features(&testing::images(0), &Pass::eval())
+                .unwrap();
+            let batch = testing::batch(0);
+            let first = trainer.step(&batch).unwrap();
+            let mut last = first;
+            for _ in 1..60 {
+                last = trainer.step(&batch).unwrap();
+            }
+            assert_eq!((first.step, last.step), (1, 60));
+            assert!(last.loss < most * first.loss, "{first:?} {last:?}");
+            assert!(last.correct >= first.correct);
+            assert!(trainer.step(&batch).is_err(), "a step too many");
+            let after = backbone
+                .features(&testing::images(0), &Pass::eval())
+                .unwrap();
+            assert_eq!(
+                before.to_vec2::<f32>().unwrap(),
+                after.to_vec2::<f32>().unwrap()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_fresh_adapter_changes_no_logit() {
+    for backbone in testing::backbones() {
+        let x = testing::images(3);
+        let logits = |rank| {
+            let trainer = testing::trainer(&backbone, rank, STEPS);
+            trainer.logits(&x).unwrap().to_vec2::<f32>().unwrap()
+        };
+        assert_eq!(logits(4), logits(0));
+    }
+}
+
+#[test]
+fn rank_0_trains_the_head_alone() {
+    let backbone = &testing::backbones()[0];
+    let mut trainer = testing::trainer(backbone, 0, STEPS);
+    assert!(trainer.adapter().unwrap().is_none());
+    assert_eq!(trainer.trainable(), 5 * (backbone.dim() + 1));
+    let before = trainer.head().unwrap();
+    run(&mut trainer, 0..1);
+    let after = trainer.head().unwrap();
+    assert_ne!(
+        before.weight.to_vec2::<f32>().unwrap(),
+        after.weight.to_vec2::<f32>().unwrap()
+    );
+}
+
+#[test]
+fn the_adapter_handed_out_is_that_of_the_moment() {
+    let backbone = &testing::backbones()[0];
+    let mut trainer = testing::trainer(backbone, 4, STEPS);
+    let x = testing::images(1);
+    run(&mut trainer, 0..2);
+    let (adapter, head) = (trainer.adapter().unwrap().unwrap(), trainer.head().unwrap());
+    let now = trainer.logits(&x).unwrap().to_vec2::<f32>().unwrap();
+    run(&mut trainer, 2..4);
+    assert_ne!(trainer.logits(&x).unwrap().to_vec2::<f32>().unwrap(), now);
+    let deltas = adapter.deltas(backbone.layers()).unwrap();
+    let pass = Pass {
+        deltas: Some(&deltas),
+        ..Pass::eval()
+    };
+    let features = backbone.features(&x, &pass).unwrap();
+    assert!(!features.track_op(), "evaluation keeps no graph");
+    assert_eq!(
+        head.logits(&features).unwrap().to_vec2::<f32>().unwrap(),
+        now
+    );
+}
+
+#[test]
+fn the_key_decides_every_draw() {
+    let backbone = &testing::backbones()[0];
+    let end = |key| {
+        let mut trainer = testing::trainer_with(backbone, 4, STEPS, 1e-2, key);
+        run(&mut trainer, 0..2);
+        bytes(&trainer)
+    };
+    assert!(end(Key::new(1)) == end(Key::new(1)));
+    assert!(end(Key::new(1)) != end(Key::new(2)));
+}
+
+#[test]
+fn divergence_is_told_with_step_and_learning_rate() {
+    for backbone in &testing::backbones() {
+        let mut trainer = testing::trainer_with(backbone, 4, STEPS, 1e38, Key::new(1));
+        let (step, error) = (1..=STEPS)
+            .find_map(|s| Some((s, trainer.step(&testing::batch(s)).err()?)))
+            .unwrap();
+        // At once, not only when the last step looks at the parameters.
+        assert!(step < STEPS, "{step}");
+        let text = error.to_string();
+        assert!(matches!(error, Error::Input(_)), "{text}");
+        assert!(
+            text.contains("step ") && text.contains("learning rate 1.0"),
+            "{text}"
+        );
+    }
+}
+
+/// All that a task trains decays, the head's bias too, by lr · weight decay · value a step.
+#[test]
+fn weight_decay_is_on_everything() {
+    let values = |trainer: &TaskTrainer| {
+        let mut state = trainer.optimiser.state().unwrap();
+        state.retain(|name, _| name.starts_with("value."));
+        state
+    };
+    for backbone in &testing::backbones() {
+        let after = |weight_decay| {
+            let key = Key::new(1);
+            let mut trainer =
+                testing::trainer_that_decays(backbone, 4, STEPS, 1e-2, weight_decay, key);
+            let before = values(&trainer);
+            let lr = trainer.step(&testing::batch(0)).unwrap().lr;
+            (before, values(&trainer), lr)
+        };
+        let (before, with, lr) = after(0.5);
+        let (_, without, _) = after(0.0);
+        assert!(before.len() > 2);
+        for (name, before) in &before {
+            let sets = [before, &without[name], &with[name]].map(numbers);
+            for (i, p) in sets[0].iter().enumerate() {
+                let decayed = f64::from(sets[1][i]) - f64::from(sets[2][i]);
+                let want = lr * 0.5 * f64::from(*p);
+                assert!(
+                    (decayed - want).abs() < 1e-6,
+                    "{name}[{i}]: {decayed} {want}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_foreign_checkpoint_is_refused() {
+    let backbones = testing::backbones();
+    let mut trainer = testing::trainer(&backbones[0], 4, STEPS);
+    let mine = bytes(&trainer);
+    for other in [
+        bytes(&testing::trainer(&backbones[0], 3, STEPS)),
+        bytes(&testing::trainer(&backbones[0], 0, STEPS)),
+        bytes(&testing::trainer(&backbones[1], 4, STEPS)),
+        mine[..mine.len() / 2].to_vec(),
+        Vec::new(),
+    ] {
+        assert!(matches!(trainer.restore(&other), Err(Error::Input(_))));
+    }
+    assert_eq!(bytes(&trainer), mine);
+}
+
+/// The target modules of a recipe at full rank.
+fn at_full_rank(json: &str, key: Key) -> (Weights, TaskTrainer) {
+    let (config, weights) = testing::model(json);
+    let backbone = Arc::new(Backbone::new(&config, &weights).unwrap());
+    let start = Start {
+        weights: weights.clone(),
+        ..Start::from(backbone)
+    };
+    let trainer = testing::trainer_from(start, Mode::Full, 0, STEPS, 1e-2, 0.0, key);
+    (weights, trainer)
+}
+
+#[test]
+fn at_full_rank_the_modules_themselves_are_trained_and_the_callers_left_alone() {
+    // qkv of two blocks of width 24 with biases; conv3 of four bottlenecks, without.
+    let conv3 = 4 * 8 * 8 + 4 * 8 * 8 + 2 * (4 * 12 * 12);
+    for (json, modules) in [(testing::VIT, 2 * (24 * 72 + 72)), (testing::RESNET, conv3)] {
+        let (weights, mut trainer) = at_full_rank(json, Key::new(1));
+        let head = 5 * (trainer.backbone.dim() + 1);
+        assert_eq!(trainer.trainable(), modules + head);
+        let copies: Vec<_> = weights.values().map(numbers).collect();
+        let before = trainer.logits(&testing::images(0)).unwrap();
+        run(&mut trainer, 0..3);
+        assert!(weights.values().map(numbers).eq(copies));
+        let Some(Update::Dense(dense)) = trainer.update().unwrap() else {
+            panic!("no modules");
+        };
+        assert_eq!(dense.parameters(), modules);
+        for (name, tensor) in &dense.weights {
+            assert_ne!(numbers(tensor), numbers(&weights[name]), "{name}");
+        }
+        // What is handed out computes what the trainer does, and stays as it is.
+        let mut merged = weights.clone();
+        dense.replace_in(&mut merged);
+        let backbone = Backbone::new(trainer.backbone.config(), &merged).unwrap();
+        let features = backbone
+            .features(&testing::images(0), &Pass::eval())
+            .unwrap();
+        let logits = trainer.head().unwrap().logits(&features).unwrap();
+        let now = trainer.logits(&testing::images(0)).unwrap();
+        assert_eq!(numbers(&logits), numbers(&now));
+        assert_ne!(numbers(&now), numbers(&before));
+        let kept: Vec<_> = dense.weights.values().map(numbers).collect();
+        run(&mut trainer, 3..4);
+        assert!(dense.weights.values().map(numbers).eq(kept));
+        assert!(trainer.adapter().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_checkpoint_at_full_rank_goes_on_bit_for_bit() {
+    for json in [testing::VIT, testing::RESNET] {
+        let (_, mut straight) = at_full_rank(json, Key::new(1));
+        run(&mut straight, 0..2);
+        let checkpoint = bytes(&straight);
+        run(&mut straight, 2..4);
+        let (_, mut restored) = at_full_rank(json, Key::new(1));
+        restored.restore(&checkpoint).unwrap();
+        run(&mut restored, 2..4);
+        assert!(bytes(&restored) == bytes(&straight));
+    }
+}
+
+/// A head that returns goes on from its values, which stay the caller's.
+#[test]
+fn a_head_that_is_given_is_gone_on_with() {
+    let backbone = &testing::backbones()[0];
+    let head = Head::initialise(5, backbone.dim(), Key::new(9), &Device::Cpu).unwrap();
+    let start = Start {
+        head: Some(head.clone()),
+        ..Start::from(Arc::clone(backbone))
+    };
+    let mut trainer = testing::trainer_from(start, Mode::Merge, 4, STEPS, 1e-2, 0.01, Key::new(1));
+    assert_eq!(
+        numbers(&trainer.head().unwrap().weight),
+        numbers(&head.weight)
+    );
+    let kept = numbers(&head.weight);
+    run(&mut trainer, 0..1);
+    assert_ne!(numbers(&trainer.head().unwrap().weight), kept);
+    assert_eq!(numbers(&head.weight), kept);
+}
+
+/// With a heavy teacher an adapter moves the old head's answers less.
+#[test]
+fn a_teacher_holds_the_old_answers() {
+    for backbone in testing::backbones() {
+        let old = Head::initialise(7, backbone.dim(), Key::new(9), &Device::Cpu).unwrap();
+        let moved = |alpha: Option<f64>| {
+            let teacher = alpha.map(|alpha| Teacher {
+                backbone: Arc::clone(&backbone),
+                heads: vec![old.clone()],
+                lwf: LwfRecipe {
+                    alpha,
+                    temperature: 2.0,
+                },
+            });
+            let start = Start {
+                teacher,
+                ..Start::from(Arc::clone(&backbone))
+            };
+            let mut trainer =
+                testing::trainer_from(start, Mode::Merge, 4, 40, 1e-2, 0.0, Key::new(1));
+            for _ in 0..40 {
+                trainer.step(&testing::batch(0)).unwrap();
+            }
+            let (now, deltas) = trainer.model().unwrap();
+            let answers = |backbone: &Backbone, deltas: Option<&Deltas>| {
+                let pass = Pass {
+                    deltas,
+                    ..Pass::eval()
+                };
+                let features = backbone.features(&testing::images(0), &pass).unwrap();
+                numbers(&old.logits(&features).unwrap())
+            };
+            let before = answers(&backbone, None);
+            let after = answers(&now, deltas.as_ref());
+            before
+                .iter()
+                .zip(&after)
+                .map(|(b, a)| (b - a).abs())
+                .fold(0.0, f32::max)
+        };
+        let (free, held) = (moved(None), moved(Some(200.0)));
+        assert!(held < 0.5 * free, "{held} {free}");
+    }
+}
+
+fn numbers(t: &Tensor) -> Vec<f32> {
+    t.flatten_all().unwrap().to_vec1().unwrap()
+}
