@@ -78,7 +78,7 @@ fn pictures_on_disk_give_the_same_bytes_whatever_loads_them_and_are_refused_when
     assert_same(&outcome(&one), &outcome(&three));
 
     let refused = || {
-        let error = Session::reopen(&one, &automatic(), Reopen::Hold)
+        let error = Session::reopen(&one, &automatic(), Reopen::Hold, &mut Nobody)
             .err()
             .unwrap();
         assert_eq!(error.exit_code(), 2);
