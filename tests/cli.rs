@@ -207,8 +207,8 @@ fn overrides_with_a_mistake_are_refused_with_their_key() {
             "--set lora.rank: `lora.rank` must be a whole number",
         ),
         (
-            "lora.mode=full",
-            "must be one of \"merge\", \"drop\", not \"full\"",
+            "lora.mode=fully",
+            "must be one of \"merge\", \"drop\", \"full\", \"full_reset\", not \"fully\"",
         ),
         (
             "train.lr=-1",
