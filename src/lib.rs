@@ -12,6 +12,7 @@ pub mod answers;
 pub mod float;
 pub mod folder;
 
+pub mod clip;
 pub mod wordnet;
 
 pub mod recipe;

@@ -111,6 +111,7 @@ pub(super) const RECIPE: &[Field] = &[
             optional("permutations", Shape::Whole),
             optional("resamples", Shape::Whole),
             optional("synsets", Shape::Names),
+            optional("clip", Shape::Text),
             optional("probe", PROBE),
         ]),
     ),
@@ -349,6 +350,7 @@ mod tests {
             "measure.synsets.A=n13637376",
             "task.0.word=digit",
             "measure.probe.when=each",
+            "measure.clip=path:clip",
         ]
         .map(String::from);
         let mut recipe = Recipe::load("demo", &all).unwrap();
