@@ -15,6 +15,7 @@ pub mod progress;
 
 pub mod hub;
 
+pub mod clip;
 pub mod wordnet;
 
 pub mod recipe;

@@ -68,6 +68,7 @@ impl<'a> Figures<'a> {
         match name {
             "features" => Some(&training.similarity),
             "wordnet" => training.wordnet.as_ref().map(|w| w.similarity.as_slice()),
+            "clip" => training.clip.as_ref().map(|c| c.similarity.as_slice()),
             _ => None,
         }
     }

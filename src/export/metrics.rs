@@ -131,6 +131,7 @@ fn row(figures: &Figures, index: usize) -> Value {
         "left_out": false,
         "accuracy": by_set(&|column| matrix.accuracy(index, column)),
         "plasticity": matrix.plasticity(index),
+        "revisit_gain": matrix.revisit_gain(index),
         "average_plasticity": matrix.average_plasticity(index),
         "average_accuracy": average(matrix.average_accuracy(index)),
         "forgetting": each_forgetting(&|kind| {
@@ -299,12 +300,17 @@ fn definitions() -> Map<String, Value> {
         .collect()
 }
 
-const ACCURACIES: [(&str, &str); 4] = [
+const ACCURACIES: [(&str, &str); 5] = [
     (
         "accuracy",
         "R[i][j]: top-1 accuracy on test set j after row i, a fraction of images; row 0 is the untouched backbone",
     ),
     ("plasticity", "R[i][t] with t the task learned in row i"),
+    (
+        "revisit_gain",
+        "plasticity of a task that is learned again less that of the first time, forward transfer in a long sequence; \
+         null where it is learned for the first time",
+    ),
     (
         "average_plasticity",
         "mean plasticity of the rows up to and with i",
@@ -379,7 +385,7 @@ const OTHERS: [(&str, &str); 41] = [
         "the same question by each measure of similarity between a foundation class and the task. features: as \
          contextual.similarity. wordnet: Wu and Palmer's 2 depth(lcs) / (depth(a) + depth(b)) in WordNet 3.0, depths \
          along the shortest way and 1 at the root, of the task's word and the class's name, the best over their noun \
-         synsets",
+         synsets. clip: cosine of CLIP's embeddings of `a photo of a NAME` for both, to four places",
     ),
     (
         "contextual.by_similarity.classes",

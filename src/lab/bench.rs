@@ -8,9 +8,10 @@ use candle_core::{Device, Tensor};
 use super::material::Material;
 use super::{BackboneSummary, TestSet};
 use crate::backbone::{Backbone, Deltas, Layer, Pass, Weights};
+use crate::clip::{self, TextEncoder};
 use crate::data::{Dataset, Images, Transform, eval_batches};
 use crate::lora::{Entry, Stack, Update};
-use crate::measure::{self, WordSimilarity};
+use crate::measure::{self, TextSimilarity, WordSimilarity};
 use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::{Mode, Recipe, TaskRecipe};
@@ -70,14 +71,24 @@ pub struct About {
     pub classes: Vec<usize>,
     /// Similarity by WordNet, where the task has a word.
     pub wordnet: Option<WordSimilarity>,
+    /// Similarity by CLIP's text embeddings, where the task has a word and the recipe a CLIP.
+    pub clip: Option<TextSimilarity>,
+}
+
+/// Embeddings of the names of the foundation's classes and of the tasks' words.
+struct Texts {
+    classes: Vec<Vec<f32>>,
+    words: BTreeMap<String, Vec<f32>>,
+    sha256: String,
 }
 
 impl About {
     /// Each measure of similarity by its name.
     pub fn similarities(&self) -> Vec<(&'static str, &[f32])> {
-        let wordnet = self.wordnet.as_ref();
+        let (wordnet, clip) = (self.wordnet.as_ref(), self.clip.as_ref());
         std::iter::once(("features", self.similarity.as_slice()))
             .chain(wordnet.map(|w| ("wordnet", w.similarity.as_slice())))
+            .chain(clip.map(|c| ("clip", c.similarity.as_slice())))
             .collect()
     }
 }
@@ -117,6 +128,7 @@ pub struct Bench {
     /// Adapters of the learned tasks that are stored, not merged (mode drop), by column.
     pub stored: BTreeMap<String, Deltas>,
     foundation_prototypes: Option<Vec<Vec<f32>>>,
+    texts: Option<Texts>,
 }
 
 impl Bench {
@@ -137,6 +149,9 @@ impl Bench {
         // What is wrong with the chosen synsets is told before anything is trained.
         let classes = &material.foundation.classes;
         measure::word_similarity(classes, &recipe.measure.synsets, "")?;
+        if let Some(folder) = recipe.measure.clip_folder() {
+            clip::check(folder)?;
+        }
         let stack = Stack::new(material.weights.clone(), &targets);
         Ok(Self {
             backbone: Arc::clone(&pretrained),
@@ -150,6 +165,7 @@ impl Bench {
             heads: BTreeMap::new(),
             stored: BTreeMap::new(),
             foundation_prototypes: None,
+            texts: None,
         })
     }
 
@@ -431,6 +447,46 @@ impl Bench {
         let classes = &self.material.foundation.classes;
         word.map(|w| measure::word_similarity(classes, &self.recipe.measure.synsets, w))
             .transpose()
+    }
+
+    /// Likewise by CLIP's text embeddings, if the recipe has one. It is read once, for all tasks of the run.
+    pub fn text_similarity(
+        &mut self,
+        index: usize,
+        cancel: &dyn Fn() -> bool,
+    ) -> Result<Option<TextSimilarity>> {
+        let word = self.task(index).word.clone();
+        let folder = self.recipe.measure.clip_folder();
+        let (Some(word), Some(folder)) = (word, folder) else {
+            return Ok(None);
+        };
+        if self.texts.is_none() {
+            let encoder = TextEncoder::open(folder, &self.device)?;
+            let words = self.recipe.tasks.iter().filter_map(|t| t.word.clone());
+            let words: Vec<String> = words.collect();
+            let classes = self.material.foundation.classes.iter();
+            let classes = classes.map(|c| c.name.as_str());
+            self.texts = Some(Texts {
+                classes: measure::embeddings(&encoder, classes, cancel)?,
+                words: words
+                    .iter()
+                    .cloned()
+                    .zip(measure::embeddings(
+                        &encoder,
+                        words.iter().map(String::as_str),
+                        cancel,
+                    )?)
+                    .collect(),
+                sha256: encoder.sha256,
+            });
+        }
+        let texts = self.texts.as_ref();
+        Ok(texts.and_then(|texts| {
+            Some(TextSimilarity {
+                similarity: measure::text_similarity(&texts.classes, texts.words.get(&word)?),
+                sha256: texts.sha256.clone(),
+            })
+        }))
     }
 
     /// Foundation classes in the context of the task of row `index`.

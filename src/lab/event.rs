@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Class;
 use crate::lora::UpdateNorm;
-use crate::measure::{Contextual, Counts, WordSimilarity};
+use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
 use crate::recipe::Recipe;
 
 /// The version of the journal's format.
@@ -83,6 +83,9 @@ pub enum Event {
         /// Their similarity by WordNet, where the task has a word.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wordnet: Option<WordSimilarity>,
+        /// Likewise by CLIP's text embeddings, where one is given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<TextSimilarity>,
     },
     /// One optimiser step was taken.
     Step {

@@ -95,6 +95,9 @@ impl<R: Recorder> Lab<R> {
             .bench
             .similarity(index, &|| desk.borrow_mut().leaves())?;
         let classes = self.bench.context(index, &similarity)?;
+        let clip = self
+            .bench
+            .text_similarity(index, &|| desk.borrow_mut().leaves())?;
         let wordnet = self.bench.word_similarity(index)?;
         if let Some(missing) = wordnet.as_ref().map(|w| w.missing()).filter(|n| *n > 0) {
             let all = similarity.len();
@@ -107,11 +110,13 @@ impl<R: Recorder> Lab<R> {
             similarity: similarity.clone(),
             classes: classes.clone(),
             wordnet: wordnet.clone(),
+            clip: clip.clone(),
         })?;
         Ok(About {
             similarity,
             classes,
             wordnet,
+            clip,
         })
     }
 

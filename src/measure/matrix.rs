@@ -163,6 +163,16 @@ impl Matrix {
         }
     }
 
+    /// What a task that is learned again gains: its plasticity in `row` less that of the first time. NaN where the task
+    /// of `row` was not learned before.
+    pub fn revisit_gain(&self, row: usize) -> f64 {
+        let column = self.learned.get(row).copied().flatten();
+        let first = (0..row).find(|&r| column.is_some() && self.learned[r] == column);
+        first.map_or(f64::NAN, |first| {
+            self.plasticity(row) - self.plasticity(first)
+        })
+    }
+
     /// Mean plasticity of the rows up to and with `row`.
     pub fn average_plasticity(&self, row: usize) -> f64 {
         mean((0..=row).map(|r| self.plasticity(r)))
@@ -311,6 +321,10 @@ mod tests {
         assert_eq!(m.forgetting(Forgetting::FirstLast, 4, 1), -0.125);
         assert_eq!(m.forgetting(Forgetting::MaxBefore, 4, 1), 0.125);
         assert_eq!(m.plasticity(3), 0.75);
+        assert_eq!((m.revisit_gain(3), m.revisit_gain(4)), (0.25, 0.0));
+        for first in [0, 1, 2, 9] {
+            assert!(m.revisit_gain(first).is_nan());
+        }
     }
 
     #[test]

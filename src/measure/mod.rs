@@ -7,6 +7,7 @@ mod matrix;
 mod predict;
 mod probe;
 mod rank;
+mod texts;
 mod words;
 
 pub use contextual::{Contextual, NOT_INDEPENDENT, context, contextual};
@@ -16,4 +17,5 @@ pub use matrix::{Average, Forgetting, Matrix, mean};
 pub use predict::{predict, prototypes, similarity};
 pub use probe::{Features, features, fit, joint_answers};
 pub use rank::{average_ranks, spearman};
+pub use texts::{TextSimilarity, embeddings, text_similarity};
 pub use words::{WordSimilarity, word_similarity};

@@ -14,6 +14,7 @@ mod source;
 mod validate;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -408,6 +409,9 @@ pub struct MeasureRecipe {
     /// writes it. Every other class is looked up by its name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub synsets: BTreeMap<String, String>,
+    /// A CLIP for the similarity of names, `path:DIR` in the layout of the Hugging Face hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
     /// Linear probes and class-incremental accuracy.
     #[serde(skip_serializing_if = "ProbeRecipe::is_default")]
     pub probe: ProbeRecipe,
@@ -458,6 +462,11 @@ pub enum ProbeWhen {
 }
 
 impl MeasureRecipe {
+    /// The folder of [`MeasureRecipe::clip`].
+    pub fn clip_folder(&self) -> Option<&Path> {
+        self.clip.as_deref()?.strip_prefix("path:").map(Path::new)
+    }
+
     const RESAMPLES: usize = 2_000;
 
     fn usual_resamples(resamples: &usize) -> bool {
@@ -472,6 +481,7 @@ impl Default for MeasureRecipe {
             permutations: 9_999,
             resamples: Self::RESAMPLES,
             synsets: BTreeMap::new(),
+            clip: None,
             probe: ProbeRecipe::default(),
         }
     }

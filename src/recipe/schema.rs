@@ -154,6 +154,7 @@ pub(super) const RECIPE: &[Field] = &[
             optional("permutations", Shape::Whole),
             optional("resamples", Shape::Whole),
             optional("synsets", Shape::Map(&Shape::Text)),
+            optional("clip", Shape::Text),
             optional("probe", PROBE),
         ]),
     ),
@@ -438,6 +439,7 @@ mod tests {
             "lora.alpha_pattern.qkv=1",
             "train.lwf.alpha=5",
             "task.0.head=first",
+            "measure.clip=path:clip",
         ]
         .into_iter()
         .map(String::from)

@@ -130,7 +130,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
             "did you mean `train.augment.rotate`?",
         ),
         (
-            "measure.zzz=3",
+            "measure.zzzzzz=3",
             "known here: measure.batch_size, measure.permutations",
         ),
         ("tasks.0.id=x", "did you mean `task`?"),

@@ -46,6 +46,15 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
     count("measure.probe.iterations", probe.iterations, MOST_STEPS)?;
     count("measure.probe.batch_size", probe.batch_size, MOST_IMAGES)?;
     positive("measure.probe.lr", probe.lr)?;
+    if let Some(clip) = &recipe.measure.clip
+        && recipe
+            .measure
+            .clip_folder()
+            .is_none_or(|f| f.as_os_str().is_empty())
+    {
+        let message = format!("= {clip:?} is not understood: write path:DIR");
+        return Err(Fault::at("measure.clip", message));
+    }
     synsets(recipe)?;
     loading(&recipe.data)?;
     let foundation = foundation(&recipe.foundation)?;

@@ -80,10 +80,12 @@ impl RunView {
                 similarity,
                 classes,
                 wordnet,
+                clip,
             } => self.with_training(*training, |t| {
                 t.similarity.clone_from(similarity);
                 t.context.clone_from(classes);
                 t.wordnet.clone_from(wordnet);
+                t.clip.clone_from(clip);
             }),
             Event::Step {
                 training,

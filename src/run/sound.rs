@@ -52,6 +52,7 @@ impl Soundness {
                 similarity,
                 classes,
                 wordnet,
+                clip,
             } => {
                 self.training(*training)?;
                 let n = self.classes(0);
@@ -59,7 +60,9 @@ impl Soundness {
                     let synsets = [w.class_synsets.len(), w.task_synsets.len()];
                     w.similarity.len() == n && synsets == [n; 2]
                 });
-                let fits = similarity.len() == n && classes.iter().all(|c| *c < n) && words;
+                let texts = clip.iter().all(|c| c.similarity.len() == n);
+                let fits =
+                    similarity.len() == n && classes.iter().all(|c| *c < n) && words && texts;
                 wrong_unless(fits, "a context of other classes than the foundation's")
             }
             Event::Watched {

@@ -52,5 +52,6 @@ fn about(training: &Training) -> About {
         similarity: training.similarity.clone(),
         classes: training.context.clone(),
         wordnet: training.wordnet.clone(),
+        clip: training.clip.clone(),
     }
 }

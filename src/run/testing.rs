@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{RunView, journal};
 use crate::lab::{Event, JOURNAL_VERSION, ProbedSet, Probes, Record};
-use crate::measure::{self, Counts, WordSimilarity};
+use crate::measure::{self, Counts, TextSimilarity, WordSimilarity};
 use crate::random::Key;
 
 /// `tests/fixtures/journal.jsonl`: a small run in which everything happens that can. Parity is learned and
@@ -38,12 +38,20 @@ pub fn whole_sample() -> Vec<Record> {
                 training: number,
                 similarity,
                 wordnet,
+                clip,
                 ..
             } => {
                 training = *number;
                 let words = [1, 5].contains(&training).then(|| words(similarity));
                 similarities.insert(training, (similarity.clone(), words.clone()));
                 *wordnet = words;
+                *clip = (training == 5).then(|| TextSimilarity {
+                    similarity: similarity
+                        .iter()
+                        .map(|s| 0.7 + (s * 10.0).round() / 100.0)
+                        .collect(),
+                    sha256: "00".into(),
+                });
             }
             Event::Evaluated {
                 test_set,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::lab::{BackboneSummary, Level, Probes, State, TestSet};
 use crate::lora::UpdateNorm;
-use crate::measure::{Contextual, Counts, WordSimilarity};
+use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
 use crate::recipe::Recipe;
 
 /// Everything that a run's journal says, up to the last record applied.
@@ -122,6 +122,8 @@ pub struct Training {
     pub context: Vec<usize>,
     /// Their similarity by WordNet, where the task has a word.
     pub wordnet: Option<WordSimilarity>,
+    /// Likewise by CLIP's text embeddings, where one is given.
+    pub clip: Option<TextSimilarity>,
     /// How it ended, or that it has not.
     pub end: TrainingEnd,
     /// Last checkpoint.

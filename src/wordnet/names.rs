@@ -73,6 +73,25 @@ impl Nouns {
         resolved
     }
 
+    /// A name in plain words: the first of its synonyms without the numbers around it, of a wnid or a synset the first
+    /// word.
+    pub fn plain(&self, name: &str) -> String {
+        if let Some(synset) = self.synset(name.trim()) {
+            return self.node(synset).name.0.replace('_', " ");
+        }
+        let first = name.split([',', ';']).next().unwrap_or_default();
+        let first = first.split(['(', '[']).next().unwrap_or_default();
+        let words = spaced(first).replace('_', " ");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let letters = |word: &&str| word.chars().any(|c| !c.is_ascii_digit());
+        let begin = words.iter().position(letters).unwrap_or(0);
+        let end = words
+            .iter()
+            .rposition(letters)
+            .map_or(words.len(), |i| i + 1);
+        words[begin..end].join(" ")
+    }
+
     /// The synsets of one name without synonyms, and the words found.
     fn words(&self, name: &str) -> Option<(String, &[Synset])> {
         let name = name.split(['(', '[']).next().unwrap_or_default();

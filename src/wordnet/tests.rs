@@ -139,6 +139,23 @@ fn names_of_data_sets_find_their_word() {
 }
 
 #[test]
+fn names_in_plain_words() {
+    for (name, plain) in [
+        ("sports_car, sport car", "sports car"),
+        ("001.Black_footed_Albatross", "Black footed Albatross"),
+        ("n04285008", "sports car"),
+        ("crane.n.05", "crane"),
+        ("maillot_1", "maillot"),
+        ("737-200", "737-200"),
+        ("7", "7"),
+        ("crane (bird)", "crane"),
+        ("", ""),
+    ] {
+        assert_eq!(nouns().unwrap().plain(name), plain, "{name}");
+    }
+}
+
+#[test]
 fn of_equally_similar_pairs_the_most_frequent_senses() {
     let nouns = nouns().unwrap();
     let bird = nouns.resolve("bird").synsets;

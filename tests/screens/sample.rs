@@ -300,6 +300,7 @@ impl Journal {
             similarity,
             classes,
             wordnet: None,
+            clip: None,
         });
     }
 
