@@ -103,6 +103,32 @@ Examples:
         #[arg(long, value_name = "DIR", conflicts_with = "out")]
         backbone: Option<PathBuf>,
     },
+    /// Measure a backbone on a data set, outside any run
+    #[command(after_help = "\
+Examples:
+  pentimento eval --backbone resnet50 --data photos --split test --logits out.safetensors
+  pentimento eval --backbone hub:timm/resnet18.a1_in1k --data imagenet:/data/imagenet --split val
+  pentimento eval --backbone runs/demo-s0-1 --data bundled:latin --classes latin.csv
+
+A folder of class folders holds SPLIT/CLASS/*.jpg, or CLASS/*.jpg with --split all. Labels follow label_names in the \
+backbone's config.json where it has them, else the sorted names of the class folders.")]
+    Eval(EvalArgs),
+    /// List a backbone's modules, and which of them get an adapter
+    #[command(after_help = "\
+Examples:
+  pentimento inspect bundled:glyph-vit
+  pentimento inspect hub:timm/resnet50.a1_in1k --targets conv3 --rank 4
+  pentimento inspect my-backbone --targets 'blocks\\.[0-5]\\..*'")]
+    Inspect {
+        /// bundled:NAME, hub:OWNER/NAME, or a folder in timm's hub layout
+        backbone: String,
+        /// A regex on the whole of a module's name, or default, qkv, all-linear, conv3, all-conv
+        #[arg(long, default_value = "default")]
+        targets: String,
+        /// Rank of the adapters
+        #[arg(long, default_value_t = 16)]
+        rank: usize,
+    },
     /// Train a backbone from scratch and store it in timm's hub layout
     #[command(after_help = "\
 Examples:
@@ -168,6 +194,41 @@ pub struct RunArgs {
     /// How what happens is written; with json, standard output is exactly the journal's lines
     #[arg(long, value_enum, default_value_t = Log::Plain)]
     pub log: Log,
+}
+
+/// `pentimento eval`
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// A folder in timm's hub layout, a run's folder, or bundled:NAME, hub:OWNER/NAME
+    #[arg(long, value_name = "DIR|SOURCE")]
+    pub backbone: String,
+    /// A head of a run, heads/NNN-STEP.safetensors; without it the pretrained classifier
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// A folder of class folders, or a source such as parquet:DIR, bundled:latin
+    #[arg(long, value_name = "FOLDER|SOURCE")]
+    pub data: String,
+    /// The split to measure; all for class folders without splits
+    #[arg(long, default_value = "test")]
+    pub split: String,
+    /// Which data set, where the source holds several
+    #[arg(long)]
+    pub config: Option<String>,
+    /// Write logits [images, classes] f32 and labels [images] i64
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub logits: Option<PathBuf>,
+    /// Write a line for each image: label, prediction, confidence
+    #[arg(long, value_name = "FILE.csv")]
+    pub predictions: Option<PathBuf>,
+    /// Write a line for each class: images, right answers, accuracy
+    #[arg(long, value_name = "FILE.csv")]
+    pub classes: Option<PathBuf>,
+    /// Images a batch; changes speed only
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch_size: u16,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
 /// Where to compute.

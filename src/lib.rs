@@ -40,6 +40,8 @@ pub mod export;
 
 pub mod session;
 
+pub mod eval;
+
 pub mod ui;
 
 pub mod cli;

@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use pentimento::cli::{Cli, Command, Log, RunArgs};
+use pentimento::cli::{Cli, Command, EvalArgs, Log, RunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format};
 use pentimento::lab::{self, open_device, write_backbone};
-use pentimento::recipe::{PretrainRecipe, Recipe, preset, presets, pretrain_presets};
+use pentimento::recipe::{
+    BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, presets, pretrain_presets,
+};
 use pentimento::run::{RunView, journal, standing};
 use pentimento::session::{Options, Reopen, Session};
-use pentimento::{Error, export, ui};
+use pentimento::{Error, eval, export, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
 /// the kernel, and page faults were a fifth of the time.
@@ -68,6 +70,12 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             ..
         }) => export_backbone(&run, &to),
         Some(Command::Export { run, out, .. }) => export(&run, out.as_deref()),
+        Some(Command::Eval(args)) => eval(&args),
+        Some(Command::Inspect {
+            backbone,
+            targets,
+            rank,
+        }) => inspect(&backbone, targets, rank),
         Some(Command::Pretrain {
             recipe,
             out,
@@ -186,6 +194,91 @@ fn fetch(recipe: &str, overrides: &[String]) -> anyhow::Result<ExitCode> {
     if places.is_empty() {
         eprintln!("pentimento: {} needs nothing from the hub", recipe.name);
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A backbone on a data set: accuracy, a table of the classes, and the files that were asked for.
+fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
+    let (device, _) = open_device(&args.device.device)?;
+    let request = eval::Request {
+        backbone: args.backbone.clone(),
+        head: args.head.clone(),
+        data: args.data.clone(),
+        split: args.split.clone(),
+        config: args.config.clone(),
+        batch_size: args.batch_size.into(),
+    };
+    let result = watched(|onlooker| eval::evaluate(&request, &device, onlooker))?;
+    if let Some(path) = &args.logits {
+        result.write_logits(path)?;
+    }
+    if let Some(path) = &args.predictions {
+        result.write_predictions(path)?;
+    }
+    if let Some(path) = &args.classes {
+        result.write_classes(path)?;
+    }
+    let mut out = std::io::stdout();
+    for (_, name, right, total) in result.per_class().filter(|c| c.3 > 0) {
+        let share = 100.0 * f64::from(right) / f64::from(total);
+        writeln!(
+            out,
+            "{share:6.2} %  {right:6} of {total:6}  {}",
+            name.escape_debug()
+        )?;
+    }
+    let (right, total) = (
+        result.counts.correct.iter().sum::<u32>(),
+        result.counts.total.iter().sum::<u32>(),
+    );
+    writeln!(
+        out,
+        "accuracy {:.4}  {right} of {total} images of {}",
+        result.counts.accuracy(),
+        args.data
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A backbone's modules, each with what an adapter would train there.
+fn inspect(backbone: &str, targets: String, rank: usize) -> anyhow::Result<ExitCode> {
+    let recipe = BackboneRecipe::from_argument(backbone);
+    let config = match lab::open_config(&recipe)? {
+        Some(config) => config,
+        None => watched(|onlooker| {
+            lab::open_backbone(&recipe, &candle_core::Device::Cpu, onlooker).map(|b| b.0)
+        })?,
+    };
+    let lora = LoraRecipe::of_rank(rank, targets);
+    let chosen = pentimento::lora::target_modules(&lora, &config)?;
+    let parameters = pentimento::backbone::parameters(&config)?;
+    let mut out = std::io::stdout();
+    let [c, h, w] = config.pretrained_cfg.input_size;
+    writeln!(
+        out,
+        "{}  {parameters} parameters without the classifier, {} classes, input {c}×{h}×{w}",
+        config.architecture, config.num_classes
+    )?;
+    let mut trained = 0;
+    for layer in pentimento::backbone::layers(&config)? {
+        let target = chosen.iter().find(|m| m.name == layer.name);
+        let note = match target {
+            Some(module) => {
+                trained += module.parameters;
+                format!("adapter {}", module.parameters)
+            }
+            None => String::new(),
+        };
+        let shape = format!("{:?}", layer.weight_shape());
+        writeln!(out, "{:36} {shape:20} {note}", layer.name)?;
+    }
+    writeln!(
+        out,
+        "{} of these modules match {:?}: {trained} trained parameters at rank {rank}, {:.3} % of the backbone",
+        chosen.len(),
+        lora.targets,
+        100.0 * trained as f64 / parameters as f64
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

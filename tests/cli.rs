@@ -218,7 +218,7 @@ fn overrides_with_a_mistake_are_refused_with_their_key() {
         ("task.1.id=parity", "is the name that an earlier task has"),
         (
             "task.0.data=folder:x",
-            "this version reads data from `bundled:NAME` only",
+            "`task.0.data`: x is no folder: name the one that holds the data set",
         ),
         ("task.0.context=digit", "\"digit\""),
         (

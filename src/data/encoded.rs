@@ -66,6 +66,13 @@ impl Encoded {
     }
 }
 
+impl Encoded {
+    /// What picture `i` is found by.
+    pub fn name(&self, i: usize) -> String {
+        self.source.name(i)
+    }
+}
+
 impl fmt::Debug for Encoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} encoded pictures", self.source.len())

@@ -76,6 +76,15 @@ impl Images {
         }
     }
 
+    /// What a user finds image `i` by: a path, a file and a row, or its number among those of a bundled set.
+    pub fn name(&self, i: usize) -> String {
+        match (&*self.store, self.picks.get(i)) {
+            (Store::Encoded(encoded), Some(&pick)) => encoded.name(pick),
+            (Store::Raw { .. }, Some(pick)) => pick.to_string(),
+            (_, None) => String::new(),
+        }
+    }
+
     /// The images whose label `rename` gives another one to.
     pub(super) fn relabelled(&self, rename: impl Fn(u32) -> Option<u32>) -> Self {
         let new: Vec<Option<u32>> = self.labels.iter().map(|&l| rename(l)).collect();

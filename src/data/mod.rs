@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::{DataSource, FoundationRecipe, LoadingRecipe, Recipe};
+use crate::recipe::{DataOptions, DataSource, FoundationRecipe, LoadingRecipe, Recipe};
 use crate::{Error, Result};
 
 pub use batches::{Batch, TrainBatches, eval_batches};
@@ -89,6 +89,20 @@ pub fn open_foundation(
     watch: &mut Watch,
 ) -> Result<(Arc<Dataset>, Vec<String>)> {
     open::foundation(foundation, loading, watch)
+}
+
+/// Opens the images of one source that accuracy is measured on, without its training images; also gives
+/// [`Opened::warnings`].
+///
+/// # Errors
+/// As [`open`].
+pub fn open_test(
+    data: &str,
+    options: &DataOptions,
+    loading: &LoadingRecipe,
+    watch: &mut Watch,
+) -> Result<(Dataset, Vec<String>)> {
+    open::test(data, options, loading, watch)
 }
 
 /// Checks what a recipe says of data beyond its own text, without reading much: that folders are there, that

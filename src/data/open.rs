@@ -72,6 +72,25 @@ pub(super) fn foundation(
     Ok((dataset, shelf.warnings))
 }
 
+/// Opens the test images of a source alone.
+pub(super) fn test(
+    data: &str,
+    options: &DataOptions,
+    loading: &LoadingRecipe,
+    watch: &mut Watch,
+) -> Result<(Dataset, Vec<String>)> {
+    let mut shelf = Shelf::new(loading);
+    let wish = Wish {
+        table: "data",
+        data,
+        options,
+        train: false,
+        part: None,
+    };
+    let dataset = shelf.open(&wish, Key::new(0), watch)?;
+    Ok((Arc::unwrap_or_clone(dataset), shelf.warnings))
+}
+
 /// What a table of a recipe asks for.
 struct Wish<'a> {
     table: &'a str,

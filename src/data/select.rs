@@ -2,9 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Dataset, Images};
-use crate::files;
+use super::{Class, Dataset, Images};
 use crate::random::Key;
+use crate::{Error, Result, files};
 
 impl Images {
     /// At most `n` images of each class, spread over the class's images.
@@ -40,6 +40,38 @@ impl Images {
 }
 
 impl Dataset {
+    /// The same with the classes of `names`, in their order; `whose` says whose names they are.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where a class is not among them.
+    pub fn labelled_by(self, names: &[String], whose: &str) -> Result<Self> {
+        let mut places = Vec::new();
+        for class in &self.classes {
+            let place = names.iter().position(|n| *n == class.name);
+            let place = place.and_then(|p| u32::try_from(p).ok());
+            places.push(place.ok_or_else(|| {
+                Error::input(format!(
+                    "the class {:?} of {} is not among the {} {whose}: rename it, or take the data that go with this \
+                     backbone",
+                    class.name,
+                    self.id,
+                    names.len()
+                ))
+            })?);
+        }
+        let rename = |label: u32| places.get(label as usize).copied();
+        let class = |name: &String| Class {
+            name: name.clone(),
+            group: String::new(),
+        };
+        Ok(Self {
+            train: self.train.relabelled(rename),
+            test: self.test.relabelled(rename),
+            classes: names.iter().map(class).collect(),
+            id: self.id,
+        })
+    }
+
     /// SHA-256 over class names, and of both splits sizes, pixels and labels, or what the files hold.
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();

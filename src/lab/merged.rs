@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use super::bench::{CHECKED_IMAGES, entry};
 use super::material::open_backbone;
 use super::resume::{Standing, check_files, load_update};
-use crate::backbone::{self, Backbone, Pass, Weights};
+use crate::backbone::{self, Backbone, Config, Pass, Weights};
 use crate::folder::RunFolder;
 use crate::lora::{self, Stack};
 use crate::progress::Onlooker;
@@ -29,17 +29,7 @@ pub fn write_backbone(
     onlooker: &mut dyn Onlooker,
 ) -> Result<()> {
     let device = Device::Cpu;
-    let (config, weights, _) = open_backbone(&recipe.backbone, &device, onlooker)?;
-    let layers = backbone::layers(&config)?;
-    let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
-    let mut stack = Stack::new(weights, &targets);
-    for row in &standing.rows {
-        check_files(from, &row.sha256)?;
-        if let Some(update) = load_update(from, &row.adapter, &device)? {
-            stack.push(entry(recipe.lora.mode, update))?;
-        }
-    }
-    let weights = stack.weights()?;
+    let (config, weights) = merged_backbone(recipe, standing, from, &device, onlooker)?;
     let compiled = Backbone::new(&config, &weights)?;
     let key = Key::new(0).named("check");
     let [c, h, w] = compiled.input_size();
@@ -57,4 +47,28 @@ pub fn write_backbone(
         &to.join("check.safetensors"),
         &backbone::to_safetensors(&check)?,
     )
+}
+
+/// The pretrained weights, the classifier's among them, with everything that a run merged into them.
+///
+/// # Errors
+/// As [`write_backbone`].
+pub fn merged_backbone(
+    recipe: &Recipe,
+    standing: &Standing,
+    from: &RunFolder,
+    device: &Device,
+    onlooker: &mut dyn Onlooker,
+) -> Result<(Config, Weights)> {
+    let (config, weights, _) = open_backbone(&recipe.backbone, device, onlooker)?;
+    let layers = backbone::layers(&config)?;
+    let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
+    let mut stack = Stack::new(weights, &targets);
+    for row in &standing.rows {
+        check_files(from, &row.sha256)?;
+        if let Some(update) = load_update(from, &row.adapter, device)? {
+            stack.push(entry(recipe.lora.mode, update))?;
+        }
+    }
+    Ok((config, stack.weights()?))
 }

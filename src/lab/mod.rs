@@ -27,7 +27,7 @@ pub use event::{
 };
 pub use machine::{Lab, Outcome};
 pub use material::{fetch, open_backbone, open_config};
-pub use merged::write_backbone;
+pub use merged::{merged_backbone, write_backbone};
 pub use pretraining::pretrain;
 pub use preview::{Preview, preview};
 pub use resume::{OpenTraining, Standing, StoredRow};

@@ -133,7 +133,7 @@ fn argmax(values: &[f32]) -> u32 {
 }
 
 /// The most likely class by these logits and its softmax probability, which is NaN where a logit is.
-pub(super) fn answer(logits: &[f32]) -> (u32, f32) {
+pub fn answer(logits: &[f32]) -> (u32, f32) {
     let class = argmax(logits);
     let best = logits
         .get(class as usize)

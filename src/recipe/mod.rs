@@ -174,6 +174,23 @@ impl TaskRecipe {
 }
 
 impl BackboneRecipe {
+    /// A source as it is typed: one with a scheme, or a folder in timm's hub layout.
+    pub fn from_argument(text: &str) -> Self {
+        let known = ["bundled:", "path:", "hub:", "file:"];
+        let has_scheme = known.iter().any(|scheme| text.starts_with(scheme));
+        Self {
+            source: if has_scheme {
+                text.to_owned()
+            } else {
+                format!("path:{text}")
+            },
+            image_size: None,
+            architecture: None,
+            model_args: Map::new(),
+            pretrained_cfg: Map::new(),
+        }
+    }
+
     /// The parsed source.
     ///
     /// # Errors
@@ -249,6 +266,20 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl LoraRecipe {
+    /// Adapters of one rank on these targets, everything else as it is by default.
+    pub fn of_rank(rank: usize, targets: String) -> Self {
+        Self {
+            mode: Mode::Merge,
+            rank,
+            alpha: None,
+            rslora: false,
+            rank_pattern: BTreeMap::new(),
+            alpha_pattern: BTreeMap::new(),
+            dropout: 0.0,
+            targets,
+        }
+    }
+
     /// Whether the backbone is frozen, so that only heads are trained.
     pub fn is_frozen(&self) -> bool {
         self.rank == 0 && !self.mode.is_full()

@@ -66,8 +66,9 @@ fn class_folders(split: &Path) -> Result<Vec<String>> {
     Ok(all)
 }
 
+/// The pictures of these splits in byte-wise order of their paths.
 fn pictures(root: &Path, splits: &[String], classes: &[String]) -> Result<Split> {
-    let (mut files, mut labels) = (Vec::new(), Vec::new());
+    let mut labelled = Vec::new();
     for split in splits {
         let split = root.join(split);
         for class in class_folders(&split)? {
@@ -77,17 +78,16 @@ fn pictures(root: &Path, splits: &[String], classes: &[String]) -> Result<Split>
                     split.join(class).display()
                 )));
             };
-            let mut found = Vec::new();
+            let (mut found, label) = (Vec::new(), label(index)?);
             walk(&split.join(class), 0, &mut found)?;
-            found.sort_unstable_by(|a, b| {
-                a.as_os_str()
-                    .as_encoded_bytes()
-                    .cmp(b.as_os_str().as_encoded_bytes())
-            });
-            labels.resize(labels.len() + found.len(), label(index)?);
-            files.extend(found);
+            labelled.extend(found.into_iter().map(|file| (file, label)));
         }
     }
+    labelled.sort_unstable_by(|(a, _), (b, _)| {
+        let (a, b) = (a.as_os_str(), b.as_os_str());
+        a.as_encoded_bytes().cmp(b.as_encoded_bytes())
+    });
+    let (files, labels) = labelled.into_iter().unzip();
     Ok(Split {
         held: Held::Encoded(Box::new(Files(files))),
         labels,
