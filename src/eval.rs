@@ -10,7 +10,7 @@ use crate::data::{self, Dataset, Transform};
 use crate::folder::RunFolder;
 use crate::lab::{merged_backbone, open_backbone};
 use crate::measure::{self, Counts};
-use crate::progress::{Onlooker, Progress, Unit};
+use crate::progress::{Onlooker, Progress};
 use crate::recipe::{BackboneRecipe, DataOptions, LoadingRecipe};
 use crate::run::{RunView, journal, standing};
 use crate::train::{Head, transform_spec};
@@ -100,12 +100,9 @@ pub fn evaluate(
         request.batch_size,
         &|| told.borrow().cancels(),
         &mut |done| {
-            told.borrow_mut().tell(&Progress {
-                what: format!("evaluating {}", request.data),
-                done: done as u64,
-                total: images.len() as u64,
-                unit: Unit::Images,
-            });
+            let what = format!("evaluating {}", request.data);
+            let progress = Progress::images(&what, done, images.len());
+            told.borrow_mut().tell(&progress);
         },
     )?;
     let logits = head.logits(&features.values)?.to_device(&Device::Cpu)?;
@@ -158,17 +155,8 @@ fn dataset_of(request: &Request, onlooker: &mut dyn Onlooker) -> Result<Dataset>
         Some(_) if !Path::new(&request.data).is_dir() => request.data.clone(),
         _ => format!("folder:{}", request.data),
     };
-    let mut watch = |what: &str, done: usize, total: usize| {
-        onlooker.tell(&Progress {
-            what: what.to_owned(),
-            done: done as u64,
-            total: total as u64,
-            unit: Unit::Images,
-        });
-        !onlooker.cancels()
-    };
     let (dataset, warnings) =
-        data::open_test(&source, &options, &LoadingRecipe::default(), &mut watch)?;
+        data::open_test(&source, &options, &LoadingRecipe::default(), onlooker)?;
     debug_assert!(warnings.is_empty(), "no bad image is allowed");
     Ok(dataset)
 }

@@ -159,6 +159,35 @@ impl Hub {
             .ok()
     }
 
+    /// Whether HF_HUB_OFFLINE forbids the network.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// The folder of the cache that holds what was fetched of a repository at its revision.
+    pub fn snapshot(&self, repo: &Repo) -> Option<PathBuf> {
+        let (client, repo) = (self.client.clone(), repo.clone());
+        let call = async move {
+            macro_rules! send {
+                ($repository:expr) => {
+                    $repository
+                        .snapshot_download()
+                        .maybe_revision(repo.revision)
+                        .local_files_only(true)
+                        .send()
+                        .await
+                };
+            }
+            match repo.kind {
+                Kind::Model => send!(client.model(repo.owner, repo.name)),
+                Kind::Dataset => send!(client.dataset(repo.owner, repo.name)),
+            }
+        };
+        wait(call, self.patience, &mut crate::progress::Nobody, "", None)
+            .ok()?
+            .ok()
+    }
+
     /// A file of a repository: the cache's where it is there, else downloaded into it and checked.
     ///
     /// # Errors
@@ -318,6 +347,9 @@ impl Hub {
             HFError::Io(e) => format!("{path} of {repo} cannot be written to the hub's cache: {e}"),
             HFError::RateLimited { .. } => {
                 format!("the hub asks to wait before {path} of {repo} is fetched: try again later")
+            }
+            HFError::Http { context } if context.status.as_u16() == 404 => {
+                format!("the hub has no {repo}: see whether the name is right on {page}")
             }
             // reqwest's own text hides the cause behind a chain.
             HFError::Request { source, .. } => {

@@ -25,6 +25,18 @@ pub struct Progress {
     pub unit: Unit,
 }
 
+impl Progress {
+    /// So many images done, of so many; 0 where that is not known.
+    pub fn images(what: &str, done: usize, total: usize) -> Self {
+        Self {
+            what: what.to_owned(),
+            done: done as u64,
+            total: total as u64,
+            unit: Unit::Images,
+        }
+    }
+}
+
 /// Waits for long work.
 pub trait Onlooker {
     /// Hears how far the work is; called often, so it returns at once.
@@ -41,6 +53,17 @@ impl Onlooker for Nobody {
 
     fn cancels(&self) -> bool {
         false
+    }
+}
+
+/// Hears nothing, and cancels when this says so.
+pub struct Until<'a>(pub &'a dyn Fn() -> bool);
+
+impl Onlooker for Until<'_> {
+    fn tell(&mut self, _: &Progress) {}
+
+    fn cancels(&self) -> bool {
+        (self.0)()
     }
 }
 

@@ -143,7 +143,7 @@ fn presets_that_do_not_exist_are_refused_with_the_nearest() {
     fs::create_dir(place.path().join("folder")).unwrap();
     place.refuses(
         &["run", "demos"],
-        "no preset and no file is called demos; did you mean `demo`? (presets: demo, demo-resnet, demo-scripts)",
+        "no preset and no file is called demos; did you mean `demo`? (presets: demo, demo-resnet, demo-scripts, cifar10-quick,",
     );
     place.refuses(
         &["run", "folder"],

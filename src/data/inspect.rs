@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::Watch;
 use super::decode::decode;
 use super::encoded::Pictures;
+use crate::progress::{Onlooker, Progress};
 use crate::{Error, Result};
 
 /// How long a cancel may go unnoticed.
@@ -17,12 +17,12 @@ const LOOK: Duration = Duration::from_millis(50);
 /// SHA-256 of the bytes of a picture that can be decoded, or why it cannot.
 pub(super) type Verdict = Result<[u8; 32], String>;
 
-/// Reads and decodes every picture on `threads` threads. `watch` is told how far it is and may end it.
+/// Reads and decodes every picture on `threads` threads. `onlooker` is told how far it is and may end it.
 pub(super) fn inspect(
     pictures: &dyn Pictures,
     threads: usize,
     what: &str,
-    watch: &mut Watch,
+    onlooker: &mut dyn Onlooker,
 ) -> Result<Vec<Verdict>> {
     let n = pictures.len();
     let verdict = |i: usize| -> Verdict {
@@ -58,7 +58,8 @@ pub(super) fn inspect(
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if !watch(what, seen, n) {
+            onlooker.tell(&Progress::images(what, seen, n));
+            if onlooker.cancels() {
                 left.store(true, Ordering::Relaxed);
                 break;
             }

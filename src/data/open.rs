@@ -1,13 +1,15 @@
 //! From a recipe to its data sets: listed, looked at, and cut down to what the recipe takes of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::encoded::{Budget, Encoded};
 use super::inspect::inspect;
 use super::listing::{self, Held, Listing, Request, Split};
-use super::{Class, Dataset, Images, Opened, Watch, bundled};
+use super::{Class, Dataset, Images, Opened, bundled};
+use crate::progress::{Onlooker, Progress};
 use crate::random::Key;
-use crate::recipe::{DataOptions, DataSource, FoundationRecipe, LoadingRecipe, Recipe};
+use crate::recipe::{DataOptions, DataSource, FoundationRecipe, Layout, LoadingRecipe, Recipe};
 use crate::{Error, Result};
 
 /// Threads that decode where the recipe leaves it open: more than these wait for the disk or hold memory.
@@ -16,7 +18,7 @@ const MOST_WORKERS: usize = 16;
 const NAMED: usize = 10;
 
 /// Opens what a recipe names; sources that several tasks name are read once.
-pub(super) fn all(recipe: &Recipe, watch: &mut Watch) -> Result<Opened> {
+pub(super) fn all(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Opened> {
     let foundation = &recipe.foundation;
     let tasks = || recipe.tasks.iter().map(|t| (t.data.as_str(), &t.options));
     let train = |data: &str, options| tasks().any(|(d, o)| d == data && Request::same(o, options));
@@ -29,7 +31,7 @@ pub(super) fn all(recipe: &Recipe, watch: &mut Watch) -> Result<Opened> {
         part: None,
     };
     let key = Key::new(recipe.seed).named("part");
-    let mut known = shelf.open(&known, key, watch)?;
+    let mut known = shelf.open(&known, key, onlooker)?;
     if let Some(id) = &foundation.id {
         Arc::make_mut(&mut known).id.clone_from(id);
     }
@@ -42,7 +44,7 @@ pub(super) fn all(recipe: &Recipe, watch: &mut Watch) -> Result<Opened> {
             train: true,
             part: task.part,
         };
-        learned.push(shelf.open(&wish, key, watch)?);
+        learned.push(shelf.open(&wish, key, onlooker)?);
     }
     Ok(Opened {
         foundation: known,
@@ -55,7 +57,7 @@ pub(super) fn all(recipe: &Recipe, watch: &mut Watch) -> Result<Opened> {
 pub(super) fn foundation(
     foundation: &FoundationRecipe,
     loading: &LoadingRecipe,
-    watch: &mut Watch,
+    onlooker: &mut dyn Onlooker,
 ) -> Result<(Arc<Dataset>, Vec<String>)> {
     let mut shelf = Shelf::new(loading);
     let wish = Wish {
@@ -65,7 +67,7 @@ pub(super) fn foundation(
         train: true,
         part: None,
     };
-    let mut dataset = shelf.open(&wish, Key::new(0), watch)?;
+    let mut dataset = shelf.open(&wish, Key::new(0), onlooker)?;
     if let Some(id) = &foundation.id {
         Arc::make_mut(&mut dataset).id.clone_from(id);
     }
@@ -77,7 +79,7 @@ pub(super) fn test(
     data: &str,
     options: &DataOptions,
     loading: &LoadingRecipe,
-    watch: &mut Watch,
+    onlooker: &mut dyn Onlooker,
 ) -> Result<(Dataset, Vec<String>)> {
     let mut shelf = Shelf::new(loading);
     let wish = Wish {
@@ -87,8 +89,26 @@ pub(super) fn test(
         train: false,
         part: None,
     };
-    let dataset = shelf.open(&wish, Key::new(0), watch)?;
+    let dataset = shelf.open(&wish, Key::new(0), onlooker)?;
     Ok((Arc::unwrap_or_clone(dataset), shelf.warnings))
+}
+
+/// Brings what a recipe names on the hub into its cache; gives where it lies.
+pub(super) fn fetch(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Vec<PathBuf>> {
+    let foundation = &recipe.foundation;
+    let tasks = recipe.tasks.iter().map(|t| (&t.data, &t.options, true));
+    let mut folders = Vec::new();
+    for (data, options, train) in
+        std::iter::once((&foundation.data, &foundation.options, false)).chain(tasks)
+    {
+        if let DataSource::Hub(repo) = DataSource::parse(data).map_err(Error::input)? {
+            let folder = listing::bring(&repo, options, train, onlooker)?;
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+    }
+    Ok(folders)
 }
 
 /// What a table of a recipe asks for.
@@ -125,14 +145,19 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    fn open(&mut self, wish: &Wish, key: Key, watch: &mut Watch) -> Result<Arc<Dataset>> {
+    fn open(&mut self, wish: &Wish, key: Key, onlooker: &mut dyn Onlooker) -> Result<Arc<Dataset>> {
         let source = DataSource::parse(wish.data)
             .map_err(|message| Error::input(format!("`{}.data` {message}", wish.table)))?;
         let whole = match &source {
             DataSource::Bundled(name) => Arc::unwrap_or_clone(bundled::open(name)?),
             DataSource::Local(layout, folder) => {
                 let request = Request::new(*layout, folder, wish.options, wish.train);
-                self.whole(request, &source, wish.data, watch)?
+                self.whole(request, &source, wish.data, onlooker)?
+            }
+            DataSource::Hub(repo) => {
+                let folder = listing::bring(repo, wish.options, wish.train, onlooker)?;
+                let request = Request::new(Layout::Parquet, &folder, wish.options, wish.train);
+                self.whole(request, &source, wish.data, onlooker)?
             }
         };
         let options = wish.options;
@@ -165,12 +190,13 @@ impl<'a> Shelf<'a> {
         request: Request,
         source: &DataSource,
         data: &str,
-        watch: &mut Watch,
+        onlooker: &mut dyn Onlooker,
     ) -> Result<Dataset> {
         if let Some((_, dataset)) = self.open.iter().find(|(known, _)| *known == request) {
             return Ok(dataset.clone());
         }
-        if !watch(&format!("listing {data}"), 0, 0) {
+        onlooker.tell(&Progress::images(&format!("listing {data}"), 0, 0));
+        if onlooker.cancels() {
             return Err(Error::Cancelled);
         }
         let Listing {
@@ -183,7 +209,7 @@ impl<'a> Shelf<'a> {
         let mut look = |split: Split, name: &str| -> Result<Images> {
             looked_at += split.labels.len();
             let what = format!("looking at the {name} images of {data}");
-            self.images(split, &what, &mut bad, watch)
+            self.images(split, &what, &mut bad, onlooker)
         };
         let dataset = Dataset {
             id: source.id(),
@@ -208,13 +234,13 @@ impl<'a> Shelf<'a> {
         split: Split,
         what: &str,
         bad: &mut Vec<String>,
-        watch: &mut Watch,
+        onlooker: &mut dyn Onlooker,
     ) -> Result<Images> {
         let pictures = match split.held {
             Held::Raw { size, pixels } => return Ok(Images::raw(size, pixels, split.labels)),
             Held::Encoded(pictures) => pictures,
         };
-        let verdicts = inspect(&*pictures, self.workers, what, watch)?;
+        let verdicts = inspect(&*pictures, self.workers, what, onlooker)?;
         let (mut picks, mut labels) = (Vec::new(), Vec::new());
         let mut digests = Vec::with_capacity(verdicts.len());
         for (i, (verdict, label)) in verdicts.into_iter().zip(split.labels).enumerate() {
@@ -320,7 +346,28 @@ mod tests {
     use super::*;
     use crate::data::testing::{colours, dataset, opened, png, recipe, refusal, write};
     use crate::data::{TrainBatches, Transform, TransformSpec, eval_batches};
+    use crate::progress::{Nobody, Until};
     use crate::recipe::Augment;
+
+    /// What was told, each thing once.
+    #[derive(Default)]
+    struct Told {
+        what: Vec<String>,
+        last: Option<Progress>,
+    }
+
+    impl Onlooker for Told {
+        fn tell(&mut self, progress: &Progress) {
+            if self.what.last() != Some(&progress.what) {
+                self.what.push(progress.what.clone());
+            }
+            self.last = Some(progress.clone());
+        }
+
+        fn cancels(&self) -> bool {
+            false
+        }
+    }
 
     /// Forty training pictures and ten test pictures of two classes, in a folder.
     fn folder() -> tempfile::TempDir {
@@ -400,7 +447,7 @@ mod tests {
                 train: true,
                 part: None,
             };
-            let data = shelf.open(&wish, Key::new(0), &mut |_, _, _| true).unwrap();
+            let data = shelf.open(&wish, Key::new(0), &mut Nobody).unwrap();
             let batches = || -> Vec<_> {
                 eval_batches(&data.test, &transform, 4)
                     .map(Result::unwrap)
@@ -443,15 +490,9 @@ mod tests {
         let open = |seed: u64| {
             let mut all = overrides.clone();
             all.push(format!("seed={seed}"));
-            let mut told = Vec::new();
-            let mut watch = |what: &str, _, _| {
-                if told.last().is_none_or(|last| last != what) {
-                    told.push(what.to_owned());
-                }
-                true
-            };
-            let opened = super::all(&Recipe::load("demo", &all).unwrap(), &mut watch).unwrap();
-            assert_eq!(told.len(), 3, "{told:?}");
+            let mut told = Told::default();
+            let opened = super::all(&Recipe::load("demo", &all).unwrap(), &mut told).unwrap();
+            assert_eq!(told.what.len(), 3, "{:?}", told.what);
             opened.tasks
         };
         let tasks = open(1);
@@ -498,26 +539,20 @@ mod tests {
     fn opening_tells_how_far_it_is_and_can_be_ended() {
         let dir = folder();
         let recipe = recipe("folder", dir.path(), &["data.workers=2"]);
-        let mut told = Vec::new();
-        super::all(&recipe, &mut |what, done, of| {
-            told.push((what.to_owned(), done, of));
-            true
-        })
-        .unwrap();
-        let (what, done, of) = told.last().unwrap();
+        let mut told = Told::default();
+        super::all(&recipe, &mut told).unwrap();
+        let last = told.last.unwrap();
         assert!(
-            what.contains("looking at the test images of folder:"),
-            "{what}"
+            last.what.contains("looking at the test images of folder:"),
+            "{last:?}"
         );
-        assert_eq!((*done, *of), (10, 10));
+        assert_eq!((last.done, last.total), (10, 10));
         for end in [0, 1, 20, 50] {
-            let mut asked = 0;
-            let result = super::all(&recipe, &mut |_, _, _| {
-                asked += 1;
-                asked <= end
-            });
+            let asked = std::cell::Cell::new(0);
+            let patience = || asked.replace(asked.get() + 1) >= end;
+            let result = super::all(&recipe, &mut Until(&patience));
             assert!(matches!(result, Err(Error::Cancelled)), "{end}");
-            assert_eq!(asked, end + 1);
+            assert_eq!(asked.get(), end + 1);
         }
     }
 
@@ -530,7 +565,7 @@ mod tests {
         overrides.extend((0..3).map(|i| format!("task.{i}.context=[]")));
         let recipe = Recipe::load("demo", &overrides).unwrap();
         crate::data::check(&recipe).unwrap();
-        let opened = super::all(&recipe, &mut |_, _, _| true).unwrap();
+        let opened = super::all(&recipe, &mut Nobody).unwrap();
         assert_eq!(opened.foundation.id, "known");
         assert_eq!(
             (opened.foundation.train.len(), opened.foundation.test.len()),

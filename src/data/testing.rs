@@ -101,7 +101,10 @@ pub fn recipe(scheme: &str, folder: &Path, overrides: &[&str]) -> Recipe {
 
 /// Opens that recipe.
 pub fn opened(scheme: &str, folder: &Path, overrides: &[&str]) -> Result<Opened> {
-    open(&recipe(scheme, folder, overrides), &mut |_, _, _| true)
+    open(
+        &recipe(scheme, folder, overrides),
+        &mut crate::progress::Nobody,
+    )
 }
 
 /// The data of its last task.

@@ -8,7 +8,7 @@ use candle_core::Device;
 use crate::backbone::{self, Config, Layer, Weights};
 use crate::data::{self, Dataset, Transform};
 use crate::hub::{Hub, Repo};
-use crate::progress::{Onlooker, Progress, Unit};
+use crate::progress::Onlooker;
 use crate::recipe::{BackboneRecipe, BackboneSource, Recipe};
 use crate::train::{self, Head};
 use crate::{Error, Result, files};
@@ -44,20 +44,11 @@ impl Material {
         let foundation_head = Head::pretrained(&config, &weights)?;
         weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
         data::check(recipe)?;
-        let mut watch = |what: &str, done: usize, total: usize| {
-            onlooker.tell(&Progress {
-                what: what.to_owned(),
-                done: done as u64,
-                total: total as u64,
-                unit: Unit::Images,
-            });
-            !onlooker.cancels()
-        };
         let data::Opened {
             foundation,
             tasks,
             warnings,
-        } = data::open(recipe, &mut watch)?;
+        } = data::open(recipe, onlooker)?;
         same_classes(recipe, &tasks)?;
         let classes = foundation_head.classes();
         if classes != foundation.classes.len() {
@@ -190,6 +181,7 @@ pub fn fetch(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Vec<PathBuf
     if let BackboneSource::Hub(repo) = recipe.backbone.parse()? {
         brought.push(fetch_backbone(&repo, onlooker)?);
     }
+    brought.extend(data::fetch(recipe, onlooker)?);
     Ok(brought)
 }
 

@@ -7,6 +7,7 @@ use candle_core::Device;
 use super::bench::{CHECKED_IMAGES, input_of, spread};
 use crate::backbone::{self, Backbone, Pass};
 use crate::measure::{self, Counts};
+use crate::progress::Until;
 use crate::recipe::PretrainRecipe;
 use crate::train::{self, Head, PretrainReport};
 use crate::{Result, data, files};
@@ -20,8 +21,7 @@ pub fn pretrain(
     cancel: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&PretrainReport),
 ) -> Result<Counts> {
-    let mut watch = |_: &str, _, _| !cancel();
-    let (dataset, _) = data::open_foundation(&recipe.foundation, &recipe.data, &mut watch)?;
+    let (dataset, _) = data::open_foundation(&recipe.foundation, &recipe.data, &mut Until(cancel))?;
     let (config, weights) = train::pretrain(recipe, &dataset, device, cancel, progress)?;
     let head = Head::pretrained(&config, &weights)?;
     let compiled = Backbone::new(&config, &weights)?;

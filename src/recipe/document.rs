@@ -20,11 +20,13 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// Parses `text`, applies the overrides in order, and checks keys and types.
+    /// Parses `text`, puts it through `inherit` with its origin, applies the overrides in order, and checks keys and
+    /// types.
     pub fn new(
         fields: &'static [Field],
         text: &str,
         origin: &str,
+        inherit: fn(Table, &str) -> Result<Table>,
         overrides: &[String],
     ) -> Result<Self> {
         let unreadable = |e: toml::de::Error| {
@@ -39,7 +41,7 @@ impl Document {
         let mut lines = BTreeMap::new();
         locate(text, spanned.get_ref(), "", &mut lines);
         let mut document = Self {
-            tree: text.parse::<Table>().map_err(unreadable)?,
+            tree: inherit(text.parse::<Table>().map_err(unreadable)?, origin)?,
             origin: origin.into(),
             lines,
             overridden: Vec::new(),

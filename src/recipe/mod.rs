@@ -86,7 +86,7 @@ impl Recipe {
     /// # Errors
     /// [`crate::Error::Input`], one sentence with the key and, for the text's own keys, the line.
     pub fn from_toml(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
-        let document = Document::new(schema::RECIPE, text, origin, overrides)?;
+        let document = Document::new(schema::RECIPE, text, origin, presets::inherit, overrides)?;
         let recipe: Self = document.typed()?;
         validate::recipe(&recipe).map_err(|fault| document.error(&fault))?;
         Ok(recipe)

@@ -1,6 +1,9 @@
 //! The presets in the binary, and how a name or a path becomes TOML text.
 
 use std::path::Path;
+use std::sync::LazyLock;
+
+use toml::{Table, Value};
 
 use super::document::read_file;
 use super::nearest::nearest;
@@ -24,16 +27,70 @@ macro_rules! preset {
     };
 }
 
-const PRESETS: &[Preset] = &[
+/// Files of presets/, each a preset.
+const EXPERIMENTS: [Preset; 12] = [
     preset!("demo"),
     preset!("demo-resnet"),
     preset!("demo-scripts"),
+    preset!("cifar10-quick"),
+    preset!("paper-vit-short"),
+    preset!("paper-vit-order2"),
+    preset!("paper-vit-long"),
+    preset!("paper-vit-long-80-20"),
+    preset!("paper-resnet-short"),
+    preset!("paper-resnet-order2"),
+    preset!("paper-resnet-long"),
+    preset!("paper-resnet-long-80-20"),
 ];
+
+/// What is changed in each of the study's presets to make another: `paper-vit-short-drop`.
+const VARIANTS: [(&str, &str, &str); 4] = [
+    (
+        "drop",
+        "stored adapters instead of merges",
+        include_str!("../../presets/variants/drop.toml"),
+    ),
+    (
+        "full",
+        "full rank",
+        include_str!("../../presets/variants/full.toml"),
+    ),
+    (
+        "full-reset",
+        "full rank, from the pretrained weights each time",
+        include_str!("../../presets/variants/full-reset.toml"),
+    ),
+    (
+        "lwf",
+        "with Learning without Forgetting",
+        include_str!("../../presets/variants/lwf.toml"),
+    ),
+];
+
+static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+    let mut all = EXPERIMENTS.to_vec();
+    let study = EXPERIMENTS.iter().filter(|p| p.name.starts_with("paper-"));
+    all.extend(study.flat_map(|base| {
+        VARIANTS.map(|(variant, what, changes)| {
+            let name = format!("{}-{variant}", base.name);
+            let text = format!(
+                "extends = {:?}\nname = {name:?}\ndescription = \"{}, {what}\"\n\n{changes}",
+                base.name, base.name
+            );
+            // Made once, and kept to the end.
+            Preset {
+                name: name.leak(),
+                text: text.leak(),
+            }
+        })
+    }));
+    all
+});
 const PRETRAIN_PRESETS: &[Preset] = &[preset!("glyph-vit"), preset!("glyph-resnet")];
 
 /// The experiments; `demo` is first.
 pub fn presets() -> &'static [Preset] {
-    PRESETS
+    &PRESETS
 }
 
 /// The pretrainings that made the bundled backbones.
@@ -46,16 +103,82 @@ pub fn pretrain_presets() -> &'static [Preset] {
 /// # Errors
 /// [`Error::Input`] that lists all names.
 pub fn preset(name: &str) -> Result<Preset> {
-    let all = || PRESETS.iter().chain(PRETRAIN_PRESETS);
+    let all = || presets().iter().chain(PRETRAIN_PRESETS);
     all().find(|p| p.name == name).copied().ok_or_else(|| {
         let names: Vec<_> = all().map(|p| p.name).collect();
         Error::input(format!(
             "no preset is called {}{} (presets: {})",
             name.escape_debug(),
             meant(name, &names),
-            names.join(", ")
+            listed(&names)
         ))
     })
+}
+
+/// The first names, and where the others are.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 6;
+    let more = if names.len() > SHOWN {
+        ", …: `pentimento presets` lists all"
+    } else {
+        ""
+    };
+    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+/// Presets that extend one another.
+const DEEPEST: usize = 8;
+
+/// What a preset that `extends` another says, with what it does not say from there. Tables are merged key by key; lists,
+/// the sequence of tasks among them, are replaced; `train.steps` takes `train.epochs` away, and the reverse.
+pub(super) fn inherit(tree: Table, origin: &str) -> Result<Table> {
+    inherit_to(tree, origin, DEEPEST)
+}
+
+fn inherit_to(mut tree: Table, origin: &str, deep: usize) -> Result<Table> {
+    let base = match tree.remove("extends") {
+        None => return Ok(tree),
+        Some(Value::String(base)) => base,
+        Some(other) => {
+            return Err(Error::input(format!(
+                "{origin}: `extends` must be the name of a preset or a TOML file, not {other}"
+            )));
+        }
+    };
+    let Some(deep) = deep.checked_sub(1) else {
+        return Err(Error::input(format!(
+            "{origin}: `extends` goes round in circles, or through more than {DEEPEST} presets"
+        )));
+    };
+    let (text, base_origin) = find(Kind::Experiment, &base).map_err(|e| match e {
+        Error::Input(text) => Error::input(format!("{origin}: `extends`: {text}")),
+        other => other,
+    })?;
+    let parsed: Table = text.parse().map_err(|e: toml::de::Error| {
+        Error::input(format!("{base_origin}: this is not TOML: {}", e.message()))
+    })?;
+    let mut merged = inherit_to(parsed, &base_origin, deep)?;
+    merge(&mut merged, tree);
+    Ok(merged)
+}
+
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        let other = match key.as_str() {
+            "steps" => Some("epochs"),
+            "epochs" => Some("steps"),
+            _ => None,
+        };
+        if let Some(other) = other {
+            base.remove(other);
+        }
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(over)) => merge(inner, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
 }
 
 fn meant(name: &str, names: &[&str]) -> String {
@@ -73,7 +196,7 @@ pub(super) enum Kind {
 impl Kind {
     fn own(self) -> &'static [Preset] {
         match self {
-            Self::Experiment => PRESETS,
+            Self::Experiment => presets(),
             Self::Pretraining => PRETRAIN_PRESETS,
         }
     }
@@ -97,7 +220,7 @@ pub(super) fn find(kind: Kind, preset_or_path: &str) -> Result<(String, String)>
     }
     let (other, hint) = match kind {
         Kind::Experiment => (PRETRAIN_PRESETS, "a pretraining: use `pentimento pretrain`"),
-        Kind::Pretraining => (PRESETS, "an experiment: use `pentimento run`"),
+        Kind::Pretraining => (presets(), "an experiment: use `pentimento run`"),
     };
     if named(other).is_some() {
         return Err(Error::input(format!("{shown} is {hint}")));
@@ -106,7 +229,7 @@ pub(super) fn find(kind: Kind, preset_or_path: &str) -> Result<(String, String)>
     let meant = meant(preset_or_path, &names);
     Err(Error::input(format!(
         "no preset and no file is called {shown}{meant} (presets: {})",
-        names.join(", ")
+        listed(&names)
     )))
 }
 
@@ -139,6 +262,72 @@ mod tests {
             (&resnet.tasks, &resnet.train, &resnet.lora)
         );
         assert_eq!((demo.lora.rank, demo.tasks.len()), (16, 5));
+    }
+
+    #[test]
+    fn the_studys_presets_are_the_protocols() {
+        let load = |name: &str| Recipe::load(name, &[]).unwrap();
+        let ids = |name: &str| {
+            let tasks = load(name).tasks;
+            let ids: Vec<String> = tasks.iter().map(|t| t.column().to_owned()).collect();
+            ids.join(" ")
+        };
+        assert_eq!(ids("paper-vit-short"), "cars flowers aircraft birds");
+        assert_eq!(ids("paper-resnet-order2"), "aircraft birds flowers cars");
+        let twice = "cars flowers aircraft birds cars flowers aircraft birds";
+        assert_eq!(ids("paper-resnet-long-80-20"), twice);
+        let order2 = load("paper-vit-order2");
+        let epochs = |i| order2.budget(i).steps(1);
+        assert_eq!([0, 1, 2, 3].map(epochs), [40, 40, 60, 20]);
+        let long = load("paper-vit-long-80-20-lwf");
+        assert_eq!(
+            (long.tasks[1].part, long.tasks[5].part),
+            (Some([0.0, 0.8]), Some([0.8, 1.0]))
+        );
+        assert!(long.train.lwf.is_some() && long.train.epochs.is_some());
+        let full = load("paper-resnet-short-full");
+        assert!(full.lora.mode.is_full() && full.train.weight_decay == 0.0);
+        assert_eq!(full.backbone.source, "hub:timm/resnet50.a1_in1k");
+        assert_eq!(presets().len(), 12 + 8 * 4);
+    }
+
+    #[test]
+    fn a_preset_of_ones_own_extends_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let mine = write(
+            "mine.toml",
+            "extends = \"demo\"\nname = \"mine\"\n[train]\nepochs = 2\n[lora]\nrank = 2\n",
+        );
+        let recipe = Recipe::load(&mine, &["lora.alpha=1".into()]).unwrap();
+        let demo = Recipe::load("demo", &[]).unwrap();
+        assert_eq!((recipe.tasks, recipe.backbone), (demo.tasks, demo.backbone));
+        assert_eq!((recipe.lora.rank, recipe.lora.alpha), (2, Some(1.0)));
+        assert_eq!((recipe.train.steps, recipe.lora.dropout), (None, 0.1));
+        let round = write("round.toml", "");
+        write(
+            "round.toml",
+            &format!("extends = {round:?}\nname = \"x\"\n"),
+        );
+        for (text, want) in [
+            ("extends = \"dmeo\"", "did you mean `demo`?"),
+            (
+                "extends = 3",
+                "must be the name of a preset or a TOML file, not 3",
+            ),
+            (
+                format!("extends = {round:?}").as_str(),
+                "goes round in circles",
+            ),
+        ] {
+            let error = Recipe::from_toml(text, "mine.toml", &[]).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(want), "{error}");
+        }
     }
 
     #[test]
@@ -197,7 +386,7 @@ mod tests {
     fn loading_finds_presets_and_files_and_says_what_else_it_found() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mine.toml");
-        std::fs::write(&path, super::PRESETS[0].text).unwrap();
+        std::fs::write(&path, presets()[0].text).unwrap();
         assert_eq!(
             Recipe::load(path.to_str().unwrap(), &[]).unwrap().name,
             "demo"
@@ -208,7 +397,7 @@ mod tests {
             (dir.path().to_str().unwrap(), "is a folder"),
             (
                 "dmeo",
-                "did you mean `demo`? (presets: demo, demo-resnet, demo-scripts)",
+                "did you mean `demo`? (presets: demo, demo-resnet, demo-scripts, cifar10-quick, paper-vit-short,",
             ),
             (
                 "nothing-like-it.toml",

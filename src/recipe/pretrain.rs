@@ -57,7 +57,13 @@ impl PretrainRecipe {
     /// # Errors
     /// [`crate::Error::Input`], one sentence with the key and, for the text's own keys, the line.
     pub fn from_toml(text: &str, origin: &str, overrides: &[String]) -> Result<Self> {
-        let document = Document::new(schema::PRETRAIN, text, origin, overrides)?;
+        let document = Document::new(
+            schema::PRETRAIN,
+            text,
+            origin,
+            |tree, _| Ok(tree),
+            overrides,
+        )?;
         let recipe: Self = document.typed()?;
         validate::pretrain(&recipe).map_err(|fault| document.error(&fault))?;
         Ok(recipe)

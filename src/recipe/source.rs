@@ -27,6 +27,8 @@ pub enum DataSource {
     Bundled(String),
     /// On disk, in one of the known layouts.
     Local(Layout, PathBuf),
+    /// On the hub, in parquet files.
+    Hub(Repo),
 }
 
 /// How a data set lies on disk. Paths are relative to its folder.
@@ -84,10 +86,12 @@ impl DataSource {
         let layout = |scheme| Layout::ALL.iter().find(|(name, _)| *name == scheme);
         match text.split_once(':') {
             Some(("bundled", name)) => Ok(Self::Bundled(known(name, &BUNDLED_DATA, "data set")?)),
-            Some(("hub", _)) => Err(format!(
-                "= {text:?} is not readable yet: this version reads data from `bundled:NAME` and from folders on disk ({})",
-                schemes()
-            )),
+            Some(("hub", repo)) => match Repo::parse(Kind::Dataset, repo) {
+                Some(repo) => Ok(Self::Hub(repo)),
+                None => Err(format!(
+                    "= {text:?} names no data set of the hub: write `hub:OWNER/NAME`, or `hub:OWNER/NAME@REVISION`"
+                )),
+            },
             Some((scheme, folder)) if let Some((_, layout)) = layout(scheme) => {
                 if folder.is_empty() {
                     return Err(format!("= {text:?} names no folder: write `{scheme}:DIR`"));
@@ -95,7 +99,7 @@ impl DataSource {
                 Ok(Self::Local(*layout, folder.into()))
             }
             _ => Err(format!(
-                "= {text:?} names no source: write `bundled:NAME` with one of {}, or LAYOUT:DIR with one of {}",
+                "= {text:?} names no source: write `bundled:NAME` with one of {}, or LAYOUT:DIR with one of {}, or `hub:OWNER/NAME`",
                 BUNDLED_DATA.join(", "),
                 schemes()
             )),
@@ -104,11 +108,11 @@ impl DataSource {
 
     /// What the data set is called in matrices and files, in their letters.
     pub fn id(&self) -> String {
-        let folder = match self {
+        let name = match self {
             Self::Bundled(name) => return name.clone(),
-            Self::Local(_, folder) => folder,
+            Self::Local(_, folder) => folder.file_name().unwrap_or_default().to_string_lossy(),
+            Self::Hub(repo) => repo.name.as_str().into(),
         };
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let name: String = name
             .chars()
@@ -203,7 +207,7 @@ mod tests {
     #[test]
     fn other_sources_are_refused_by_their_kind() {
         for (text, want) in [
-            ("hub:a/b", "is not readable yet"),
+            ("hub:a", "names no data set of the hub"),
             ("folder:", "names no folder: write `folder:DIR`"),
             ("s3:greek", "or LAYOUT:DIR with one of folder, parquet"),
             ("greek", "names no source"),

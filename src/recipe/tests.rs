@@ -235,8 +235,8 @@ fn impossible_values_are_refused_by_their_key() {
         ("task.0.head=a/b", "`task.0.head` = \"a/b\" cannot name"),
         ("task=[]", "at least one [[task]]"),
         (
-            "task.0.data=hub:a/b",
-            "`task.0.data` = \"hub:a/b\" is not readable yet",
+            "task.0.data=hub:a",
+            "`task.0.data` = \"hub:a\" names no data set of the hub",
         ),
         (
             "foundation.data=glyphs",

@@ -328,6 +328,7 @@ fn source(table: &str, data: &str, options: &DataOptions) -> Result<DataSource, 
     let layout = match &source {
         DataSource::Bundled(_) => None,
         DataSource::Local(layout, _) => Some(*layout),
+        DataSource::Hub(_) => Some(Layout::Parquet),
     };
     let parquet = layout == Some(Layout::Parquet);
     let aircraft = layout == Some(Layout::Aircraft);

@@ -317,3 +317,60 @@ fn the_environment_is_heard() {
         ],
     );
 }
+
+fn parquet(split: &str) -> Vec<u8> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = format!("{split}-00000-of-00001.parquet");
+    std::fs::read(root.join("tests/fixtures/parquet").join(name)).unwrap()
+}
+
+#[test]
+fn a_data_set_is_fetched_by_the_splits_that_are_needed_and_then_learned_offline() {
+    let world = World::with(How::Large);
+    for (split, how) in [
+        ("train", How::Large),
+        ("test", How::Small),
+        ("extra", How::Large),
+    ] {
+        let bytes = match split {
+            "extra" => vec![0; 100],
+            split => parquet(split),
+        };
+        let path = format!("data/{split}-00000-of-00001.parquet");
+        world.server.put_data("me/shades", &path, &bytes, how);
+    }
+    world
+        .server
+        .put_data("me/shades", "README.md", b"shades", How::Small);
+    let recipe = world.dir.path().join("one.toml");
+    std::fs::write(&recipe, ONE_TASK).unwrap();
+    let set = [
+        "--set",
+        "task.0.id=shades",
+        "--set",
+        "task.0.data=hub:me/shades",
+    ];
+    let mut fetch = world.command(&["fetch", "one.toml"]);
+    let fetched = fetch.args(set).output().unwrap();
+    assert!(fetched.status.success(), "{}", stderr(&fetched));
+    let told = String::from_utf8_lossy(&fetched.stdout).into_owned();
+    assert!(told.contains("datasets--me--shades"), "{told}");
+    let asked = world.server.requests();
+    let of = |part: &str| asked.iter().filter(|r| r.contains(part)).count();
+    assert_eq!((of("extra-00000"), of("README")), (0, 0), "{asked:?}");
+    assert!(of("train-00000") > 0 && of("test-00000") > 0, "{asked:?}");
+    // Offline, without a wait, from what was brought.
+    let mut run = world.command(&["run", "one.toml", "--device", "cpu", "--out", "R"]);
+    run.args(set).env("HF_HUB_OFFLINE", "1");
+    let output = run.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(world.server.requests(), asked);
+    let matrix = std::fs::read_to_string(world.dir.path().join("R/export/matrix.csv")).unwrap();
+    assert!(
+        matrix.contains("after_index,after_task,latin,shades"),
+        "{matrix}"
+    );
+    // Another one is not there, and says so.
+    let mut other = world.command(&["fetch", "one.toml", "--set", "task.0.data=hub:me/nothing"]);
+    refused(&other.output().unwrap(), &["the hub has no", "me/nothing"]);
+}

@@ -62,6 +62,28 @@ impl Server {
         self.files.lock().unwrap().insert(at, (bytes.to_vec(), how));
     }
 
+    /// Puts a file into a data set, whose tree lists it.
+    pub fn put_data(&self, repo: &str, path: &str, bytes: &[u8], how: How) {
+        self.put(&format!("datasets/{repo}"), path, bytes, how);
+    }
+
+    /// The tree of a repository as the hub lists it, if there is such a repository.
+    fn tree(&self, path: &str) -> Option<String> {
+        let repo = path.strip_prefix("api/")?.split_once("/tree/main")?.0;
+        let prefix = format!("{repo}/resolve/main/");
+        let files = self.files.lock().unwrap();
+        let entries: Vec<serde_json::Value> = files
+            .iter()
+            .filter_map(|(at, (bytes, _))| {
+                let path = at.strip_prefix(&prefix)?;
+                Some(serde_json::json!({
+                    "type": "file", "path": path, "size": bytes.len(), "oid": "0".repeat(40)
+                }))
+            })
+            .collect();
+        (!entries.is_empty()).then(|| serde_json::Value::from(entries).to_string())
+    }
+
     /// `METHOD path token`, in order.
     pub fn requests(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
@@ -110,6 +132,14 @@ impl Server {
 
     /// Whether the connection goes on.
     fn answer(&self, out: &mut TcpStream, method: &str, path: &str) -> bool {
+        if let Some(tree) = self.tree(path) {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                tree.len()
+            );
+            return out.write_all(head.as_bytes()).is_ok()
+                && out.write_all(tree.as_bytes()).is_ok();
+        }
         let elsewhere = path.strip_prefix("elsewhere/");
         let found = self
             .files

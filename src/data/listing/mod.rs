@@ -2,6 +2,7 @@
 
 mod flowers;
 mod folder;
+mod hub;
 mod idx;
 mod mat;
 mod parquet;
@@ -9,6 +10,8 @@ mod torchvision;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub(super) use hub::bring;
 
 use super::encoded::{Budget, Pictures};
 use crate::recipe::{DataOptions, Layout};

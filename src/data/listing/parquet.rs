@@ -2,7 +2,7 @@
 //!
 //! Class names stand in the file's metadata under `huggingface`, as JSON: `info.features.COLUMN.names`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Held, Listing, Request, Split};
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 mod layout;
 mod shards;
 
-use layout::{Place, place};
+pub(super) use layout::{Place, place};
 use shards::{Columns, Labels, Rows, Shard};
 
 pub(super) fn list(request: &Request, budget: &Arc<Budget>) -> Result<Listing> {
@@ -33,9 +33,7 @@ fn read(
     let root = request.folder.display();
     let config = config(request, files)?;
     let files: Vec<_> = files.iter().filter(|p| p.config == config).collect();
-    let has = |split: &str| files.iter().any(|place| place.split == split);
-    let tests: &[&str] = &["test", "validation", "val", "valid"];
-    let [train, test] = request.splits([&["train"], tests], has);
+    let [train, test] = splits(request, &files);
     let mut splits: Vec<&str> = files.iter().map(|p| p.split.as_str()).collect();
     splits.sort_unstable();
     splits.dedup();
@@ -99,6 +97,54 @@ fn read(
         test: split((test_rows, test_labels))?,
         classes,
     })
+}
+
+/// Names of the training splits and of the test splits.
+fn splits(request: &Request, files: &[&Place]) -> [Option<Vec<String>>; 2] {
+    let has = |split: &str| files.iter().any(|place| place.split == split);
+    let tests: &[&str] = &["test", "validation", "val", "valid"];
+    request.splits([&["train"], tests], has)
+}
+
+/// Those of the files that are asked for. What is missing is said by [`read`].
+pub(super) fn needed<'a>(request: &Request, files: &'a [Place]) -> Result<Vec<&'a Place>> {
+    let config = config(request, files)?;
+    let files: Vec<_> = files.iter().filter(|p| p.config == config).collect();
+    let [train, test] = splits(request, &files);
+    let mut wanted = test.unwrap_or_default();
+    if request.train {
+        wanted.extend(train.unwrap_or_default());
+    }
+    Ok(files
+        .into_iter()
+        .filter(|place| wanted.contains(&place.split))
+        .collect())
+}
+
+/// Whether a folder holds every file that is asked for. Files that do not say how many belong together are taken for
+/// all only if `trusting`.
+pub(super) fn is_complete(request: &Request, folder: &Path, trusting: bool) -> bool {
+    let mut files = Vec::new();
+    if layout::find(folder, "", 0, &mut files).is_err() {
+        return false;
+    }
+    let places: Vec<Place> = files.iter().filter_map(|path| place(path)).collect();
+    let Ok(needed) = needed(request, &places) else {
+        return false;
+    };
+    let has = |names: Option<Vec<String>>| {
+        names.is_some_and(|names| {
+            names.iter().all(|name| {
+                let mut of = needed.iter().filter(|p| p.split == *name).peekable();
+                let count = of.clone().count();
+                of.peek().is_some()
+                    && of.all(|place| place.shards.map_or(trusting, |shards| shards == count))
+            })
+        })
+    };
+    let all: Vec<&Place> = needed.clone();
+    let [train, test] = splits(request, &all);
+    has(test) && (!request.train || has(train))
 }
 
 /// Which of several data sets is meant.

@@ -1,0 +1,64 @@
+//! A data set of the hub: the parquet files of the splits that are needed, in the hub's cache.
+
+use std::path::{Path, PathBuf};
+
+use super::Request;
+use super::parquet::{self, Place};
+use crate::hub::{Hub, Repo};
+use crate::progress::Onlooker;
+use crate::recipe::{DataOptions, Layout};
+use crate::{Error, Result};
+
+/// The branch on which the hub keeps parquet copies of data sets that are stored in another form.
+const CONVERTED: &str = "refs/convert/parquet";
+
+/// Brings what is needed into the cache, where it is not there already, and gives the folder that holds it.
+pub(in crate::data) fn bring(
+    repo: &Repo,
+    options: &DataOptions,
+    train: bool,
+    onlooker: &mut dyn Onlooker,
+) -> Result<PathBuf> {
+    let hub = Hub::new()?;
+    let shown = format!("hub:{repo}");
+    let request = Request::new(Layout::Parquet, Path::new(&shown), options, train);
+    let mut branches = vec![repo.clone()];
+    if repo.revision.is_none() {
+        branches.push(Repo {
+            revision: Some(CONVERTED.to_owned()),
+            ..repo.clone()
+        });
+    }
+    for branch in &branches {
+        if let Some(folder) = hub.snapshot(branch)
+            && parquet::is_complete(&request, &folder, hub.is_offline())
+        {
+            return Ok(folder);
+        }
+    }
+    for branch in &branches {
+        let files = match hub.list(branch, "", onlooker) {
+            // Not every data set has such a branch; the plain one's answer says more.
+            Err(Error::Input(_)) if branch.revision.as_deref() == Some(CONVERTED) => continue,
+            files => files?,
+        };
+        let places: Vec<Place> = files
+            .iter()
+            .filter_map(|f| parquet::place(&f.path))
+            .collect();
+        if places.is_empty() {
+            continue;
+        }
+        let mut folder = None;
+        for place in parquet::needed(&request, &places)? {
+            let file = hub.file(branch, &place.path, onlooker)?;
+            let depth = place.path.split('/').count();
+            folder = file.ancestors().nth(depth).map(Path::to_path_buf);
+        }
+        return folder.ok_or_else(|| Error::internal("a file of the cache without a folder"));
+    }
+    Err(Error::input(format!(
+        "{shown} has no parquet files, on its own branch and on {CONVERTED}: this program reads no other form from the \
+         hub; fetch it and give its folder"
+    )))
+}
