@@ -62,6 +62,12 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let (config, weights) = backbone_of(&request.backbone, device, onlooker)?;
     let head = match &request.head {
+        Some(file) if !file.is_file() => {
+            return Err(Error::input(format!(
+                "--head {} is no file: name one of a run's heads/",
+                file.display()
+            )));
+        }
         Some(file) => Head::load(file, device)?,
         None => Head::pretrained(&config, &weights)?,
     };

@@ -21,23 +21,32 @@ const WEIGHTS: &str = "model.safetensors";
 /// # Errors
 /// [`Error::Input`] where a file is missing or not of timm's form, or the architecture is not supported.
 pub fn load(folder: &Path, device: &Device) -> Result<(Config, Weights, String)> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        if path.is_file() {
-            return files::read(&path);
-        }
-        Err(Error::input(format!(
-            "{} has no {name}: a backbone's folder holds {CONFIG} and {WEIGHTS}, as timm writes them",
-            folder.display()
-        )))
-    };
-    let (config, weights) = (read(CONFIG)?, read(WEIGHTS)?);
+    let (config, weights) = (read(folder, CONFIG)?, read(folder, WEIGHTS)?);
     let sha256 = files::sha256(&weights);
     let (config, weights) = parse(&config, &weights, device).map_err(|e| match e {
         Error::Input(text) => Error::Input(format!("{}: {text}", folder.display())),
         other => other,
     })?;
     Ok((config, weights, sha256))
+}
+
+/// The config of a backbone's folder, without its weights.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_config(folder: &Path) -> Result<Config> {
+    Config::from_json(&read(folder, CONFIG)?)
+}
+
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    if path.is_file() {
+        return files::read(&path);
+    }
+    Err(Error::input(format!(
+        "{} has no {name}: a backbone's folder holds {CONFIG} and {WEIGHTS}, as timm writes them",
+        folder.display()
+    )))
 }
 
 /// The same from the files' bytes. Half-precision weights become f32; BatchNorm's step counters are dropped.

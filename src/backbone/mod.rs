@@ -29,7 +29,7 @@ use arch::Architecture;
 pub use bundled::{bundled, bundled_config, bundled_names};
 pub use config::{Config, PretrainedConfig};
 pub use init::initialise;
-pub use io::{load, load_file, parse, save, to_safetensors};
+pub use io::{load, load_config, load_file, parse, save, to_safetensors};
 pub use layer::{Delta, Deltas, Layer, LayerKind, Pass};
 pub use positions::at_size;
 pub use running::RunningStats;

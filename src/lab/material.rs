@@ -1,6 +1,6 @@
 //! What a recipe names, opened: the pretrained network, its data, and how an image becomes its input.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::Device;
@@ -111,10 +111,9 @@ fn same_classes(recipe: &Recipe, data: &[Arc<Dataset>]) -> Result<()> {
 /// # Errors
 /// [`Error::Input`] where the source has none of a supported form.
 pub fn open_config(recipe: &BackboneRecipe) -> Result<Option<Config>> {
-    let folder = |folder: &Path| Config::from_json(&files::read(&folder.join(CONFIG))?);
     let config = match recipe.parse()? {
         BackboneSource::Bundled(name) => backbone::bundled_config(&name),
-        BackboneSource::Path(path) => folder(&path),
+        BackboneSource::Path(folder) => backbone::load_config(&folder),
         // The shapes of the weights are a part of it.
         BackboneSource::File(_) => Ok(read_file(recipe, &Device::Cpu)?.0),
         BackboneSource::Hub(repo) => match Hub::new()?.cached(&repo, CONFIG) {
