@@ -214,7 +214,7 @@ pub struct EvalArgs {
     /// Which data set, where the source holds several
     #[arg(long)]
     pub config: Option<String>,
-    /// Write logits [images, classes] f32 and labels [images] i64
+    /// Write logits, f32 by image and class, and labels, i64 by image
     #[arg(long, value_name = "FILE.safetensors")]
     pub logits: Option<PathBuf>,
     /// Write a line for each image: label, prediction, confidence

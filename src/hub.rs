@@ -90,6 +90,7 @@ pub struct Hub {
     offline: bool,
     patience: Duration,
     has_token: bool,
+    endpoint: String,
 }
 
 /// A file of a repository.
@@ -134,7 +135,7 @@ impl Hub {
             .build()
             .map_err(|e| Error::internal(format!("no HTTP client: {e}")))?;
         let client = HFClient::builder()
-            .endpoint(endpoint)
+            .endpoint(endpoint.clone())
             .client(client)
             .build()
             .map_err(|e| Error::input(format!("the hub's client cannot be made: {e}")))?;
@@ -148,6 +149,7 @@ impl Hub {
                 .filter(|s| *s > 0)
                 .map_or(PATIENCE, Duration::from_secs),
             has_token: variable("HF_TOKEN").is_some(),
+            endpoint,
         })
     }
 
@@ -157,6 +159,13 @@ impl Hub {
         wait(call, self.patience, &mut crate::progress::Nobody, "", None)
             .ok()?
             .ok()
+    }
+
+    /// What the environment says, in a line; never the token.
+    pub fn describe(&self) -> String {
+        let reach = if self.offline { "offline" } else { "online" };
+        let token = if self.has_token { "set" } else { "not set" };
+        format!("{}, {reach}, HF_TOKEN is {token}", self.endpoint)
     }
 
     /// Whether HF_HUB_OFFLINE forbids the network.

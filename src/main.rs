@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser};
 use pentimento::cli::{Cli, Command, EvalArgs, Log, RunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format};
+use pentimento::hub::Hub;
 use pentimento::lab::{self, open_device, write_backbone};
 use pentimento::recipe::{
     BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, presets, pretrain_presets,
@@ -456,6 +457,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
     } else {
         "not in this binary (build with --features cuda)".to_owned()
     };
+    let hub = Hub::new().map_or_else(|e| e.to_string(), |hub| hub.describe());
     let terminal = |yes: bool| if yes { "a terminal" } else { "no terminal" };
     let facts = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -463,6 +465,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
         ("threads", machine.threads.to_string()),
         ("avx-512", yes_no(has_avx512())),
         ("gpu", cuda),
+        ("hub", hub),
         (
             "terminal",
             format!(

@@ -97,6 +97,8 @@ pub fn footer(app: &App, pen: &mut Pen) {
 pub fn toast(app: &App, pen: &mut Pen) {
     let theme = &app.theme;
     let (text, ink) = match (&app.busy, &app.toast) {
+        // The footer may have no room for it.
+        (Some(busy), _) if busy.cancels => (format!("{} …  Esc gives up", busy.text), Ink::Accent),
         (Some(busy), _) => (format!("{} …", busy.text), Ink::Accent),
         (None, Some(toast)) => (toast.text.clone(), toast.ink),
         (None, None) => return,
