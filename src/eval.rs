@@ -1,9 +1,10 @@
 //! A backbone and a head on a data set, outside any run: `pentimento eval`.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 
 use crate::backbone::{Backbone, Config, Weights};
 use crate::data::{self, Dataset, Transform};
@@ -185,14 +186,23 @@ impl Evaluation {
     /// # Errors
     /// [`Error::Io`] where the file cannot be written.
     pub fn write_logits(&self, path: &Path) -> Result<()> {
-        let labels: Vec<i64> = self.labels.iter().map(|&l| i64::from(l)).collect();
-        let labels = Tensor::new(labels, &Device::Cpu)?;
-        let tensors = HashMap::from([("logits", self.logits.clone()), ("labels", labels)]);
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let part = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
-            .map_err(Error::io(path))?;
-        candle_core::safetensors::save(&tensors, part.path())?;
-        files::write_atomic(path, &files::read(part.path())?)
+        let invalid = |e: &dyn std::fmt::Display| Error::internal(format!("logits: {e}"));
+        let logits = self.logits.flatten_all()?.to_vec1::<f32>()?;
+        let logits: Vec<u8> = logits.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let labels = self.labels.iter().map(|&l| i64::from(l));
+        let labels: Vec<u8> = labels.flat_map(i64::to_le_bytes).collect();
+        let (shape, images) = (self.logits.dims().to_vec(), vec![self.labels.len()]);
+        let views = [
+            ("logits", TensorView::new(Dtype::F32, shape, &logits)),
+            ("labels", TensorView::new(Dtype::I64, images, &labels)),
+        ];
+        let views = views.map(|(name, view)| view.map(|view| (name, view)));
+        let views: Vec<_> = views
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|e| invalid(&e))?;
+        let bytes = safetensors::serialize(views, None).map_err(|e| invalid(&e))?;
+        files::write_atomic(path, &bytes)
     }
 
     /// Writes a line for each image: its name, its label, what it was taken for, and how surely.

@@ -244,12 +244,7 @@ fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
 /// A backbone's modules, each with what an adapter would train there.
 fn inspect(backbone: &str, targets: String, rank: usize) -> anyhow::Result<ExitCode> {
     let recipe = BackboneRecipe::from_argument(backbone);
-    let config = match lab::open_config(&recipe)? {
-        Some(config) => config,
-        None => watched(|onlooker| {
-            lab::open_backbone(&recipe, &candle_core::Device::Cpu, onlooker).map(|b| b.0)
-        })?,
-    };
+    let config = watched(|onlooker| lab::fetch_config(&recipe, onlooker))?;
     let lora = LoraRecipe::of_rank(rank, targets);
     let chosen = pentimento::lora::target_modules(&lora, &config)?;
     let parameters = pentimento::backbone::parameters(&config)?;

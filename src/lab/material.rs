@@ -153,6 +153,17 @@ pub fn open_backbone(
     Ok((config, weights, sha256))
 }
 
+/// The config alone, from the network where it is on the hub alone, without its weights.
+///
+/// # Errors
+/// As [`open_backbone`].
+pub fn fetch_config(recipe: &BackboneRecipe, onlooker: &mut dyn Onlooker) -> Result<Config> {
+    if let BackboneSource::Hub(repo) = recipe.parse()? {
+        Hub::new()?.file(&repo, CONFIG, onlooker)?;
+    }
+    open_config(recipe)?.ok_or_else(|| Error::internal("a config that was fetched is not there"))
+}
+
 /// Brings a model of the hub into the cache, and says in which folder it lies.
 pub(super) fn fetch_backbone(repo: &Repo, onlooker: &mut dyn Onlooker) -> Result<PathBuf> {
     let hub = Hub::new()?;

@@ -26,7 +26,7 @@ pub use event::{
     BackboneSummary, Event, JOURNAL_VERSION, Level, ProbedSet, Probes, Record, TestSet,
 };
 pub use machine::{Lab, Outcome};
-pub use material::{fetch, open_backbone, open_config};
+pub use material::{fetch, fetch_config, open_backbone};
 pub use merged::{merged_backbone, write_backbone};
 pub use pretraining::pretrain;
 pub use preview::{Preview, preview};
