@@ -139,7 +139,7 @@ impl<R: Recorder> Lab<R> {
             &about.similarities(),
             recipe.permutations,
             recipe.resamples,
-            key.named("effects"),
+            key,
         );
         Ok(Some(contextual))
     }

@@ -107,7 +107,8 @@ pub struct Effect {
 }
 
 /// The effect by each of `similarities`, named and `[classes]`; NaN where a class has none. `permutations` and
-/// `resamples` are drawn from `key`, the resamples the same for every measure of similarity.
+/// `resamples` are drawn from `key`, the resamples and ρ's permutations the same for every measure of similarity: by
+/// features ρ and its p are those of [`super::contextual`] with the same key.
 pub fn effects(
     turned: Turned,
     similarities: &[(&str, &[f32])],
@@ -126,10 +127,7 @@ pub fn effects(
         .collect();
     similarities
         .iter()
-        .map(|&(name, similarity)| {
-            let key = key.named(name);
-            effect(turned, name, similarity, permutations, &draws, key)
-        })
+        .map(|&(name, similarity)| effect(turned, name, similarity, permutations, &draws, key))
         .collect()
 }
 
@@ -168,9 +166,13 @@ fn effect(
     let drops: Vec<f64> = classes.iter().map(|&c| turned.drop(c)).collect();
     let similarities: Vec<f64> = classes.iter().map(|&c| similar(c)).collect();
     let errors: Vec<u32> = classes.iter().map(|&c| turned.new_errors[c]).collect();
-    let (rho, rho_p) = spearman(&drops, &similarities, permutations, key.named("rho"));
-    let (error_similarity, error_p) =
-        weighted(&errors, &similarities, permutations, key.named("errors"));
+    let (rho, rho_p) = spearman(&drops, &similarities, permutations, key.named("similarity"));
+    let (error_similarity, error_p) = weighted(
+        &errors,
+        &similarities,
+        permutations,
+        key.named(name).named("errors"),
+    );
     Effect {
         similarity: name.into(),
         classes: classes.len(),

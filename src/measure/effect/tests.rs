@@ -200,6 +200,8 @@ fn random_losses_are_called_an_effect_as_often_as_the_level_says() {
             199,
             key,
         );
+        // One question, one p.
+        assert_eq!(effect.rho_p, contextual.rho_p);
         let ps = [effect.rho_p, effect.error_p, contextual.p_two_sided];
         for (count, p) in positive.iter_mut().zip(ps) {
             *count += u32::from(p <= 0.05);
