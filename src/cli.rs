@@ -86,7 +86,7 @@ The run goes on from its last checkpoint, with the recipe that it was started wi
         #[arg(long, value_enum, default_value_t = Log::Plain)]
         log: Log,
     },
-    /// Write matrix.csv, per_class.csv, metrics.json and summary.md of a run
+    /// Write the figures of a run: matrix.csv, per_class.csv, lost.csv, metrics.json, summary.md
     #[command(after_help = "\
 Examples:
   pentimento export runs/demo-s0-1

@@ -303,3 +303,94 @@ fn ranks_by_module_and_rslora_are_stored_as_peft_reads_them() {
     assert_eq!(view.trainings[0].trainable, all + 2 * 97);
     assert!(view.rows[1].fidelity < 1e-3);
 }
+
+#[test]
+fn a_run_in_bf16_keeps_its_weights_in_f32_and_says_what_it_was_computed_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (narrow, wide) = (dir.path().join("bf16"), dir.path().join("f32"));
+    // Imitated on a CPU it is slow: few steps, few images.
+    let few = [
+        "train.steps=3",
+        "train.watch_every=0",
+        "foundation.per_class=3",
+    ];
+    let few = [
+        few.as_slice(),
+        &["task.0.per_class=20", "task.1.per_class=3"],
+    ]
+    .concat();
+    let set = [few.as_slice(), &["backbone.precision=bf16"]].concat();
+    let view = run(short(&set), &narrow);
+    let warned = view
+        .log
+        .iter()
+        .any(|l| l.text.contains("imitated on a CPU"));
+    assert!(warned, "{:#?}", view.log);
+    let other = run(short(&few), &wide);
+    for (a, b) in view.rows.iter().zip(&other.rows) {
+        // The adapter beside the weights and merged into them are rounded differently.
+        assert!(a.fidelity < 0.25, "{}", a.fidelity);
+        assert!(a.index == 0 || a.fidelity > b.fidelity);
+    }
+    // What was learned lies in f32, and differs from what f32 learned by rounding alone.
+    let path = "adapters/002-hebrew/adapter_model.safetensors";
+    let (a, b) = (tensors(&narrow.join(path)), tensors(&wide.join(path)));
+    let all = || a.values().flatten();
+    let finer = all().filter(|v| v.to_bits() & 0xffff != 0).count();
+    assert!(
+        finer * 10 > all().count() * 9,
+        "{finer} of {}",
+        all().count()
+    );
+    assert!(gap(&a, &b) > 0.0 && gap(&a, &b) < 0.02, "{}", gap(&a, &b));
+    let summary = fs::read_to_string(narrow.join("export/summary.md")).unwrap();
+    assert!(summary.contains("bf16"), "{summary}");
+    assert!(
+        !fs::read_to_string(wide.join("export/summary.md"))
+            .unwrap()
+            .contains("bf16")
+    );
+}
+
+/// The text encoder is a small one with random weights; what it gives is compared with transformers elsewhere.
+#[test]
+fn with_a_clip_the_similarity_of_texts_is_measured_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let clip = concat!(
+        "measure.clip=path:",
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/clip"
+    );
+    let set = [clip, "task.1.word=letter", "train.steps=2"];
+    let view = run(short(&set), dir.path());
+    let by: Vec<Vec<(&str, usize)>> = view.rows[1..]
+        .iter()
+        .map(|row| {
+            let effects = &row.contextual.as_ref().unwrap().effects;
+            effects
+                .iter()
+                .map(|e| (e.similarity.as_str(), e.classes))
+                .collect()
+        })
+        .collect();
+    // A task without a word has features alone.
+    assert_eq!(by[0], [("features", 62)]);
+    assert_eq!((by[1][0], by[1][2]), (("features", 62), ("clip", 62)));
+    let read = |name: &str| fs::read_to_string(dir.path().join("export").join(name)).unwrap();
+    let summary = read("summary.md");
+    let mut cells = summary.lines().flat_map(|l| l.split('|'));
+    assert!(cells.any(|c| c.trim() == "clip"), "{summary}");
+    assert!(summary.contains("by clip: cosine of the text embeddings"));
+    let table = read("per_class.csv");
+    let mut lines = table.lines().filter(|l| !l.starts_with('#'));
+    let head: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let at = head.iter().position(|h| *h == "similarity_clip").unwrap();
+    let values: Vec<f64> = lines
+        .filter_map(|l| l.split(',').nth(at)?.parse().ok())
+        .collect();
+    assert!(
+        values.len() >= 62 && values.iter().all(|v| v.abs() <= 1.0),
+        "{values:?}"
+    );
+    assert!(values.iter().any(|v| *v != values[0]));
+}

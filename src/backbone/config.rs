@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arch::Architecture;
+use crate::recipe::Precision;
 use crate::{Error, Result};
 
 /// The content of timm's `config.json`. Keys that are not used here are kept.
@@ -28,6 +29,9 @@ pub struct Config {
     /// What the weights were trained for.
     #[serde(default)]
     pub pretrained_cfg: PretrainedConfig,
+    /// What products are computed in; not a key of the file.
+    #[serde(skip)]
+    pub precision: Precision,
     /// Everything else in the file.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -175,6 +179,7 @@ impl Config {
             global_pool: None,
             model_args: model_args.clone(),
             pretrained_cfg: serde_json::from_value(Value::Object(merged)).map_err(unfit)?,
+            precision: Precision::F32,
             other: Map::new(),
         };
         config.resolve()?;

@@ -1,12 +1,13 @@
 //! A convolution and the BatchNorm behind it, folded into one wherever possible.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::Weights;
 use super::layer::{Layer, Pass};
 use super::params::{Init, Param};
 use super::vit::tensor;
 use crate::ops::{self, After, Conv2dSpec};
+use crate::recipe::Precision;
 use crate::{Error, Result};
 
 /// timm's and PyTorch's default.
@@ -44,12 +45,19 @@ pub(super) struct ConvNorm {
     beta: Tensor,
     mean: Tensor,
     var: Tensor,
+    precision: Precision,
     /// Computed once where nothing of the pair is trained.
     folded: Option<Folded>,
 }
 
 impl ConvNorm {
-    pub(super) fn new(index: usize, layer: &Layer, bn: &str, weights: &Weights) -> Result<Self> {
+    pub(super) fn new(
+        index: usize,
+        layer: &Layer,
+        bn: &str,
+        weights: &Weights,
+        precision: Precision,
+    ) -> Result<Self> {
         let get = |what: &str| tensor(weights, &format!("{bn}.{what}"));
         let mut pair = Self {
             layer: index,
@@ -62,6 +70,7 @@ impl ConvNorm {
             beta: get("bias")?,
             mean: get("running_mean")?,
             var: get("running_var")?,
+            precision,
             folded: None,
         };
         if ![&pair.weight, &pair.gamma, &pair.beta]
@@ -76,7 +85,7 @@ impl ConvNorm {
     fn fold(&self) -> Result<Folded> {
         let gain = (&self.gamma / (&self.var + EPS)?.sqrt()?)?;
         Ok(Folded {
-            weight: ops::scale_rows(&self.weight, &gain)?,
+            weight: self.precision.of(&ops::scale_rows(&self.weight, &gain)?)?,
             bias: (&self.beta - (&self.mean * &gain)?)?,
             gain,
         })
@@ -94,6 +103,7 @@ impl ConvNorm {
         let layer = layers
             .get(self.layer)
             .ok_or_else(|| Error::internal("a convolution is not among the layers"))?;
+        let x = &self.precision.of(x)?;
         let delta = pass.delta(layer, x)?;
         let mut after = After {
             residual,
@@ -101,13 +111,17 @@ impl ConvNorm {
             ..After::default()
         };
         if let Some(running) = pass.running {
-            let y = ops::conv2d(x, &self.weight, None, &self.spec)?;
+            let weight = self.precision.of(&self.weight)?;
+            let y = ops::conv2d(x, &weight, None, &self.spec)?;
             let y = match delta {
                 Some(delta) => ops::add(&y, &delta)?,
                 None => y,
             };
+            let y = y.to_dtype(DType::F32)?;
             let count = y.elem_count() / y.dim(1)?.max(1);
-            let normal = ops::batch_norm(&y, &self.gamma, &self.beta, EPS, residual, relu)?;
+            let residual = residual.map(|r| r.to_dtype(DType::F32)).transpose()?;
+            let normal =
+                ops::batch_norm(&y, &self.gamma, &self.beta, EPS, residual.as_ref(), relu)?;
             running.update(&self.bn, &normal.mean, &normal.var, count)?;
             return Ok(normal.output);
         }

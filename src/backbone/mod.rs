@@ -14,6 +14,7 @@ mod io;
 mod layer;
 mod params;
 mod positions;
+mod precision;
 mod resnet;
 mod running;
 mod vit;
@@ -64,8 +65,10 @@ impl Backbone {
         let architecture = config.resolve()?;
         params::check(config, &architecture, weights)?;
         let model = match &architecture {
-            Architecture::Vit(spec) => Model::Vit(vit::Vit::new(spec, weights)?),
-            Architecture::Resnet(spec) => Model::Resnet(resnet::Resnet::new(spec, weights)?),
+            Architecture::Vit(spec) => Model::Vit(vit::Vit::new(spec, weights, config.precision)?),
+            Architecture::Resnet(spec) => {
+                Model::Resnet(resnet::Resnet::new(spec, weights, config.precision)?)
+            }
         };
         Ok(Self {
             config: config.clone(),

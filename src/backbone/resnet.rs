@@ -1,7 +1,7 @@
 //! timm's ResNet (He et al., arXiv 1512.03385), with the deep stem and the averaging shortcut of the `d`
 //! variants (He et al., arXiv 1812.01187), and the wide and grouped ones.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use serde_json::json;
 
 use super::Weights;
@@ -11,6 +11,7 @@ use super::convnorm::{ConvNorm, bn_params};
 use super::layer::{Layer, LayerKind, Pass};
 use super::params::{Init, Param};
 use crate::ops;
+use crate::recipe::Precision;
 use crate::{Error, Result};
 
 /// The residual block.
@@ -402,11 +403,11 @@ pub(super) struct Resnet {
 }
 
 impl Resnet {
-    pub(super) fn new(spec: &Spec, weights: &Weights) -> Result<Self> {
+    pub(super) fn new(spec: &Spec, weights: &Weights, precision: Precision) -> Result<Self> {
         let mut next = 0;
         let mut build = |(layer, bn): (Layer, String)| {
             next += 1;
-            ConvNorm::new(next - 1, &layer, &bn, weights)
+            ConvNorm::new(next - 1, &layer, &bn, weights, precision)
         };
         let stem = spec
             .stem()
@@ -447,6 +448,7 @@ impl Resnet {
         for block in &self.blocks {
             x = block.forward(&x, layers, pass)?;
         }
-        ops::global_avg_pool2d(&x)
+        // The features that a head sees are f32.
+        ops::global_avg_pool2d(&x.to_dtype(DType::F32)?)
     }
 }

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::layer::{Layer, LayerKind, Pass};
 use super::params::{Init, Param, norm};
 use crate::ops;
+use crate::recipe::Precision;
 use crate::{Error, Result};
 
 /// timm's `norm_layer` for this model.
@@ -266,29 +267,53 @@ impl Spec {
     }
 }
 
-/// Weight and bias of one module.
-struct Affine {
+/// Weight and bias of a LayerNorm.
+struct Norm {
     weight: Tensor,
-    bias: Option<Tensor>,
+    bias: Tensor,
 }
 
-impl Affine {
+impl Norm {
     fn new(weights: &Weights, name: &str) -> Result<Self> {
         Ok(Self {
             weight: tensor(weights, &format!("{name}.weight"))?,
-            bias: weights.get(&format!("{name}.bias")).cloned(),
+            bias: tensor(weights, &format!("{name}.bias"))?,
         })
     }
 
-    fn norm(&self, x: &Tensor) -> Result<Tensor> {
-        match &self.bias {
-            Some(bias) => ops::layer_norm(x, &self.weight, bias, EPS),
-            None => Err(Error::internal("a LayerNorm without a bias")),
-        }
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        ops::layer_norm(x, &self.weight, &self.bias, EPS)
+    }
+}
+
+/// Weight and bias of a Linear.
+struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    precision: Precision,
+}
+
+impl Linear {
+    fn new(weights: &Weights, name: &str, precision: Precision) -> Result<Self> {
+        let weight = tensor(weights, &format!("{name}.weight"))?;
+        let bias = weights.get(&format!("{name}.bias"));
+        Ok(Self {
+            weight: precision.of_frozen(&weight.flatten_from(1)?)?,
+            bias: bias.map(|b| precision.of_frozen(b)).transpose()?,
+            precision,
+        })
     }
 
-    fn linear(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
-        let y = ops::linear(x, &self.weight, self.bias.as_ref())?;
+    /// Without the layer's delta; `x` is in the layer's precision.
+    fn base(&self, x: &Tensor) -> Result<Tensor> {
+        let bias = self.bias.as_ref().map(|b| self.precision.of(b));
+        let weight = self.precision.of(&self.weight)?;
+        ops::linear(x, &weight, bias.transpose()?.as_ref())
+    }
+
+    fn forward(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
+        let x = &self.precision.of(x)?;
+        let y = self.base(x)?;
         Ok(match pass.delta(layer, x)? {
             Some(delta) => ops::add(&y, &delta)?,
             None => y,
@@ -305,28 +330,29 @@ pub(super) fn tensor(weights: &Weights, name: &str) -> Result<Tensor> {
 }
 
 struct Block {
-    norm1: Affine,
-    qkv: Affine,
-    proj: Affine,
+    norm1: Norm,
+    qkv: Linear,
+    proj: Linear,
     scale1: Option<Tensor>,
-    norm2: Affine,
-    fc1: Affine,
-    fc2: Affine,
+    norm2: Norm,
+    fc1: Linear,
+    fc2: Linear,
     scale2: Option<Tensor>,
 }
 
 impl Block {
-    fn new(weights: &Weights, i: usize) -> Result<Self> {
-        let affine = |name: &str| Affine::new(weights, &format!("blocks.{i}.{name}"));
+    fn new(weights: &Weights, i: usize, precision: Precision) -> Result<Self> {
+        let norm = |name: &str| Norm::new(weights, &format!("blocks.{i}.{name}"));
+        let linear = |name: &str| Linear::new(weights, &format!("blocks.{i}.{name}"), precision);
         let scale = |name: &str| weights.get(&format!("blocks.{i}.{name}.gamma")).cloned();
         Ok(Self {
-            norm1: affine("norm1")?,
-            qkv: affine("attn.qkv")?,
-            proj: affine("attn.proj")?,
+            norm1: norm("norm1")?,
+            qkv: linear("attn.qkv")?,
+            proj: linear("attn.proj")?,
             scale1: scale("ls1"),
-            norm2: affine("norm2")?,
-            fc1: affine("mlp.fc1")?,
-            fc2: affine("mlp.fc2")?,
+            norm2: norm("norm2")?,
+            fc1: linear("mlp.fc1")?,
+            fc2: linear("mlp.fc2")?,
             scale2: scale("ls2"),
         })
     }
@@ -335,11 +361,12 @@ impl Block {
         let [qkv, proj, fc1, fc2] = layers else {
             return Err(Error::internal("a block has four layers"));
         };
-        let h = self.qkv.linear(&self.norm1.norm(x)?, qkv, pass)?;
-        let h = self.proj.linear(&ops::attention(&h, heads)?, proj, pass)?;
+        let h = self.qkv.forward(&self.norm1.forward(x)?, qkv, pass)?;
+        let h = ops::attention(&h, heads)?;
+        let h = self.proj.forward(&h, proj, pass)?;
         let x = ops::add_scaled(x, &h, self.scale1.as_ref())?;
-        let h = self.fc1.linear(&self.norm2.norm(&x)?, fc1, pass)?;
-        let h = self.fc2.linear(&ops::gelu(&h)?, fc2, pass)?;
+        let h = self.fc1.forward(&self.norm2.forward(&x)?, fc1, pass)?;
+        let h = self.fc2.forward(&ops::gelu(&h)?, fc2, pass)?;
         ops::add_scaled(&x, &h, self.scale2.as_ref())
     }
 }
@@ -348,22 +375,22 @@ pub(super) struct Vit {
     spec: Spec,
     class_token: Option<Tensor>,
     pos_embed: Tensor,
-    patch: Affine,
+    patch: Linear,
     blocks: Vec<Block>,
-    norm: Affine,
+    norm: Norm,
 }
 
 impl Vit {
-    pub(super) fn new(spec: &Spec, weights: &Weights) -> Result<Self> {
+    pub(super) fn new(spec: &Spec, weights: &Weights, precision: Precision) -> Result<Self> {
         Ok(Self {
             spec: spec.clone(),
             class_token: weights.get("cls_token").cloned(),
             pos_embed: tensor(weights, "pos_embed")?,
-            patch: Affine::new(weights, "patch_embed.proj")?,
+            patch: Linear::new(weights, "patch_embed.proj", precision)?,
             blocks: (0..spec.depth)
-                .map(|i| Block::new(weights, i))
+                .map(|i| Block::new(weights, i, precision))
                 .collect::<Result<_>>()?,
-            norm: Affine::new(weights, if spec.fc_norm { "fc_norm" } else { "norm" })?,
+            norm: Norm::new(weights, if spec.fc_norm { "fc_norm" } else { "norm" })?,
         })
     }
 
@@ -374,14 +401,14 @@ impl Vit {
     /// The patches' embeddings, `[b, c, h, w]` → `[b, patches, dim]`.
     fn embed(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
         let (batch, channels, h, w) = x.dims4()?;
+        let x = &self.patch.precision.of(x)?;
         let p = self.spec.patch;
         // The windows of the patch convolution do not overlap, so it is a Linear over cut-out patches.
         let patches = x
             .reshape(&[batch, channels, h / p, p, w / p, p][..])?
             .permute([0, 2, 4, 1, 3, 5])?
             .reshape((batch, (h / p) * (w / p), channels * p * p))?;
-        let weight = self.patch.weight.flatten_from(1)?;
-        let y = ops::linear(&patches, &weight, self.patch.bias.as_ref())?;
+        let y = self.patch.base(&patches)?;
         Ok(match pass.delta(layer, x)? {
             Some(delta) => ops::add(&y, &delta.flatten_from(2)?.transpose(1, 2)?)?,
             None => y,
@@ -409,13 +436,13 @@ impl Vit {
         match (self.spec.pool, self.spec.fc_norm) {
             (Pool::Token, _) => self
                 .norm
-                .norm(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?),
+                .forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?),
             (Pool::Average, fc_norm) => {
                 let patches = x.narrow(1, prefix, x.dim(1)? - prefix)?;
                 if fc_norm {
-                    self.norm.norm(&patches.mean(1)?)
+                    self.norm.forward(&patches.mean(1)?)
                 } else {
-                    Ok(self.norm.norm(&patches.contiguous()?)?.mean(D::Minus2)?)
+                    Ok(self.norm.forward(&patches.contiguous()?)?.mean(D::Minus2)?)
                 }
             }
         }

@@ -6,9 +6,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::figures::{Figures, ProbeKind, portable};
 use crate::measure::{
-    Average, CONFIDENCE, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, mean,
+    Average, CONFIDENCE, Contextual, Effect, Estimate, Forgetting, NOT_INDEPENDENT, mean,
 };
-use crate::recipe::{Budget, Mode, TrainRecipe};
+use crate::recipe::{Budget, Mode, Precision, TrainRecipe};
 
 /// The file.
 pub fn markdown(figures: &Figures) -> String {
@@ -75,10 +75,14 @@ fn what_was_run(figures: &Figures) -> String {
         [
             "backbone".into(),
             format!(
-                "{}, `{}`, {} parameters",
+                "{}, `{}`, {} parameters{}",
                 escape(portable(&recipe.backbone.source)),
                 backbone.architecture,
-                thousands(backbone.parameters)
+                thousands(backbone.parameters),
+                match recipe.backbone.precision {
+                    Precision::F32 => "",
+                    Precision::Bf16 => ", products in bf16",
+                }
             ),
         ],
         ["LoRA".into(), lora],
@@ -305,6 +309,18 @@ fn by_similarity(figures: &Figures, merges: &[(usize, &Contextual)]) -> String {
     if lines.is_empty() {
         return String::new();
     }
+    let said = |name: &str| {
+        let by = |e: &Effect| e.similarity == name;
+        merges.iter().any(|(_, c)| c.effects.iter().any(by))
+    };
+    let measures: Vec<&str> = [
+        ("features", "features: cosine of pretrained prototypes"),
+        ("wordnet", "wordnet: Wu and Palmer's, of names"),
+        ("clip", "clip: cosine of the text embeddings of names"),
+    ]
+    .into_iter()
+    .filter_map(|(name, what)| said(name).then_some(what))
+    .collect();
     let head = [
         "merge",
         "similarity",
@@ -323,9 +339,10 @@ fn by_similarity(figures: &Figures, merges: &[(usize, &Contextual)]) -> String {
         "\n## By similarity to the task\n\nMean drop of the most similar tenth of the classes and of the rest, in \
          points, with {:.0} % bootstrap intervals ({} resamples of the test images of each class); Spearman's ρ of a \
          class's drop and its similarity; the mean similarity of the new errors against that of all classes, two-sided \
-         p by permutation.\n\n{}",
+         p by permutation. Similarity by {}.\n\n{}",
         100.0 * CONFIDENCE,
         thousands(figures.started.recipe.measure.resamples),
+        measures.join("; by "),
         table(&head, &lines, 2),
     )
 }

@@ -32,7 +32,7 @@ pub struct Material {
     pub tasks: Vec<Arc<Dataset>>,
     /// Image to input.
     pub transform: Arc<Transform>,
-    /// What its user should know of the data.
+    /// What its user should know.
     pub warnings: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Material {
         let data::Opened {
             foundation,
             tasks,
-            warnings,
+            mut warnings,
         } = data::open(recipe, onlooker)?;
         same_classes(recipe, &tasks)?;
         let classes = foundation_head.classes();
@@ -58,6 +58,12 @@ impl Material {
                 recipe.foundation.data,
                 foundation.classes.len()
             )));
+        }
+        if device.is_cpu() && !recipe.backbone.precision.is_f32() {
+            warnings.push(
+                "backbone.precision = \"bf16\" is imitated on a CPU, many times slower than f32: it is meant for a GPU"
+                    .into(),
+            );
         }
         let transform = Arc::new(Transform::new(&train::transform_spec(&config))?);
         Ok(Self {
@@ -121,10 +127,12 @@ pub fn open_config(recipe: &BackboneRecipe) -> Result<Option<Config>> {
             None => return Ok(None),
         },
     }?;
-    match recipe.image_size {
-        Some(side) => config.at_size(side).map(Some),
-        None => Ok(Some(config)),
-    }
+    let mut config = match recipe.image_size {
+        Some(side) => config.at_size(side)?,
+        None => config,
+    };
+    config.precision = recipe.precision;
+    Ok(Some(config))
 }
 
 /// A backbone from its source, with the SHA-256 of its weights file. What is on the hub alone is downloaded.
@@ -146,10 +154,11 @@ pub fn open_backbone(
                 other => other,
             }),
     }?;
-    let (config, weights) = match recipe.image_size {
+    let (mut config, weights) = match recipe.image_size {
         Some(side) => backbone::at_size(config, weights, side)?,
         None => (config, weights),
     };
+    config.precision = recipe.precision;
     Ok((config, weights, sha256))
 }
 

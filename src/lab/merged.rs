@@ -12,7 +12,7 @@ use crate::folder::RunFolder;
 use crate::lora::{self, Stack};
 use crate::progress::Onlooker;
 use crate::random::Key;
-use crate::recipe::Recipe;
+use crate::recipe::{Precision, Recipe};
 use crate::train::Head;
 use crate::{Result, files};
 
@@ -29,7 +29,9 @@ pub fn write_backbone(
     onlooker: &mut dyn Onlooker,
 ) -> Result<()> {
     let device = Device::Cpu;
-    let (config, weights) = merged_backbone(recipe, standing, from, &device, onlooker)?;
+    let (mut config, weights) = merged_backbone(recipe, standing, from, &device, onlooker)?;
+    // The files are f32, and what others compute from them is held against this.
+    config.precision = Precision::F32;
     let compiled = Backbone::new(&config, &weights)?;
     let key = Key::new(0).named("check");
     let [c, h, w] = compiled.input_size();

@@ -24,7 +24,11 @@ impl Delta for LowRankDelta {
             }
             _ => x,
         };
-        let LowRank { a, b, .. } = &self.pair;
+        // The factors stay in f32; the product is taken in what the layer's own is.
+        let (a, b) = (
+            &self.pair.a.to_dtype(x.dtype())?,
+            &self.pair.b.to_dtype(x.dtype())?,
+        );
         // The scale is put on the r channels in between, the smallest tensor there is.
         match layer.kind {
             LayerKind::Linear { .. } => {

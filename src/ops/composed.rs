@@ -9,6 +9,24 @@ use candle_core::{D, DType, Device, Tensor};
 use super::{After, Conv2dSpec, Normalised};
 use crate::{Error, Result};
 
+/// A product of two tensors. candle's CPU has none of bf16: there it is done as a GPU's tensor cores do it, exact
+/// products summed in f32 and rounded once.
+pub(super) fn product(
+    x: &Tensor,
+    y: &Tensor,
+    of: impl FnOnce(&Tensor, &Tensor) -> candle_core::Result<Tensor>,
+) -> Result<Tensor> {
+    if x.dtype() == DType::BF16 && x.device().is_cpu() {
+        let product = of(&x.to_dtype(DType::F32)?, &y.to_dtype(DType::F32)?)?;
+        return Ok(product.to_dtype(DType::BF16)?);
+    }
+    Ok(of(x, y)?)
+}
+
+fn matmul(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    product(x, y, Tensor::matmul)
+}
+
 /// `x·wᵀ + b`, as [`super::linear`].
 pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
     let (outputs, inputs) = w.dims2()?;
@@ -17,19 +35,23 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
         return Err(super::shape_error("linear", &[x, w]));
     }
     shape.push(outputs);
-    let y = x.reshape(((), inputs))?.matmul(&w.t()?)?.reshape(shape)?;
+    let y = matmul(&x.reshape(((), inputs))?, &w.t()?)?.reshape(shape)?;
     Ok(match b {
         Some(b) => y.broadcast_add(b)?,
         None => y,
     })
 }
 
-/// A 2-d cross-correlation, as [`super::conv2d`].
+/// A 2-d cross-correlation, as [`super::conv2d`], but f32 where there is a bias.
 pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, spec: &Conv2dSpec) -> Result<Tensor> {
     let (x, padding) = aligned(x, w, spec)?;
-    let y = x.conv2d(w, padding, spec.stride, spec.dilation, spec.groups)?;
+    let y = product(&x, w, |x, w| {
+        x.conv2d(w, padding, spec.stride, spec.dilation, spec.groups)
+    })?;
     Ok(match b {
-        Some(b) => y.broadcast_add(&b.reshape((1, (), 1, 1))?)?,
+        Some(b) => y
+            .to_dtype(b.dtype())?
+            .broadcast_add(&b.reshape((1, (), 1, 1))?)?,
         None => y,
     })
 }
@@ -90,8 +112,8 @@ pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
     let q = (split.get(0)?.contiguous()? * (size as f64).powf(-0.5))?;
     let k = split.get(1)?.contiguous()?;
     let v = split.get(2)?.contiguous()?;
-    let weights = softmax_last_dim(&q.matmul(&k.t()?)?)?;
-    let mixed = weights.matmul(&v)?.transpose(1, 2)?;
+    let weights = super::apply(&matmul(&q, &k.t()?)?, softmax_last_dim, softmax_last_dim)?;
+    let mixed = matmul(&weights, &v)?.transpose(1, 2)?;
     Ok(mixed.reshape((batch, tokens, dim))?)
 }
 
@@ -191,14 +213,15 @@ pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
     Ok(total.broadcast_div(&count)?)
 }
 
-/// What follows a convolution, as in [`super::conv2d_after`].
+/// What follows a convolution, as in [`super::conv2d_after`], in `y`'s type.
 pub fn after(y: &Tensor, after: &After) -> Result<Tensor> {
-    let mut y = y.clone();
+    let (mut y, dtype) = (y.clone(), y.dtype());
     if let Some((delta, gain)) = after.delta {
-        y = (y + delta.broadcast_mul(&gain.reshape((1, (), 1, 1))?)?)?;
+        let gain = gain.reshape((1, (), 1, 1))?;
+        y = (y + delta.to_dtype(dtype)?.broadcast_mul(&gain)?)?;
     }
     if let Some(residual) = after.residual {
-        y = (y + residual)?;
+        y = (y + residual.to_dtype(dtype)?)?;
     }
     if after.relu { relu(&y) } else { Ok(y) }
 }
@@ -211,7 +234,8 @@ pub fn conv2d_after(
     spec: &Conv2dSpec,
     then: &After,
 ) -> Result<Tensor> {
-    after(&conv2d(x, w, b, spec)?, then)
+    let y = conv2d(x, w, b, spec)?;
+    Ok(after(&y, then)?.to_dtype(x.dtype())?)
 }
 
 /// Batch normalisation in training mode and what follows it, as [`super::batch_norm`].
@@ -274,6 +298,7 @@ pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
 
 /// `x + gamma·branch`, as [`super::add_scaled`].
 pub fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) -> Result<Tensor> {
+    let branch = &branch.to_dtype(x.dtype())?;
     Ok(match gamma {
         Some(gamma) => (x + branch.broadcast_mul(gamma)?)?,
         None => (x + branch)?,
@@ -292,6 +317,7 @@ pub fn scale_rows(x: &Tensor, gain: &Tensor) -> Result<Tensor> {
 /// Class token, patches and positions, as [`super::embed`].
 pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Result<Tensor> {
     let (batch, _, dim) = patches.dims3()?;
+    let patches = &patches.to_dtype(positions.dtype())?;
     let x = match token {
         Some(token) => Tensor::cat(&[&token.broadcast_as((batch, 1, dim))?, patches], 1)?,
         None => patches.clone(),

@@ -527,8 +527,10 @@ pub(super) fn conv2d_elsewhere(
     let y = composed::conv2d(&x.detach(), w, b, &spec)?;
     let (w, shape) = (w.clone(), y.shape().clone());
     let y = node("conv2d", &[&x], Output::Tensor(y), shape, move |_, g| {
-        let dx = g.conv_transpose2d(&w, padding, 0, spec.stride, spec.dilation)?;
+        let dx = composed::product(&g.to_dtype(w.dtype())?, &w, |g, w| {
+            g.conv_transpose2d(w, padding, 0, spec.stride, spec.dilation)
+        })?;
         Ok(vec![Some(dx)])
     })?;
-    composed::after(&y, after)
+    Ok(composed::after(&y, after)?.to_dtype(x.dtype())?)
 }

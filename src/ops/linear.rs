@@ -68,7 +68,7 @@ pub(super) fn linear_elsewhere(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Re
     let (outputs, w) = (w.dim(0)?, w.clone());
     let (x_shape, y_shape) = (x.shape().clone(), y.shape().clone());
     node("linear", &[x], Output::Tensor(y), y_shape, move |_, g| {
-        let dx = g.reshape(((), outputs))?.matmul(&w)?;
+        let dx = composed::product(&g.reshape(((), outputs))?, &w, Tensor::matmul)?;
         Ok(vec![Some(dx.reshape(&x_shape)?)])
     })
 }

@@ -1,10 +1,13 @@
-//! Tensor operations with the right gradients, f32.
+//! Tensor operations with the right gradients, in f32, their products in bf16 where that is asked for.
 //!
 //! candle's own operations are a trap for training: some cut the gradient silently, others compute one for
 //! frozen weights (both cost more than the rest of a step), and none is fast in its backward pass on a CPU. So
 //! every operation that a backbone or an adapter needs is here. On a CPU it is a fused operation with a
 //! backward of its own; on any other device it is composed of candle's differentiable ones ([`composed`]),
 //! which the tests compare with the fused ones.
+//!
+//! With operands of bf16, products are taken in bf16 (summed in f32) and everything else is computed in f32 and
+//! rounded to bf16 at the end, as PyTorch's autocast does it.
 //!
 //! Results on the CPU are the same bits with any number of threads: work is split by the shape of the data
 //! alone, and sums over the parts are taken in their order.
@@ -90,6 +93,19 @@ fn fused(tensors: &[&Tensor]) -> bool {
         .all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
 }
 
+/// An operation on one tensor: fused, composed, or, on a tensor of bf16, in f32 and rounded at the end.
+fn apply(
+    x: &Tensor,
+    fast: impl FnOnce(&Tensor) -> Result<Tensor>,
+    composed: impl FnOnce(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    if x.dtype() == DType::BF16 {
+        let y = apply(&x.to_dtype(DType::F32)?, fast, composed)?;
+        return Ok(y.to_dtype(DType::BF16)?);
+    }
+    if fused(&[x]) { fast(x) } else { composed(x) }
+}
+
 fn shape_error(op: &str, tensors: &[&Tensor]) -> Error {
     let shapes: Vec<_> = tensors.iter().map(|t| t.dims()).collect();
     Error::internal(format!("{op}: shapes {shapes:?} do not fit"))
@@ -97,7 +113,7 @@ fn shape_error(op: &str, tensors: &[&Tensor]) -> Error {
 
 /// `x·wᵀ + b` over the last axis: `x` `[…, inputs]`, `w` `[outputs, inputs]`, `b` `[outputs]` → `[…, outputs]`.
 ///
-/// No gradient is computed for a `w` or `b` that does not track.
+/// No gradient is computed for a `w` or `b` that does not track. All three are f32, or all bf16.
 pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
     if fused(&[x, w]) {
         linear::linear(x, w, b)
@@ -109,12 +125,13 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
 /// A 2-d cross-correlation: `x` `[batch, inputs, h, w]`, `w` `[outputs, inputs / groups, kh, kw]`, `b`
 /// `[outputs]` → `[batch, outputs, h', w']` with h' = (h + 2·padding − dilation·(kh − 1) − 1) / stride + 1.
 ///
-/// No gradient is computed for a `w` or `b` that does not track.
+/// No gradient is computed for a `w` or `b` that does not track. `x` and `w` are f32, or both bf16, as is then the
+/// output; `b` is f32.
 pub fn conv2d(x: &Tensor, w: &Tensor, b: Option<&Tensor>, spec: &Conv2dSpec) -> Result<Tensor> {
     conv2d_after(x, w, b, spec, &After::default())
 }
 
-/// [`conv2d`] and what follows it, as one operation.
+/// [`conv2d`] and what follows it, as one operation; with bf16, what follows is computed in f32 before it is rounded.
 pub fn conv2d_after(
     x: &Tensor,
     w: &Tensor,
@@ -147,20 +164,16 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor
 
 /// Softmax over the last axis.
 pub fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
-    if fused(&[x]) {
-        activation::softmax_last_dim(x)
-    } else {
-        composed::softmax_last_dim(x)
-    }
+    apply(x, activation::softmax_last_dim, composed::softmax_last_dim)
 }
 
 /// Logarithm of the softmax over the last axis.
 pub fn log_softmax_last_dim(x: &Tensor) -> Result<Tensor> {
-    if fused(&[x]) {
-        activation::log_softmax_last_dim(x)
-    } else {
-        composed::log_softmax_last_dim(x)
-    }
+    apply(
+        x,
+        activation::log_softmax_last_dim,
+        composed::log_softmax_last_dim,
+    )
 }
 
 /// Multi-head self-attention (Vaswani et al., arXiv 1706.03762) of what timm's `qkv` layer gives: `qkv`
@@ -175,49 +188,37 @@ pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
 
 /// Exact GELU, `x·Φ(x)` (Hendrycks and Gimpel, arXiv 1606.08415).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if fused(&[x]) {
-        activation::gelu(x)
-    } else {
-        composed::gelu(x)
-    }
+    apply(x, activation::gelu, composed::gelu)
 }
 
 /// `max(x, 0)`; the gradient at 0 is 0, as PyTorch's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    if fused(&[x]) {
-        activation::relu(x)
-    } else {
-        composed::relu(x)
-    }
+    apply(x, activation::relu, composed::relu)
 }
 
 /// Max pooling with square windows: `[b, c, h, w]` → `[b, c, h', w']`, h' = (h + 2·padding − kernel) / stride + 1.
 /// The gradient goes to the first maximum of a window in row-major order, as PyTorch's.
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
-    if fused(&[x]) {
-        pool::max_pool2d(x, kernel, stride, padding)
-    } else {
-        composed::max_pool2d(x, kernel, stride, padding)
-    }
+    apply(
+        x,
+        |x| pool::max_pool2d(x, kernel, stride, padding),
+        |x| composed::max_pool2d(x, kernel, stride, padding),
+    )
 }
 
 /// Average pooling with square windows, PyTorch's `ceil_mode=True, count_include_pad=False`: a window that
 /// hangs over the border is the mean of what is inside. `[b, c, h, w]` → `[b, c, h', w']`.
 pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
-    if fused(&[x]) {
-        pool::avg_pool2d(x, kernel, stride)
-    } else {
-        composed::avg_pool2d(x, kernel, stride)
-    }
+    apply(
+        x,
+        |x| pool::avg_pool2d(x, kernel, stride),
+        |x| composed::avg_pool2d(x, kernel, stride),
+    )
 }
 
 /// Mean over height and width: `[b, c, h, w]` → `[b, c]`.
 pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
-    if fused(&[x]) {
-        pool::global_avg_pool2d(x)
-    } else {
-        composed::global_avg_pool2d(x)
-    }
+    apply(x, pool::global_avg_pool2d, composed::global_avg_pool2d)
 }
 
 /// Batch normalisation in training mode (Ioffe and Szegedy, arXiv 1502.03167) and what follows it in a residual
@@ -254,7 +255,7 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 }
 
 /// `x + gamma·branch`, a residual sum with LayerScale (Touvron et al., arXiv 2103.17239): `x` and `branch`
-/// `[…, dim]`, `gamma` `[dim]`.
+/// `[…, dim]`, `gamma` `[dim]`. The sum is of `x`'s type.
 pub fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) -> Result<Tensor> {
     if fused(&[x, branch]) {
         residual::add_scaled(x, branch, gamma)
@@ -273,7 +274,7 @@ pub fn scale_rows(x: &Tensor, gain: &Tensor) -> Result<Tensor> {
 }
 
 /// A ViT's tokens: the class token `[1, 1, dim]` if there is one, then the patches `[batch, patches, dim]`, plus the
-/// positions `[1, tokens, dim]` → `[batch, tokens, dim]`.
+/// positions `[1, tokens, dim]` → `[batch, tokens, dim]`, of the positions' type.
 pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Result<Tensor> {
     if fused(&[patches, positions]) {
         residual::embed(patches, positions, token)
@@ -285,11 +286,11 @@ pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Re
 /// Dropout: each element is 0 with probability `p`, and divided by 1 − p otherwise. Which ones is a function of
 /// `key` and the element's row-major index alone.
 pub fn dropout(x: &Tensor, p: f32, key: Key) -> Result<Tensor> {
-    if fused(&[x]) {
-        dropout::dropout(x, p, key)
-    } else {
-        composed::dropout(x, p, key)
-    }
+    apply(
+        x,
+        |x| dropout::dropout(x, p, key),
+        |x| composed::dropout(x, p, key),
+    )
 }
 
 /// Mean cross-entropy of `logits` `[b, k]` against `labels` `[b]` (u32), as a scalar. `label_smoothing` ε puts

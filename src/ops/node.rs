@@ -144,7 +144,14 @@ impl Node {
     fn cpu(&self) -> CandleResult<(CpuStorage, Shape)> {
         let values = match self.take()? {
             Output::Values(values) => values,
-            Output::Tensor(tensor) => tensor.flatten_all()?.to_vec1::<f32>()?,
+            Output::Tensor(tensor) => {
+                let tensor = tensor.force_contiguous()?;
+                let (storage, _) = tensor.storage_and_layout();
+                let Storage::Cpu(storage) = &*storage else {
+                    return Err(CandleError::msg(format!("{} is elsewhere", self.name)));
+                };
+                return Ok((storage.clone(), self.shape.clone()));
+            }
         };
         Ok((CpuStorage::F32(values), self.shape.clone()))
     }
@@ -157,7 +164,7 @@ impl Node {
         let Output::Tensor(tensor) = self.take()? else {
             return Err(CandleError::msg(format!("{} is for the CPU", self.name)));
         };
-        let tensor = tensor.contiguous()?;
+        let tensor = tensor.force_contiguous()?;
         let (storage, layout) = tensor.storage_and_layout();
         match pick(&storage) {
             Some(storage) => Ok((storage.try_clone(layout)?, self.shape.clone())),

@@ -55,6 +55,110 @@ fn probe(y: &Tensor) -> Tensor {
 
 type Op<'a> = &'a dyn Fn(&[&Tensor]) -> Result<Tensor>;
 
+/// bf16 has 8 bits of significand.
+const BF16_ULP: f32 = 1.0 / 256.0;
+
+/// Each operation on rounded operands is, forward and backward, that of f32 on the same operands but for the rounding of
+/// the result; the variables behind keep f32 and get a gradient of f32.
+#[test]
+fn operations_in_bf16_are_those_of_f32_rounded() {
+    let rounded = |t: &Tensor, to: DType| t.to_dtype(DType::BF16).unwrap().to_dtype(to).unwrap();
+    let spec = Conv2dSpec {
+        stride: 2,
+        padding: 1,
+        ..Conv2dSpec::default()
+    };
+    type Op = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
+    let cases: Vec<(&str, Vec<Var>, Op)> = vec![
+        (
+            "linear",
+            vec![var(&[3, 5, 8], 1), var(&[6, 8], 2), var(&[6], 3)],
+            Box::new(|a| linear(&a[0], &a[1], Some(&a[2]))),
+        ),
+        (
+            "linear, frozen",
+            vec![var(&[3, 5, 8], 1)],
+            Box::new(move |a| linear(&a[0], &rounded(&var(&[6, 8], 2), a[0].dtype()), None)),
+        ),
+        (
+            "conv2d",
+            vec![var(&[2, 3, 9, 7], 1), var(&[4, 3, 3, 3], 2)],
+            Box::new(move |a| conv2d(&a[0], &a[1], None, &spec)),
+        ),
+        (
+            "conv2d, frozen, and what follows",
+            vec![var(&[2, 3, 9, 7], 1), var(&[2, 4, 5, 4], 4)],
+            Box::new(move |a| {
+                let after = After {
+                    residual: Some(&a[1]),
+                    relu: true,
+                    ..After::default()
+                };
+                let w = rounded(&var(&[4, 3, 3, 3], 2), a[0].dtype());
+                conv2d_after(&a[0], &w, Some(&var(&[4], 5)), &spec, &after)
+            }),
+        ),
+        (
+            "attention",
+            vec![var(&[2, 7, 24], 1)],
+            Box::new(|a| attention(&a[0], 2)),
+        ),
+        ("gelu", vec![var(&[40], 1)], Box::new(|a| gelu(&a[0]))),
+        (
+            "max_pool2d",
+            vec![var(&[1, 2, 7, 7], 1)],
+            Box::new(|a| max_pool2d(&a[0], 3, 2, 1)),
+        ),
+        (
+            "avg_pool2d",
+            vec![var(&[1, 2, 7, 7], 1)],
+            Box::new(|a| avg_pool2d(&a[0], 2, 2)),
+        ),
+        (
+            "add_scaled",
+            vec![var(&[4, 6], 1), var(&[4, 6], 2)],
+            Box::new(|a| add_scaled(&a[0], &a[1], None)),
+        ),
+        (
+            "dropout",
+            vec![var(&[4, 6], 1)],
+            Box::new(|a| dropout(&a[0], 0.3, Key::new(1))),
+        ),
+    ];
+    for (name, vars, op) in cases {
+        let at = |dtype: DType| {
+            let args: Vec<Tensor> = vars.iter().map(|v| rounded(v, dtype)).collect();
+            let y = op(&args).unwrap();
+            assert_eq!(y.dtype(), dtype, "{name}");
+            let y = y.to_dtype(DType::F32).unwrap();
+            let grads = probe(&y).backward().unwrap();
+            let grads: Vec<Tensor> = vars.iter().map(|v| grads.get(v).unwrap().clone()).collect();
+            (y, grads)
+        };
+        let ((wide, wide_grads), (narrow, narrow_grads)) = (at(DType::F32), at(DType::BF16));
+        let far = difference(&narrow, &wide);
+        assert!(far < 2.0 * BF16_ULP, "{name}: values differ by {far}");
+        for (i, (w, n)) in wide_grads.iter().zip(&narrow_grads).enumerate() {
+            assert_eq!(n.dtype(), DType::F32, "{name}");
+            let far = difference(n, w);
+            assert!(
+                far < 4.0 * BF16_ULP,
+                "{name}: gradient {i} differs by {far}"
+            );
+        }
+    }
+}
+
+/// A product of bf16 is summed in f32 and rounded once: exactly that of f32 where its sums are exact.
+#[test]
+fn a_product_of_bf16_is_rounded_once() {
+    // 256 + 1 + 1 is 258 in bf16, but 256 where each sum is rounded.
+    let x = Tensor::new(&[[256f32, 1.0, 1.0]], &Device::Cpu).unwrap();
+    let ones = Tensor::ones((1, 3), DType::BF16, &Device::Cpu).unwrap();
+    let y = linear(&x.to_dtype(DType::BF16).unwrap(), &ones, None).unwrap();
+    assert_eq!(numbers(&y.to_dtype(DType::F32).unwrap()), [258.0]);
+}
+
 /// Compares two implementations with every subset of the arguments trained.
 fn compare(name: &str, vars: &[Var], fused: Op, composed: Op) {
     for subset in 1..1 << vars.len() {

@@ -185,6 +185,7 @@ impl BackboneRecipe {
                 format!("path:{text}")
             },
             image_size: None,
+            precision: Precision::F32,
             architecture: None,
             model_args: Map::new(),
             pretrained_cfg: Map::new(),
@@ -210,6 +211,9 @@ pub struct BackboneRecipe {
     /// Side of the square input, where it is to differ from the one that the weights were trained for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
+    /// What products are computed in.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// timm's name of the architecture, for a `file:` that has no config.json beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
@@ -219,6 +223,26 @@ pub struct BackboneRecipe {
     /// For a `file:`: what timm's pretrained_cfg would say of its input, such as `mean`, `std`, `crop_pct`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub pretrained_cfg: Map<String, Value>,
+}
+
+/// What the products of a backbone's layers, and of what is added to them, are computed in, as by PyTorch's autocast:
+/// weights, adapters and what is merged stay f32, and so do LayerNorm, BatchNorm, softmax, GELU, the sums of a ViT's
+/// residual stream, heads and losses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// Operands and results rounded to 16-bit brain floats, sums in f32.
+    Bf16,
+}
+
+impl Precision {
+    /// Whether it is the default.
+    pub fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
 }
 
 /// `[lora]`

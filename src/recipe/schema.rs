@@ -105,6 +105,7 @@ pub(super) const RECIPE: &[Field] = &[
         Shape::Table(&[
             required("source", Shape::Text),
             optional("image_size", Shape::Whole),
+            optional("precision", Shape::Choice(&["f32", "bf16"])),
             optional("architecture", Shape::Text),
             optional("model_args", Shape::Free),
             optional("pretrained_cfg", Shape::Free),
@@ -430,6 +431,7 @@ mod tests {
         let mut all = vec![
             "lora.alpha=1",
             "backbone.image_size=32",
+            "backbone.precision=bf16",
             "measure.resamples=9",
             "measure.synsets.A=n13637376",
             "task.0.word=digit",

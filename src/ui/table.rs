@@ -263,7 +263,7 @@ pub const TABLE: &[Binding] = &[
         Scope::Anywhere,
         &[(Key::Char('x'), Action::Export)],
         "export",
-        "Write matrix.csv, per_class.csv, metrics.json and summary.md.",
+        "Write the matrix, the per-class figures and the summary into export/.",
     ),
     row(
         Scope::Anywhere,

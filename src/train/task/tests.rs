@@ -1,7 +1,7 @@
 use super::*;
 use candle_core::Device;
 
-use crate::recipe::{LwfRecipe, Mode};
+use crate::recipe::{LwfRecipe, Mode, Precision};
 use crate::train::testing;
 
 const STEPS: usize = 12;
@@ -255,6 +255,60 @@ fn at_full_rank_the_modules_themselves_are_trained_and_the_callers_left_alone() 
         run(&mut trainer, 3..4);
         assert!(dense.weights.values().map(numbers).eq(kept));
         assert!(trainer.adapter().unwrap().is_none());
+    }
+}
+
+/// In bf16 a step is that of f32 but for the rounding of products, with everything that is trained kept in f32.
+#[test]
+fn products_in_bf16_train_f32_parameters_as_those_of_f32_do() {
+    let lr = 1e-3;
+    for json in [testing::VIT, testing::RESNET] {
+        for mode in [Mode::Merge, Mode::Full] {
+            let at = |precision| {
+                let (mut config, weights) = testing::model(json);
+                config.precision = precision;
+                let backbone = Arc::new(Backbone::new(&config, &weights).unwrap());
+                let start = Start {
+                    weights,
+                    ..Start::from(backbone)
+                };
+                let key = Key::new(3);
+                let mut trainer = testing::trainer_from(start, mode, 4, 60, lr, 0.0, key);
+                let values = |trainer: &TaskTrainer| -> Vec<f32> {
+                    let tensors = match trainer.update().unwrap().unwrap() {
+                        Update::LowRank(adapter) => adapter
+                            .modules
+                            .values()
+                            .flat_map(|pair| [pair.a.clone(), pair.b.clone()])
+                            .collect::<Vec<_>>(),
+                        Update::Dense(dense) => dense.weights.values().cloned().collect(),
+                    };
+                    tensors.iter().flat_map(numbers).collect()
+                };
+                let before = values(&trainer);
+                let reports = run(&mut trainer, 0..60);
+                let logits = trainer.logits(&testing::images(0)).unwrap();
+                (reports, numbers(&logits), before, values(&trainer))
+            };
+            let (wide, wide_logits, before, wide_after) = at(Precision::F32);
+            let (narrow, narrow_logits, _, narrow_after) = at(Precision::Bf16);
+            assert_ne!(wide_logits, narrow_logits, "nothing was rounded");
+            for (a, b) in wide.iter().zip(&narrow) {
+                assert!((a.loss - b.loss).abs() < 0.02 * a.loss, "{a:?} {b:?}");
+            }
+            // The parameters went the same way, but where their gradient is 0 (a key's bias) and AdamW makes steps of
+            // what rounding left; and their last bits are not those of a bf16.
+            let moved = |after: &[f32]| -> Vec<f32> {
+                after.iter().zip(&before).map(|(a, b)| a - b).collect()
+            };
+            let (a, b) = (moved(&wide_after), moved(&narrow_after));
+            let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
+            let cosine = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+            assert!(cosine > 0.97, "{json} {mode:?}: {cosine}");
+            let all = narrow_after.len();
+            let finer = narrow_after.iter().filter(|v| v.to_bits() & 0xffff != 0);
+            assert!(finer.count() * 2 > all);
+        }
     }
 }
 
