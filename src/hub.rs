@@ -3,6 +3,9 @@
 //! The environment decides as for Python's `huggingface_hub`: HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN,
 //! HF_HUB_OFFLINE, and HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte after which a transfer is given up).
 
+mod cache;
+mod search;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +22,8 @@ use tokio::sync::Notify;
 use crate::progress::{Onlooker, Progress, Unit};
 use crate::{Error, Result, files};
 
+pub use cache::{cached_models, may_have};
+
 /// Between two looks at whether the onlooker cancels.
 const LOOK: Duration = Duration::from_millis(50);
 /// Without a byte for so long, a transfer is given up.
@@ -31,6 +36,16 @@ pub enum Kind {
     Model,
     /// `https://huggingface.co/datasets/OWNER/NAME`
     Dataset,
+}
+
+impl Kind {
+    /// What its folders in the cache begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::Dataset => "datasets",
+        }
+    }
 }
 
 /// A repository at a revision.
@@ -360,6 +375,14 @@ impl Hub {
             HFError::Http { context } if context.status.as_u16() == 404 => {
                 format!("the hub has no {repo}: see whether the name is right on {page}")
             }
+            other => self.unreached(&format!("{path} of {repo}"), other),
+        };
+        Error::input(text)
+    }
+
+    /// What the line said where it was no answer of the hub's.
+    fn unreached(&self, what: &str, error: &HFError) -> String {
+        match error {
             // reqwest's own text hides the cause behind a chain.
             HFError::Request { source, .. } => {
                 let mut cause: &dyn std::error::Error = source;
@@ -367,13 +390,12 @@ impl Hub {
                     cause = deeper;
                 }
                 format!(
-                    "{path} of {repo} could not be fetched ({cause}): see whether this machine reaches the hub and \
-                     try again; nothing half is kept"
+                    "{what} could not be fetched ({cause}): see whether this machine reaches the hub and try again; \
+                     nothing half is kept"
                 )
             }
-            other => format!("{path} of {repo} could not be fetched: {other}"),
-        };
-        Error::input(text)
+            other => format!("{what} could not be fetched: {other}"),
+        }
     }
 }
 
