@@ -123,7 +123,15 @@ impl Hub {
     /// # Errors
     /// [`Error::Input`] where HF_ENDPOINT is no URL, or one that would send a token in the clear.
     pub fn new() -> Result<Self> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        Self::from_environment(|name| std::env::var(name).ok())
+    }
+
+    /// The same from other variables than the process's; where the cache is and which token is sent, hf-hub reads itself.
+    ///
+    /// # Errors
+    /// As [`Hub::new`].
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let variable = |name: &str| variable(name).filter(|v| !v.is_empty());
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         let address = reqwest::Url::parse(&endpoint).map_err(|e| {
             Error::input(format!(

@@ -131,7 +131,7 @@ mod tests {
         let manifest = Manifest::new(recipe.clone(), String::new(), "cpu", weights, Vec::new());
         std::fs::create_dir_all(&run).unwrap();
         manifest.write(&run.join("manifest.json")).unwrap();
-        std::fs::write(run.join("journal.jsonl"), "").unwrap();
+        std::fs::write(run.join("journal.jsonl"), "{}\n").unwrap();
         let all = openable(dir.path(), &dir.path().join("runs"));
         let of = |group: &str| -> Vec<&str> {
             let of = all.iter().filter(|c| c.group == group);

@@ -284,6 +284,7 @@ impl SetUp {
     }
 
     fn fold(&mut self, part: Part, folds: bool) {
+        self.field = Field::Part(part);
         for (of, open) in &mut self.folded {
             if *of == part {
                 *open = Some(!folds);
