@@ -92,6 +92,11 @@ impl FoundationRecipe {
 }
 
 impl TaskRecipe {
+    /// Whether it takes the same images as another one, whichever part of them each learns from.
+    pub fn has_images_of(&self, other: &Self) -> bool {
+        (&self.data, &self.options) == (&other.data, &other.options)
+    }
+
     /// A task of all of a source, with a head of its own.
     pub fn of(id: impl Into<String>, data: impl Into<String>) -> Self {
         Self {

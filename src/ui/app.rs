@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::actions::{Action, Key, Layer, Screen, Situation};
+use super::effect::Effect;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
@@ -12,46 +13,12 @@ use super::theme::{Ink, Theme};
 use super::views::{body, form_rows, help};
 use crate::lab::{Command, Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
-use crate::recipe::{BackboneRecipe, Recipe};
 use crate::run::RunView;
 
 /// How long a message stays; one of a failure until a key is pressed.
 const TOAST: Duration = Duration::from_secs(8);
 /// Lines that a page key moves.
 pub(super) const PAGE: isize = 10;
-
-/// What the program has to do for its user.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Begin a run; answered by [`App::on_started`] or [`App::on_problem`].
-    Start(Request),
-    /// Put a lab to work on the run shown; answered by [`App::on_taken_up`] or [`App::on_problem`].
-    TakeUp,
-    /// Pass a command on to the lab.
-    Send(Command),
-    /// Write the export of the run shown into its folder; answered by [`App::on_exported`] or
-    /// [`App::on_problem`].
-    Export,
-    /// Stop the lab, wait until it has ended, then leave.
-    Quit,
-    /// Leave without waiting any longer.
-    Abandon,
-    /// Give up what is being prepared; answered by [`App::on_problem`].
-    Cancel,
-    /// Write a preset; answered by [`App::on_saved`], [`App::on_taken`] or [`App::on_problem`].
-    Save {
-        /// Its file.
-        path: PathBuf,
-        /// What it says.
-        recipe: Box<Recipe>,
-        /// Whether a file that is there is replaced.
-        replace: bool,
-    },
-    /// Search timm's models on the hub; answered by [`App::on_found`] or [`App::on_problem`].
-    Search(String),
-    /// Fetch a backbone's config; answered by [`App::on_described`] or [`App::on_problem`].
-    Describe(Box<BackboneRecipe>),
-}
 
 /// A message that goes away.
 #[derive(Clone, Debug)]

@@ -12,7 +12,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
 
 use super::actions::Key;
-use super::app::{App, Effect};
+use super::app::App;
+use super::effect::Effect;
 use super::setup::Request;
 use super::terminal::Screen;
 use crate::folder::RunFolder;

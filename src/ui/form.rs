@@ -7,15 +7,11 @@ use super::picker::Picker;
 use super::sequence::Sequence;
 use super::setup::{Choice, Environment, RUN, Request};
 use super::typing::Prompt;
+use super::values::{self, along, plain, turn, turned};
 use crate::lab::Preview;
 use crate::recipe::{BackboneRecipe, FoundationRecipe, Mode, Recipe, TARGET_NAMES};
 use crate::{Error, Result};
 
-const STEPS: [f64; 14] = [
-    10.0, 20.0, 50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1000.0, 1500.0, 2000.0,
-    3000.0,
-];
-const EPOCHS: [f64; 11] = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 40.0, 60.0];
 /// What becomes of a task's update, as the left and right keys go through it.
 pub(super) const MODES: [Mode; 4] = [Mode::Merge, Mode::Drop, Mode::Full, Mode::FullReset];
 
@@ -277,9 +273,9 @@ impl SetUp {
 
     fn budgets(&self) -> &'static [f64] {
         if self.sequence.epochs {
-            &EPOCHS
+            &values::EPOCHS
         } else {
-            &STEPS
+            &values::STEPS
         }
     }
 
@@ -414,36 +410,6 @@ impl SetUp {
             _ => return None,
         })
     }
-}
-
-/// A number as one writes it: small ones by their power of ten.
-pub fn plain(x: f64) -> String {
-    match x.abs() {
-        small if small > 0.0 && small < 0.01 => format!("{x:e}"),
-        _ => x.to_string(),
-    }
-}
-
-/// The next or the previous of `n` choices, around the end.
-fn turn(at: usize, n: usize, up: bool) -> usize {
-    if up { (at + 1) % n } else { (at + n - 1) % n }
-}
-
-/// The choice behind or before the present one; the first where the present one is none of them.
-fn turned<T: Clone>(all: &[T], is_now: impl Fn(&T) -> bool, up: bool) -> Option<T> {
-    let at = all.iter().position(is_now);
-    let next = at.map_or(0, |at| turn(at, all.len(), up));
-    all.get(next).cloned()
-}
-
-/// The next larger or smaller of sensible values; a value between them is left for one of them.
-fn along(values: &[f64], now: f64, up: bool) -> f64 {
-    let found = if up {
-        values.iter().find(|v| **v > now)
-    } else {
-        values.iter().rev().find(|v| **v < now)
-    };
-    found.copied().unwrap_or(now)
 }
 
 #[cfg(test)]

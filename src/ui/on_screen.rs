@@ -1,7 +1,8 @@
 //! What moves and choices mean on each screen.
 
 use super::actions::{Action, Screen};
-use super::app::{App, Effect, PAGE};
+use super::app::{App, PAGE};
+use super::effect::Effect;
 use super::views::forgetting;
 
 impl App {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::actions::{Action, Layer, Screen};
-use super::app::{App, Effect, PAGE};
+use super::app::{App, PAGE};
+use super::effect::Effect;
 use super::field::Field;
 use super::picker::TaskChange;
 use super::question::Question;
@@ -159,7 +160,7 @@ impl App {
             let architecture = repo.name.split('.').next().unwrap_or_default();
             let note = match Config::of_name(architecture) {
                 Ok(_) => "",
-                Err(_) => "its architecture is not supported",
+                Err(_) => "not supported",
             };
             Choice {
                 value: format!("hub:{repo}"),
@@ -168,7 +169,14 @@ impl App {
             }
         });
         self.set_up.show_found(choices.collect());
-        self.screen = Screen::SetUp;
+        if self.screen != Screen::SetUp {
+            let text = format!(
+                "{} models are found: the set-up screen lists them",
+                found.len()
+            );
+            self.say(Ink::Accent, text);
+        }
+        self.touch();
     }
 
     /// The config of the chosen backbone is here.

@@ -45,10 +45,7 @@ fn choice(value: &str, group: &'static str, note: impl Into<String>) -> Choice {
 /// A mode's name in a preset, and what it does.
 pub fn mode(mode: Mode) -> (&'static str, &'static str) {
     match mode {
-        Mode::Merge => (
-            "merge",
-            "added into the weights, the next task goes on from there",
-        ),
+        Mode::Merge => ("merge", "added into the weights, task after task"),
         Mode::Drop => ("drop", "stored for its own task's head, never merged"),
         Mode::Full => ("full", "no adapter: the modules themselves are trained"),
         Mode::FullReset => (
@@ -150,8 +147,8 @@ impl SetUp {
         });
         let mut all: Vec<TaskRecipe> = Vec::new();
         for task in known.chain(there).chain(bundled) {
-            let same = |t: &TaskRecipe| (&t.data, &t.options) == (&task.data, &task.options);
-            if !all.iter().any(same) && task.data != self.draft.foundation.data {
+            let known = all.iter().any(|t| t.has_images_of(&task));
+            if !known && task.data != self.draft.foundation.data {
                 all.push(task);
             }
         }
@@ -159,10 +156,7 @@ impl SetUp {
     }
 
     fn offer(&self, task: &TaskRecipe) -> Choice {
-        let visits = self.sequence.lines.iter();
-        let visits = visits
-            .filter(|line| (&line.task.data, &line.task.options) == (&task.data, &task.options));
-        let note = match visits.count() {
+        let note = match self.sequence.visits(task).count() {
             0 => String::new(),
             1 => "another visit: the same head learns on".into(),
             n => format!("another visit, after {n}: the same head learns on"),

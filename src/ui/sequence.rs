@@ -100,13 +100,18 @@ impl Sequence {
             .unwrap_or_default()
     }
 
+    /// The tasks that have the same images.
+    pub fn visits<'a>(&'a self, task: &'a TaskRecipe) -> impl Iterator<Item = &'a TaskLine> {
+        let same = |line: &&TaskLine| line.task.has_images_of(task);
+        self.lines.iter().filter(same)
+    }
+
     /// Adds a task behind `after`, or first, and gives its position. Its id becomes one of its own; where the sequence has
     /// the same images already, it is another visit and shares their head.
     pub fn add(&mut self, mut task: TaskRecipe, after: Option<usize>, foundation: &str) -> usize {
-        let same =
-            |line: &&TaskLine| (&line.task.data, &line.task.options) == (&task.data, &task.options);
-        if let Some(visited) = self.lines.iter().find(same) {
-            task.head = Some(visited.task.column().to_owned());
+        let visited = self.visits(&task).next();
+        if let Some(head) = visited.map(|line| line.task.column().to_owned()) {
+            task.head = Some(head);
         }
         task.id = self.free_id(&task.id, foundation);
         let budget = self

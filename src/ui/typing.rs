@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::field::Field;
-use super::form::{SetUp, plain};
+use super::form::SetUp;
+use super::values::plain;
 use crate::recipe::{DataSource, Recipe, TaskRecipe};
 
 /// What is typed, and what for.

@@ -12,7 +12,11 @@ use super::server::How;
 #[test]
 fn a_search_finds_by_name_is_given_up_and_says_at_once_that_it_is_offline() {
     let world = World::with(How::Large);
-    for name in ["timm/glyph_vit.a", "timm/resnet50.a1_in1k", "other/glyph_vit.x"] {
+    for name in [
+        "timm/glyph_vit.a",
+        "timm/resnet50.a1_in1k",
+        "other/glyph_vit.x",
+    ] {
         world.server.put(name, "config.json", b"{}", How::Small);
     }
     let hub = |offline: &str| {
@@ -28,11 +32,17 @@ fn a_search_finds_by_name_is_given_up_and_says_at_once_that_it_is_offline() {
         let found = online.search("timm", text, most, &mut Nobody).unwrap();
         found.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    assert_eq!(found("glyph", 10), ["timm/glyph_vit.a", "timm/glyph_vit.latin"]);
+    assert_eq!(
+        found("glyph", 10),
+        ["timm/glyph_vit.a", "timm/glyph_vit.latin"]
+    );
     assert_eq!(found("glyph", 1).len(), 1);
     assert_eq!(found("swin", 10), [""; 0]);
     let asked = world.server.requests();
-    assert!(asked[0].contains("search=glyph&author=timm&sort=downloads&limit=10"), "{asked:?}");
+    assert!(
+        asked[0].contains("search=glyph&author=timm&sort=downloads&limit=10"),
+        "{asked:?}"
+    );
 
     let begun = Instant::now();
     let soon = || begun.elapsed() > Duration::from_millis(200);
@@ -42,8 +52,13 @@ fn a_search_finds_by_name_is_given_up_and_says_at_once_that_it_is_offline() {
 
     let before = world.server.requests().len();
     let begun = Instant::now();
-    let refused = hub("1").search("timm", "glyph", 10, &mut Nobody).unwrap_err();
-    assert!(refused.to_string().contains("HF_HUB_OFFLINE is set"), "{refused}");
+    let refused = hub("1")
+        .search("timm", "glyph", 10, &mut Nobody)
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("HF_HUB_OFFLINE is set"),
+        "{refused}"
+    );
     assert!(begun.elapsed() < Duration::from_secs(1));
     assert_eq!(world.server.requests().len(), before);
 }

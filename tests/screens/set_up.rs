@@ -46,7 +46,7 @@ fn lists_and_lines_at_three_sizes() {
     keys(&mut app, "efolder:photos/birds");
     snapshot("set-up-data-typed", &mut app, SIZES[0]);
     app.on_key(Key::Enter);
-    keys(&mut app, "jjt");
+    keys(&mut app, "t");
     snapshot("set-up-sequence", &mut app, SIZES[0]);
     keys(&mut app, "w");
     snapshot("set-up-save", &mut app, SIZES[0]);

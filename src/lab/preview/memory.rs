@@ -8,7 +8,7 @@ use crate::recipe::Recipe;
 /// Bytes of a number, f32 throughout.
 const NUMBER: usize = 4;
 
-/// An estimate of what training holds at once, in bytes. Images, the heads of tasks and the program itself (some 50 MB)
+/// An estimate of what training holds at once, in bytes. Images, the heads of tasks and the program itself (some 150 MB)
 /// come on top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -209,7 +209,7 @@ mod tests {
         let larger = of(&["lora.rank=2", "train.batch_size=64"]);
         assert_eq!(larger.activations, 2 * some.activations);
         let full = of(&["lora.mode=full"]);
-        assert!(full.trained > 10 * some.trained && full.total() > some.total());
+        assert!(full.trained > 10 * some.trained && full.activations < some.activations);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::super::app::App;
 use super::super::field::{Field, Part};
 use super::super::figures;
-use super::super::form::plain;
 use super::super::picker;
+use super::super::values::plain;
 use crate::export::thousands;
 
 /// Label, value, and notes from the most important on.
@@ -106,7 +106,12 @@ pub fn texts(app: &App, field: Field) -> Texts {
             Texts::of(field, plain(draft.lora.alpha()), note(of))
         }
         Field::BatchSize => {
-            let memory = preview.map_or(Vec::new(), |p| note(figures::memory(p)));
+            let memory = preview.map_or(Vec::new(), |p| {
+                note(format!(
+                    "≈ {} in training",
+                    figures::bytes(p.memory.total())
+                ))
+            });
             Texts::of(field, draft.train.batch_size.to_string(), memory)
         }
         Field::ImageSize => {
@@ -122,11 +127,7 @@ pub fn texts(app: &App, field: Field) -> Texts {
         Field::Foundation => {
             let data = &draft.foundation.data;
             let name = data.strip_prefix("bundled:").unwrap_or(data);
-            Texts::of(
-                field,
-                name,
-                note("the foundation: measured after each merge, never trained"),
-            )
+            Texts::of(field, name, note("the foundation: measured, never trained"))
         }
         Field::Task(i) => task_texts(app, i, unit),
         Field::Seed => Texts::of(field, draft.seed.to_string(), Vec::new()),
@@ -174,10 +175,13 @@ fn summary(app: &App, part: Part) -> String {
             } else {
                 "steps"
             };
-            let budget = same_budget(app).map_or("by task".into(), |n| n.to_string());
+            let budget = match same_budget(app) {
+                Some(n) => format!("{n} {unit}"),
+                None => format!("{unit} by task"),
+            };
             let number = |field| form.number(field).map_or(String::new(), plain);
             format!(
-                "{budget} {unit}, lr {}, batch {}, alpha {}, dropout {}",
+                "{budget}, lr {}, batch {}, alpha {}, dropout {}",
                 number(Field::Lr),
                 number(Field::BatchSize),
                 number(Field::Alpha),

@@ -3,11 +3,11 @@
 use super::super::app::App;
 use super::super::field::{Field, Part, RANKS};
 use super::super::figures;
-use super::super::form::plain;
 use super::super::pen::Pen;
 use super::super::text::{fit, fit_end, width, wrap};
 use super::super::theme::Ink;
 use super::super::typing::{Prompt, Purpose};
+use super::super::values::plain;
 use super::fields::{Texts, rank_note, texts};
 use super::picker;
 
@@ -173,9 +173,12 @@ fn draw_foot(app: &App, pen: &mut Pen) {
     let theme = &app.theme;
     let form = &app.set_up;
     let columns = usize::from(pen.width()).saturating_sub(2);
-    if let Some(prompt) = form.prompt()
-        && !matches!(prompt.purpose, Purpose::Value(_))
-    {
+    let below = |prompt: &&Prompt| match prompt.purpose {
+        // A field is typed where it stands, unless it is folded away meanwhile.
+        Purpose::Value(field) => !form.fields().contains(&field),
+        _ => true,
+    };
+    if let Some(prompt) = form.prompt().filter(below) {
         let x = pen.text(2, 0, prompt.label(), theme.ink(Ink::Accent)) + 2;
         draw_prompt(app, prompt, x, 0, pen);
         return;
