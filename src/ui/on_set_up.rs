@@ -147,7 +147,7 @@ impl App {
 
     /// What a search on the hub found.
     pub fn on_found(&mut self, text: &str, found: &[Repo]) {
-        self.busy = None;
+        (self.busy, self.toast) = (None, None);
         if found.is_empty() {
             self.say(
                 Ink::Warning,

@@ -152,6 +152,10 @@ impl Server {
 
     /// Whether the connection goes on.
     fn answer(&self, out: &mut TcpStream, method: &str, path: &str) -> bool {
+        if path.starts_with("api/models?search=silence") {
+            std::thread::sleep(Duration::from_secs(30));
+            return false;
+        }
         if let Some(json) = self.tree(path).or_else(|| self.search(path)) {
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -159,10 +163,6 @@ impl Server {
             );
             return out.write_all(head.as_bytes()).is_ok()
                 && out.write_all(json.as_bytes()).is_ok();
-        }
-        if path.starts_with("api/models?search=silence") {
-            std::thread::sleep(Duration::from_secs(30));
-            return false;
         }
         let elsewhere = path.strip_prefix("elsewhere/");
         let found = self
