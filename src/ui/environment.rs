@@ -117,6 +117,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_preset_can_be_opened_and_has_figures() {
+        let environment = Environment::of_this_program(Path::new("runs")).unwrap();
+        for preset in presets() {
+            let recipe = (environment.open)(preset.name).unwrap();
+            match (environment.preview)(&recipe) {
+                Ok(preview) => {
+                    let preview = preview.unwrap();
+                    assert!(preview.memory.total() > 4 * preview.parameters);
+                }
+                // Data that its user brings.
+                Err(e) => assert!(e.to_string().contains("is no folder"), "{e}"),
+            }
+        }
+    }
+
+    #[test]
     fn presets_files_and_runs_can_be_opened() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("mine.toml");

@@ -47,9 +47,7 @@ impl App {
                 form.list_tasks();
                 Ok(())
             }
-            Action::List if !form.list() => {
-                Err("this field has no list: ← and → change it, e types it".into())
-            }
+            Action::List if !form.list() => Err("this field has no list: ← and → change it".into()),
             Action::Save => {
                 form.save();
                 Ok(())

@@ -44,7 +44,7 @@ pub struct Choice {
     pub note: String,
 }
 
-/// Choices from files and folders of the machine where the run is written.
+/// The group of runs among what can be opened.
 pub const RUN: &str = "run";
 
 /// A run that the user asks for.

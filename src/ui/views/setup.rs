@@ -194,9 +194,13 @@ fn draw_foot(app: &App, pen: &mut Pen) {
     texts.push((field.help().to_owned(), Ink::Faint));
     if let Ok(Some(preview)) = form.preview() {
         match field {
-            Field::Backbone | Field::BatchSize => {
-                texts.push((figures::memory(preview), Ink::Plain));
+            Field::Backbone => {
+                // Its own line has no room for a long name.
+                let source = &form.draft().backbone.source;
+                let text = format!("{source}: {}", figures::memory(preview));
+                texts.push((text, Ink::Plain));
             }
+            Field::BatchSize => texts.push((figures::memory(preview), Ink::Plain)),
             Field::Targets => texts.push((preview.targets.join(", "), Ink::Plain)),
             _ => {}
         }
