@@ -13,16 +13,22 @@ pub use super::sequence::{Sequence, TaskLine};
 /// Something that depends on a recipe.
 pub type Of<T> = Box<dyn Fn(&Recipe) -> T>;
 
+/// What there is to choose from, looked for when it is asked.
+pub type Choices = Box<dyn Fn() -> Vec<Choice>>;
+
+/// Reads a recipe by what its user calls it.
+pub type Opener = Box<dyn Fn(&str) -> Result<Recipe>>;
+
 /// What the form needs to know of the world. What is listed is looked for when a list is opened.
 pub struct Environment {
     /// What the form begins with.
     pub start: Recipe,
     /// What can be opened: presets, files that are presets, and runs, in this order.
-    pub presets: Box<dyn Fn() -> Vec<Choice>>,
+    pub presets: Choices,
     /// A preset by its name, a TOML file, or the recipe of a run's folder.
-    pub open: Box<dyn Fn(&str) -> Result<Recipe>>,
+    pub open: Opener,
     /// Backbones that are on this machine.
-    pub backbones: Box<dyn Fn() -> Vec<Choice>>,
+    pub backbones: Choices,
     /// Data sets in the program.
     pub data: Vec<String>,
     /// Figures of a recipe, none where its backbone is yet to be fetched, or why it is impossible.
