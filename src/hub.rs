@@ -3,6 +3,10 @@
 //! The environment decides as for Python's `huggingface_hub`: HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN,
 //! HF_HUB_OFFLINE, and HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte after which a transfer is given up).
 
+mod cache;
+mod refusal;
+mod search;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +23,8 @@ use tokio::sync::Notify;
 use crate::progress::{Onlooker, Progress, Unit};
 use crate::{Error, Result, files};
 
+pub use cache::{cached_models, may_have};
+
 /// Between two looks at whether the onlooker cancels.
 const LOOK: Duration = Duration::from_millis(50);
 /// Without a byte for so long, a transfer is given up.
@@ -31,6 +37,16 @@ pub enum Kind {
     Model,
     /// `https://huggingface.co/datasets/OWNER/NAME`
     Dataset,
+}
+
+impl Kind {
+    /// What its folders in the cache begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::Dataset => "datasets",
+        }
+    }
 }
 
 /// A repository at a revision.
@@ -108,7 +124,15 @@ impl Hub {
     /// # Errors
     /// [`Error::Input`] where HF_ENDPOINT is no URL, or one that would send a token in the clear.
     pub fn new() -> Result<Self> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        Self::from_environment(|name| std::env::var(name).ok())
+    }
+
+    /// The same from other variables than the process's; where the cache is and which token is sent, hf-hub reads itself.
+    ///
+    /// # Errors
+    /// As [`Hub::new`].
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let variable = |name: &str| variable(name).filter(|v| !v.is_empty());
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         let address = reqwest::Url::parse(&endpoint).map_err(|e| {
             Error::input(format!(
@@ -301,79 +325,6 @@ impl Hub {
                 Kind::Dataset => send!(client.dataset(repo.owner, repo.name)),
             }
         }
-    }
-
-    /// One sentence for what the hub or the line said.
-    fn refusal(&self, repo: &Repo, path: &str, error: &HFError) -> Error {
-        let kind = match repo.kind {
-            Kind::Model => "",
-            Kind::Dataset => "datasets/",
-        };
-        let page = format!("huggingface.co/{kind}{}/{}", repo.owner, repo.name);
-        let text = match error {
-            HFError::AuthRequired { context } | HFError::Forbidden { context } => {
-                let gated = context.error_code.as_deref() == Some("GatedRepo");
-                let todo = match (gated, self.has_token) {
-                    (true, true) => {
-                        format!("accept its terms on {page} with the account of HF_TOKEN")
-                    }
-                    (true, false) => {
-                        format!(
-                            "accept its terms on {page}, and set HF_TOKEN to a token of that account"
-                        )
-                    }
-                    (false, true) => {
-                        "see whether the name is right and HF_TOKEN may read it".into()
-                    }
-                    (false, false) => {
-                        "see whether the name is right; if it is private, set HF_TOKEN".into()
-                    }
-                };
-                let why = if gated {
-                    "is gated"
-                } else {
-                    "is not there for you"
-                };
-                format!(
-                    "the hub's {repo} {why} ({}): {todo}",
-                    context.status.as_u16()
-                )
-            }
-            HFError::RepoNotFound { .. }
-            | HFError::RevisionNotFound { .. }
-            | HFError::EntryNotFound { .. } => format!(
-                "the hub has no {path} of {repo}: see whether the name{} and the file are right on {page}",
-                if repo.revision.is_some() {
-                    ", the revision"
-                } else {
-                    ""
-                }
-            ),
-            HFError::CacheLockTimeout { path: lock } => format!(
-                "{path} of {repo} is being downloaded by another process ({} is locked): wait for it",
-                lock.display()
-            ),
-            HFError::Io(e) => format!("{path} of {repo} cannot be written to the hub's cache: {e}"),
-            HFError::RateLimited { .. } => {
-                format!("the hub asks to wait before {path} of {repo} is fetched: try again later")
-            }
-            HFError::Http { context } if context.status.as_u16() == 404 => {
-                format!("the hub has no {repo}: see whether the name is right on {page}")
-            }
-            // reqwest's own text hides the cause behind a chain.
-            HFError::Request { source, .. } => {
-                let mut cause: &dyn std::error::Error = source;
-                while let Some(deeper) = cause.source() {
-                    cause = deeper;
-                }
-                format!(
-                    "{path} of {repo} could not be fetched ({cause}): see whether this machine reaches the hub and \
-                     try again; nothing half is kept"
-                )
-            }
-            other => format!("{path} of {repo} could not be fetched: {other}"),
-        };
-        Error::input(text)
     }
 }
 

@@ -15,7 +15,8 @@ use pentimento::headless::{self, Ending, Format};
 use pentimento::hub::Hub;
 use pentimento::lab::{self, open_device, write_backbone};
 use pentimento::recipe::{
-    BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, presets, pretrain_presets,
+    BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, preset_files, presets,
+    pretrain_presets,
 };
 use pentimento::run::{RunView, journal, standing};
 use pentimento::session::{Options, Reopen, Session};
@@ -424,8 +425,15 @@ fn claim(flag: &str, out: &Path) -> Result<(), Error> {
 fn list_presets() -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     for preset in presets() {
-        let recipe = Recipe::load(preset.name, &[])?;
-        writeln!(out, "{:14} {}", preset.name, recipe.description)?;
+        writeln!(out, "{:14} {}", preset.name, preset.description())?;
+    }
+    let files = preset_files(Path::new("."));
+    if !files.is_empty() {
+        writeln!(out, "\nfiles of this folder:")?;
+    }
+    for (path, description) in files {
+        let path = ui::text::clean(&path.display().to_string());
+        writeln!(out, "{path:14} {}", ui::text::clean(&description))?;
     }
     writeln!(out, "\nfor `pentimento pretrain`:")?;
     for preset in pretrain_presets() {

@@ -135,11 +135,15 @@ fn from_set_up_to_export_and_out() {
     let folder = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::start(folder.path(), &[]);
     terminal.wait_for("Enter start");
-    // Five steps of one task.
-    terminal.press("jjje\x7f\x7f\x7f5\r");
+    // Five steps of one task: the part that says how to train is opened first.
+    terminal.press("jjjjj je\x7f\x7f\x7f5\r");
     terminal.wait_for("5 a task");
-    terminal.press("jjjjj j j j ");
-    terminal.wait_for("[ ] cyrillic");
+    terminal.press("kh");
+    terminal.wait_for("5 steps, lr");
+    terminal.press("jjjdddd");
+    terminal.press("w\r");
+    terminal.wait_for("saved: `pentimento run demo.toml` takes it");
+    assert!(folder.path().join("demo.toml").is_file());
     terminal.press("\r");
     terminal.wait_for("parity");
     terminal.wait_for("finished");

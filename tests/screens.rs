@@ -3,6 +3,8 @@
 
 #[path = "screens/sample.rs"]
 mod sample;
+#[path = "screens/set_up.rs"]
+mod set_up;
 
 use std::path::Path;
 use std::time::Duration;
@@ -93,8 +95,7 @@ fn snapshot(name: &str, app: &mut App, size: (u16, u16)) {
 fn every_screen_at_three_sizes() {
     for size in SIZES {
         let mut set_up = App::new(sample::environment(), theme(Depth::True));
-        set_up.on_action(Action::Down);
-        set_up.on_action(Action::Down);
+        (0..3).for_each(|_| drop(set_up.on_action(Action::Down)));
         snapshot("set-up", &mut set_up, size);
         let mut app = app(&in_training(), Depth::True);
         app.on_pulse(Pulse {
@@ -157,7 +158,7 @@ fn help_and_questions() {
 #[test]
 fn an_impossible_rank_is_explained_at_once() {
     let mut app = App::new(sample::environment(), theme(Depth::True));
-    keys(&mut app, "jje");
+    keys(&mut app, "jjje");
     app.on_key(Key::Backspace);
     app.on_key(Key::Backspace);
     keys(&mut app, "128");
@@ -398,7 +399,7 @@ fn a_whole_session_by_keys() {
     let mut app = App::new(sample::environment(), theme(Depth::True));
     assert_eq!(keys(&mut app, "2s"), [], "there is nothing to step yet");
     assert!(text(&drawn(&mut app, SIZES[0])).contains("nothing runs yet"));
-    keys(&mut app, "1jjl");
+    keys(&mut app, "1jjjl");
     let effects = app.on_key(Key::Enter);
     let [Effect::Start(request)] = effects.as_slice() else {
         panic!("{effects:?}");

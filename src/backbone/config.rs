@@ -186,6 +186,14 @@ impl Config {
         Ok(config)
     }
 
+    /// What timm's name of an architecture alone says, for a model whose config.json is not at hand; without classes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the architecture is not supported.
+    pub fn of_name(architecture: &str) -> Result<Self> {
+        Self::of_weights(architecture, &Map::new(), &Map::new(), BTreeMap::new())
+    }
+
     /// The bytes of `config.json`.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)

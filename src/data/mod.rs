@@ -145,6 +145,21 @@ pub fn check(recipe: &Recipe) -> Result<()> {
     check_contexts(recipe, &id, &classes)
 }
 
+/// How many classes the foundation has, where that is known without reading it: in the binary, or chosen by name.
+///
+/// # Errors
+/// [`Error::Input`] where the source is none.
+pub fn known_classes(foundation: &FoundationRecipe) -> Result<Option<usize>> {
+    let source = DataSource::parse(&foundation.data)
+        .map_err(|message| Error::input(format!("`foundation.data` {message}")))?;
+    let chosen = foundation.options.classes.len();
+    Ok(match source {
+        _ if chosen > 0 => Some(chosen),
+        DataSource::Bundled(name) => Some(bundled::open(&name)?.classes.len()),
+        DataSource::Local(..) | DataSource::Hub(_) => None,
+    })
+}
+
 /// Checks each task's context against the foundation's classes, where there are groups.
 fn check_contexts(recipe: &Recipe, foundation: &str, classes: &[Class]) -> Result<()> {
     let mut groups: Vec<&str> = Vec::new();

@@ -29,6 +29,6 @@ pub use machine::{Lab, Outcome};
 pub use material::{fetch, fetch_config, open_backbone};
 pub use merged::{merged_backbone, write_backbone};
 pub use pretraining::pretrain;
-pub use preview::{Preview, preview};
+pub use preview::{Memory, Preview, Previews};
 pub use resume::{OpenTraining, Standing, StoredRow};
 pub use state::State;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TaskRecipe;
+
 /// `[data]`: how images are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -69,4 +71,42 @@ pub struct FoundationRecipe {
     /// Which of these images are taken.
     #[serde(flatten)]
     pub options: DataOptions,
+}
+
+impl FoundationRecipe {
+    /// All of a source, called by the source's own name.
+    pub fn of(data: impl Into<String>) -> Self {
+        Self {
+            data: data.into(),
+            id: None,
+            options: DataOptions::default(),
+        }
+    }
+
+    /// What it is called in matrices and files; empty where its source is none.
+    pub fn name(&self) -> String {
+        let source = || super::DataSource::parse(&self.data).ok();
+        let own = self.id.clone().or_else(|| Some(source()?.id()));
+        own.unwrap_or_default()
+    }
+}
+
+impl TaskRecipe {
+    /// Whether it takes the same images as another one, whichever part of them each learns from.
+    pub fn has_images_of(&self, other: &Self) -> bool {
+        (&self.data, &self.options) == (&other.data, &other.options)
+    }
+
+    /// A task of all of a source, with a head of its own.
+    pub fn of(id: impl Into<String>, data: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            head: None,
+            data: data.into(),
+            options: DataOptions::default(),
+            part: None,
+            context: Vec::new(),
+            word: None,
+        }
+    }
 }

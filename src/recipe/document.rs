@@ -57,10 +57,7 @@ impl Document {
 
     /// The typed content.
     pub fn typed<T: DeserializeOwned>(&self) -> Result<T> {
-        self.tree
-            .clone()
-            .try_into()
-            .map_err(|e: toml::de::Error| Error::input(format!("{}: {}", self.origin, e.message())))
+        typed(self.tree.clone()).map_err(|e| Error::input(format!("{}: {e}", self.origin)))
     }
 
     /// A sentence that begins with where the key was set.
@@ -86,6 +83,12 @@ impl Document {
             None => self.origin.clone(),
         }
     }
+}
+
+/// The typed content of a checked tree.
+pub(super) fn typed<T: DeserializeOwned>(tree: Table) -> Result<T> {
+    tree.try_into()
+        .map_err(|e: toml::de::Error| Error::input(e.message()))
 }
 
 /// The text of a file, as a preset.

@@ -7,6 +7,7 @@ mod data;
 mod document;
 mod nearest;
 mod overrides;
+mod own;
 mod presets;
 mod pretrain;
 mod schema;
@@ -26,6 +27,7 @@ use document::Document;
 mod tests;
 
 pub use data::{DataOptions, FoundationRecipe, LoadingRecipe};
+pub use own::preset_files;
 pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};
 pub use source::{BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource, Layout};

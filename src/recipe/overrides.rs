@@ -2,7 +2,25 @@
 
 use toml::{Table, Value};
 
-use super::schema::{Fault, Field, Shape, join, unknown};
+use super::schema::{self, Fault, Field, Shape, join, unknown};
+use super::{Recipe, document};
+use crate::{Error, Result};
+
+impl Recipe {
+    /// This recipe with one `KEY=VALUE` as `--set` takes it. Keys and types are checked, values are not: a recipe that
+    /// is impossible for the moment may become another, and [`Recipe::validate`] says what is wrong.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such key, or it holds something of another kind.
+    pub fn with(&self, argument: &str) -> Result<Self> {
+        let mut tree = Table::try_from(self)
+            .map_err(|e| Error::input(format!("not to be written as TOML: {e}")))?;
+        let fault = |fault: Fault| Error::input(fault.message);
+        apply(schema::RECIPE, &mut tree, argument).map_err(fault)?;
+        schema::check(schema::RECIPE, schema::RECIPE, "", &tree).map_err(fault)?;
+        document::typed(tree)
+    }
+}
 
 /// Applies one override and returns its key.
 ///

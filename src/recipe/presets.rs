@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::document::read_file;
 use super::nearest::nearest;
+use super::own;
 use crate::{Error, Result};
 
 /// A preset in the binary.
@@ -16,6 +17,13 @@ pub struct Preset {
     pub name: &'static str,
     /// Its TOML.
     pub text: &'static str,
+}
+
+impl Preset {
+    /// Its one sentence, without looking at the rest of it.
+    pub fn description(&self) -> String {
+        own::described(self.text).unwrap_or_default()
+    }
 }
 
 macro_rules! preset {

@@ -95,6 +95,18 @@ pub enum Action {
     Later,
     /// Types a value.
     Edit,
+    /// Opens the list of the field under the cursor.
+    List,
+    /// Searches the hub for a backbone.
+    Search,
+    /// Adds a task to the sequence.
+    AddTask,
+    /// Takes the task under the cursor out of the sequence.
+    RemoveTask,
+    /// Makes two halves of the task under the cursor.
+    SplitTask,
+    /// Writes what is set up as a preset.
+    Save,
     /// Gives up what is being prepared: a download, the reading of data.
     CancelWork,
     /// Shows the next figure: accuracy, then the three forgettings.
@@ -132,15 +144,18 @@ pub enum Scope {
     Help,
     /// While a question is open.
     Question,
+    /// While a list is open.
+    List,
     /// While a value is typed.
     Typing,
 }
 
 /// The scopes that keys are explained by, in the help and in the README, in this order.
-pub const EXPLAINED: [Scope; 7] = [
+pub const EXPLAINED: [Scope; 8] = [
     Scope::Anywhere,
     Scope::Run,
     Scope::On(Screen::SetUp),
+    Scope::List,
     Scope::On(Screen::Train),
     Scope::On(Screen::Matrix),
     Scope::On(Screen::Forgetting),
@@ -156,6 +171,7 @@ impl Scope {
             Self::On(screen) => screen.name(),
             Self::Help => "this help",
             Self::Question => "a question",
+            Self::List => "a list",
             Self::Typing => "typing",
         }
     }

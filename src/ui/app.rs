@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::actions::{Action, Key, Layer, Screen, Situation};
+use super::effect::Effect;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
 use super::setup::{Environment, Request, SetUp};
 use super::theme::{Ink, Theme};
-use super::views::{body, help};
+use super::views::{body, form_rows, help};
 use crate::lab::{Command, Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
 use crate::run::RunView;
@@ -18,26 +19,6 @@ use crate::run::RunView;
 const TOAST: Duration = Duration::from_secs(8);
 /// Lines that a page key moves.
 pub(super) const PAGE: isize = 10;
-
-/// What the program has to do for its user.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Begin a run; answered by [`App::on_started`] or [`App::on_problem`].
-    Start(Request),
-    /// Put a lab to work on the run shown; answered by [`App::on_taken_up`] or [`App::on_problem`].
-    TakeUp,
-    /// Pass a command on to the lab.
-    Send(Command),
-    /// Write the export of the run shown into its folder; answered by [`App::on_exported`] or
-    /// [`App::on_problem`].
-    Export,
-    /// Stop the lab, wait until it has ended, then leave.
-    Quit,
-    /// Leave without waiting any longer.
-    Abandon,
-    /// Give up what is being prepared; answered by [`App::on_problem`].
-    Cancel,
-}
 
 /// A message that goes away.
 #[derive(Clone, Debug)]
@@ -107,7 +88,7 @@ pub struct App {
 impl App {
     /// The program on its set-up screen.
     pub fn new(environment: Environment, theme: Theme) -> Self {
-        Self {
+        let mut app = Self {
             screen: Screen::SetUp,
             theme,
             set_up: SetUp::new(environment),
@@ -124,7 +105,9 @@ impl App {
             now: Duration::ZERO,
             size: (80, 24),
             dirty: true,
-        }
+        };
+        app.on_resize(80, 24);
+        app
     }
 
     /// Shows a run: its past records first, then what [`Self::on_record`] brings if a lab is at work on it.
@@ -256,7 +239,22 @@ impl App {
     /// The terminal has another size.
     pub fn on_resize(&mut self, width: u16, height: u16) {
         self.size = (width, height);
+        self.set_up.fit(form_rows(body(width, height)));
         self.dirty = true;
+    }
+
+    /// A frame is due.
+    pub(super) fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Shows that something is being prepared which can be given up; false where something is already.
+    pub(super) fn prepare(&mut self, text: &str) -> bool {
+        if self.busy.is_some() {
+            return false;
+        }
+        self.busy = Busy::with(text, true);
+        true
     }
 
     /// Whether a frame is due.
@@ -274,7 +272,9 @@ impl App {
         let layer = match () {
             () if self.question.is_some() => Layer::Question,
             () if self.help.is_some() => Layer::Help,
-            () if self.set_up.typing().is_some() => Layer::Typing,
+            () if self.screen != Screen::SetUp => Layer::Screen,
+            () if self.set_up.prompt().is_some() => Layer::Typing,
+            () if self.set_up.picker().is_some() => Layer::List,
             () => Layer::Screen,
         };
         let view = self.view();
@@ -371,7 +371,7 @@ impl App {
             }
             Action::Start => return self.start(),
             Action::Marker => self.theme.marker = self.theme.marker.next(),
-            _ => self.on_screen(action),
+            _ => return self.on_screen(action),
         }
         Vec::new()
     }
@@ -385,6 +385,11 @@ impl App {
             Question::Discard { .. } => vec![Effect::Send(Command::Discard)],
             Question::Undo { .. } => vec![Effect::Send(Command::Undo)],
             Question::Leave(request) => self.begin(request),
+            Question::Replace { path, recipe } => vec![Effect::Save {
+                path,
+                recipe,
+                replace: true,
+            }],
         }
     }
 

@@ -12,11 +12,13 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
 
 use super::actions::Key;
-use super::app::{App, Effect};
+use super::app::App;
+use super::effect::Effect;
 use super::setup::Request;
 use super::terminal::Screen;
 use crate::folder::RunFolder;
-use crate::lab::Command;
+use crate::hub::{Hub, Repo};
+use crate::lab::{self, Command};
 use crate::progress::{Onlooker, Progress};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
@@ -27,6 +29,9 @@ const FRAME: Duration = Duration::from_millis(50);
 const CLOCK: Duration = Duration::from_millis(500);
 /// How long a lab may take to stop once a signal ends the program.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// The most models that a search shows.
+const MODELS: usize = 100;
 
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,8 @@ enum Answer {
     Started(Box<Result<Session>>),
     TakenUp(Box<Result<Session>>),
     Exported(Result<PathBuf>),
+    Found(String, Result<Vec<Repo>>),
+    Described(Result<()>),
     Told(Progress),
 }
 
@@ -174,7 +181,32 @@ impl Desk {
             Effect::Quit => self.leave(),
             Effect::Abandon => self.left = true,
             Effect::Cancel => self.given_up.store(true, Ordering::Relaxed),
+            Effect::Save {
+                path,
+                recipe,
+                replace,
+            } => match recipe.save(&path, replace) {
+                Ok(true) => app.on_saved(&path, &recipe),
+                Ok(false) => app.on_taken(path, recipe),
+                Err(problem) => app.on_problem(problem),
+            },
+            Effect::Search(text) => self.ask(move |onlooker| {
+                let found = Hub::new().and_then(|hub| hub.search("timm", &text, MODELS, onlooker));
+                Answer::Found(text, found)
+            }),
+            Effect::Describe(backbone) => self.ask(move |onlooker| {
+                Answer::Described(lab::fetch_config(&backbone, onlooker).map(drop))
+            }),
         }
+    }
+
+    /// Does on another thread what may take its time, and can be given up.
+    fn ask(&mut self, work: impl FnOnce(&mut Preparation) -> Answer + Send + 'static) {
+        let answer_to = self.answer_to.clone();
+        let mut preparation = self.preparation();
+        spawn_blocking(move || {
+            let _ = answer_to.send(work(&mut preparation));
+        });
     }
 
     /// Asks the lab to stop; its end is the program's. Without one, this is the end.
@@ -260,7 +292,11 @@ impl Desk {
             }),
             Answer::Told(progress) => app.on_progress(&progress),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
-            Answer::Exported(Err(problem)) => app.on_problem(problem),
+            Answer::Found(text, Ok(found)) => app.on_found(&text, &found),
+            Answer::Described(Ok(())) => app.on_described(),
+            Answer::Exported(Err(problem))
+            | Answer::Found(_, Err(problem))
+            | Answer::Described(Err(problem)) => give_up(problem, app),
         }
     }
 
@@ -284,13 +320,18 @@ impl Desk {
                 }
             }
             Err(problem) => {
-                match problem {
-                    Error::Cancelled => app.on_cancelled(),
-                    problem => app.on_problem(problem),
-                }
+                give_up(problem, app);
                 self.left = app.leaving;
             }
         }
+    }
+}
+
+/// Says why what was prepared is not there.
+fn give_up(problem: Error, app: &mut App) {
+    match problem {
+        Error::Cancelled => app.on_cancelled(),
+        problem => app.on_problem(problem),
     }
 }
 

@@ -1,135 +1,102 @@
-//! The set-up form: a preset and what the user changed of it. It becomes a recipe; it draws nothing.
+//! The set-up form: a recipe that was opened and what the user changed of it. It draws nothing.
 
 use std::path::{Path, PathBuf};
 
-use super::setup::{Environment, Field, Request, TaskLine};
+use super::field::{Field, Part};
+use super::picker::Picker;
+use super::sequence::Sequence;
+use super::setup::{Choice, Environment, RUN, Request};
+use super::typing::Prompt;
+use super::values::{self, along, plain, turn, turned};
 use crate::lab::Preview;
-use crate::recipe::{Budget, Recipe, TaskBudget};
+use crate::recipe::{BackboneRecipe, FoundationRecipe, Mode, Recipe, TARGET_NAMES};
 use crate::{Error, Result};
 
-/// Ranks that the left and right keys go through; others can be typed.
-pub const RANKS: [usize; 8] = [0, 1, 2, 4, 8, 16, 32, 64];
-const STEPS: [usize; 14] = [
-    10, 20, 50, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000, 3000,
-];
-const EPOCHS: [usize; 11] = [1, 2, 3, 4, 6, 8, 10, 15, 20, 40, 60];
+/// What becomes of a task's update, as the left and right keys go through it.
+pub(super) const MODES: [Mode; 4] = [Mode::Merge, Mode::Drop, Mode::Full, Mode::FullReset];
 
 /// The form.
 pub struct SetUp {
-    environment: Environment,
-    preset: usize,
-    backbones: Vec<String>,
-    base: Option<Recipe>,
-    /// The backbone's source.
-    pub backbone: String,
-    /// Rank of the adapters.
-    pub rank: usize,
-    /// Root of all randomness.
-    pub seed: u64,
+    pub(super) environment: Environment,
+    pub(super) opened: String,
+    pub(super) base: Recipe,
+    /// Everything but the tasks and their budgets, which are the sequence's.
+    pub(super) draft: Recipe,
+    /// The tasks.
+    pub sequence: Sequence,
     /// Whether step and merge happen by themselves.
     pub automatic: bool,
-    /// Whether budgets are epochs; steps otherwise.
-    pub epochs: bool,
-    /// The sequence.
-    pub tasks: Vec<TaskLine>,
     device: usize,
     pub(super) folder: Option<PathBuf>,
     default_folder: PathBuf,
-    field: Field,
-    pub(super) typing: Option<String>,
+    pub(super) field: Field,
+    folded: [(Part, Option<bool>); 2],
+    rows: usize,
+    pub(super) prompt: Option<Prompt>,
+    pub(super) picker: Option<Picker>,
+    pub(super) found: Vec<Choice>,
     preview: Result<Option<Preview>, String>,
 }
 
 impl SetUp {
-    /// A form with the first preset chosen.
+    /// A form with what the environment starts from.
     pub fn new(environment: Environment) -> Self {
-        let mut backbones: Vec<String> = Vec::new();
-        for recipe in &environment.presets {
-            if !backbones.contains(&recipe.backbone.source) {
-                backbones.push(recipe.backbone.source.clone());
-            }
-        }
+        let start = environment.start.clone();
         let mut form = Self {
+            opened: start.name.clone(),
+            sequence: Sequence::of(&start),
+            base: start.clone(),
+            draft: start,
             environment,
-            preset: 0,
-            backbones,
-            base: None,
-            backbone: String::new(),
-            rank: 0,
-            seed: 0,
             automatic: true,
-            epochs: false,
-            tasks: Vec::new(),
             device: 0,
             folder: None,
             default_folder: PathBuf::new(),
             field: Field::Preset,
-            typing: None,
-            preview: Err(String::new()),
+            folded: [(Part::Training, None), (Part::Run, None)],
+            rows: 0,
+            prompt: None,
+            picker: None,
+            found: Vec::new(),
+            preview: Ok(None),
         };
-        form.load(0);
+        form.refresh();
         form
     }
 
-    /// Chooses the preset of this name, as the command line asks.
-    pub fn choose(&mut self, name: &str) {
-        if let Some(at) = self.environment.presets.iter().position(|r| r.name == name) {
-            self.load(at);
-        }
-    }
-
-    fn load(&mut self, preset: usize) {
-        self.preset = preset;
-        self.base = self.environment.presets.get(preset).cloned();
-        if let Some(recipe) = &self.base {
-            self.backbone.clone_from(&recipe.backbone.source);
-            self.rank = recipe.lora.rank;
-            self.seed = recipe.seed;
-            self.epochs = recipe.train.epochs.is_some();
-            self.tasks = recipe
-                .tasks
-                .iter()
-                .enumerate()
-                .map(|(i, task)| TaskLine {
-                    task: task.clone(),
-                    on: true,
-                    budget: match recipe.budget(i) {
-                        TaskBudget::Steps(n) | TaskBudget::Epochs(n) => n,
-                    },
-                })
-                .collect();
+    /// Starts from a preset by its name, from a TOML file, or from the settings of a run's folder.
+    ///
+    /// # Errors
+    /// Why there is no such preset; the form stays as it was.
+    pub fn open(&mut self, what: &str) -> Result<(), String> {
+        let recipe = (self.environment.open)(what).map_err(|e| e.to_string())?;
+        self.sequence = Sequence::of(&recipe);
+        (self.base, self.draft) = (recipe.clone(), recipe);
+        self.opened = what.to_owned();
+        if let Field::Task(_) = self.field {
+            self.field = Field::Preset;
         }
         self.refresh();
+        Ok(())
     }
 
-    /// Name and description of the preset.
-    pub fn preset(&self) -> (&str, &str) {
-        let base = self.base.as_ref();
-        base.map_or(("", ""), |r| (&r.name, &r.description))
+    /// What was opened last, and what it says of itself.
+    pub fn opened(&self) -> (&str, &str) {
+        (&self.opened, &self.base.description)
+    }
+
+    /// All that is set but the tasks.
+    pub fn draft(&self) -> &Recipe {
+        &self.draft
     }
 
     /// The recipe that the form describes.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where no task is on.
     pub fn recipe(&self) -> Result<Recipe> {
-        let mut recipe = self
-            .base
-            .clone()
-            .ok_or_else(|| Error::input("there is no preset to start from"))?;
-        recipe.backbone.source.clone_from(&self.backbone);
-        recipe.lora.rank = self.rank;
-        recipe.seed = self.seed;
-        let chosen: Vec<&TaskLine> = self.tasks.iter().filter(|t| t.on).collect();
-        recipe.tasks = chosen.iter().map(|t| t.task.clone()).collect();
-        let each: Vec<usize> = chosen.iter().map(|t| t.budget).collect();
-        let budget = match each.split_first() {
-            None => return Err(Error::input("no task is on: turn one on with Space")),
-            Some((first, rest)) if rest.iter().all(|n| n == first) => Budget::All(*first),
-            Some(_) => Budget::Each(each),
-        };
-        (recipe.train.epochs, recipe.train.steps) = if self.epochs {
-            (Some(budget), None)
-        } else {
-            (None, Some(budget))
-        };
+        let mut recipe = self.draft.clone();
+        self.sequence.write(&mut recipe)?;
         Ok(recipe)
     }
 
@@ -148,14 +115,13 @@ impl SetUp {
     }
 
     /// Looks again at what the changed form means.
-    pub(super) fn refresh(&mut self) {
-        self.preview = self
-            .recipe()
+    pub fn refresh(&mut self) {
+        let recipe = self.recipe();
+        let named = recipe.as_ref().unwrap_or(&self.draft);
+        self.default_folder = (self.environment.folder)(named);
+        self.preview = recipe
             .and_then(|recipe| (self.environment.preview)(&recipe))
             .map_err(|e| e.to_string());
-        if let Some(recipe) = self.recipe().ok().or(self.base.clone()) {
-            self.default_folder = (self.environment.folder)(&recipe);
-        }
     }
 
     /// Figures of the recipe, none where its backbone is yet to be fetched, or why it is impossible.
@@ -175,255 +141,276 @@ impl SetUp {
         self.folder.as_deref().unwrap_or(&self.default_folder)
     }
 
-    /// The field that the cursor is on.
+    /// The field that the cursor is on; the heading of its part where that is folded away.
     pub fn field(&self) -> Field {
-        self.field
+        match self.field.part() {
+            Some(part) if !self.is_open(part) => Field::Part(part),
+            _ => self.field,
+        }
     }
 
-    /// What is being typed for the field, if anything is.
-    pub fn typing(&self) -> Option<&str> {
-        self.typing.as_deref()
+    /// So many lines there are for fields: what fits is not folded away, unless the user folds it.
+    pub fn fit(&mut self, rows: usize) {
+        self.rows = rows;
     }
 
-    /// All fields, from the top.
+    /// Whether the fields of a part are shown.
+    pub fn is_open(&self, part: Part) -> bool {
+        // Two parts with a heading each, and two blank lines.
+        let hidden: usize = self
+            .folded
+            .iter()
+            .map(|(part, _)| part.fields().len())
+            .sum();
+        let all = Field::MODEL.len() + hidden + 5 + self.sequence.lines.len();
+        let asked = self.folded.iter().find(|(of, _)| *of == part);
+        asked
+            .and_then(|(_, open)| *open)
+            .unwrap_or(all <= self.rows)
+    }
+
+    /// All fields that are shown, from the top.
     pub fn fields(&self) -> Vec<Field> {
-        let mut fields = vec![
-            Field::Preset,
-            Field::Backbone,
-            Field::Rank,
-            Field::Budget,
-            Field::Seed,
-            Field::Advance,
-            Field::Device,
-        ];
-        fields.extend((0..self.tasks.len()).map(Field::Task));
-        fields.push(Field::Folder);
+        let part = |part: Part| {
+            let shown = if self.is_open(part) {
+                part.fields()
+            } else {
+                &[]
+            };
+            std::iter::once(Field::Part(part)).chain(shown.iter().copied())
+        };
+        let mut fields = Field::MODEL.to_vec();
+        fields.extend(part(Part::Training));
+        fields.push(Field::Foundation);
+        fields.extend((0..self.sequence.lines.len()).map(Field::Task));
+        fields.extend(part(Part::Run));
         fields
     }
 
     /// Moves the cursor by fields, staying within the form.
     pub fn go(&mut self, by: isize) {
-        let fields = self.fields();
-        let at = fields.iter().position(|f| *f == self.field).unwrap_or(0);
-        let to = at.saturating_add_signed(by).min(fields.len() - 1);
-        self.field = fields[to];
+        let (fields, now) = (self.fields(), self.field());
+        let at = fields.iter().position(|f| *f == now).unwrap_or(0);
+        self.field = fields[at.saturating_add_signed(by).min(fields.len() - 1)];
     }
 
     /// Changes the field under the cursor: `up` raises it or goes to the next choice.
-    pub fn change(&mut self, up: bool) {
-        match self.field {
-            Field::Preset => {
-                let presets = self.environment.presets.len();
-                if presets > 0 {
-                    self.load(turn(self.preset, presets, up));
-                }
-            }
+    ///
+    /// # Errors
+    /// Why it cannot be changed so, in one sentence.
+    pub fn change(&mut self, up: bool) -> Result<(), String> {
+        match self.field() {
+            Field::Preset => return self.turn_presets(up),
             Field::Backbone => {
-                let at = self.backbones.iter().position(|b| *b == self.backbone);
-                let to = at.map_or(0, |at| turn(at, self.backbones.len(), up));
-                if let Some(backbone) = self.backbones.get(to) {
-                    self.backbone.clone_from(backbone);
-                }
+                let all: Vec<String> = self.backbones().into_iter().map(|c| c.value).collect();
+                let next = turned(&all, |b| *b == self.draft.backbone.source, up);
+                self.set_backbone(&next.unwrap_or_default());
             }
-            Field::Rank => self.rank = along(&RANKS, self.rank, up),
+            Field::Foundation => {
+                let data = self.environment.data.clone();
+                let next = turned(&data, |d| *d == self.draft.foundation.data, up);
+                self.draft.foundation = FoundationRecipe::of(next.unwrap_or_default());
+            }
+            Field::Mode => {
+                let next = turned(&MODES, |m| *m == self.draft.lora.mode, up);
+                self.draft.lora.mode = next.unwrap_or_default();
+            }
+            Field::Targets => {
+                let next = turned(&TARGET_NAMES, |t| *t == self.draft.lora.targets, up);
+                self.draft.lora.targets = next.unwrap_or("default").into();
+            }
+            Field::Part(part) => self.fold(part, !up),
             Field::Budget => {
-                let first = self.tasks.iter().find(|t| t.on).map_or(1, |t| t.budget);
-                let budget = along(self.budgets(), first, up);
-                self.tasks.iter_mut().for_each(|t| t.budget = budget);
+                let first = self.sequence.first_budget().unwrap_or(1);
+                self.sequence
+                    .set_budgets(along(self.budgets(), first as f64, up) as usize);
             }
-            Field::Seed if up => self.seed = self.seed.saturating_add(1),
-            Field::Seed => self.seed = self.seed.saturating_sub(1),
+            Field::Seed => {
+                let seed = self.draft.seed;
+                self.draft.seed = if up {
+                    seed.saturating_add(1)
+                } else {
+                    seed.saturating_sub(1)
+                };
+            }
             Field::Advance => self.automatic = !self.automatic,
             Field::Device => {
-                self.device = turn(self.device, self.environment.devices.len().max(1), up);
+                let devices = self.environment.devices.len().max(1);
+                self.device = turn(self.device, devices, up);
             }
             Field::Task(i) => {
                 let budgets = self.budgets();
-                if let Some(line) = self.tasks.get_mut(i) {
-                    line.budget = along(budgets, line.budget, up);
+                if let Some(line) = self.sequence.lines.get_mut(i) {
+                    line.budget = along(budgets, line.budget as f64, up) as usize;
                 }
             }
-            Field::Folder => {}
+            Field::Folder | Field::Key => return Err("this field is typed: e".into()),
+            field => {
+                let now = self.number(field).unwrap_or(0.0);
+                return self.set(field, &plain(along(field.ladder(), now, up)));
+            }
         }
         self.refresh();
+        Ok(())
     }
 
-    fn budgets(&self) -> &'static [usize] {
-        if self.epochs { &EPOCHS } else { &STEPS }
+    /// The preset or the file before or behind the one that was opened; one that is broken is passed over.
+    fn turn_presets(&mut self, up: bool) -> Result<(), String> {
+        let mut choices = (self.environment.presets)();
+        choices.retain(|choice| choice.group != RUN);
+        let mut at = choices.iter().position(|c| c.value == self.opened);
+        let mut problem = Ok(());
+        for _ in 0..choices.len() {
+            let next = at.map_or(0, |at| turn(at, choices.len(), up));
+            match self.open(&choices[next].value) {
+                Ok(()) => break,
+                broken => problem = broken,
+            }
+            at = Some(next);
+        }
+        problem
     }
 
-    /// Space: a task in or out, epochs or steps, automatic or not.
-    pub fn toggle(&mut self) {
-        match self.field {
+    fn budgets(&self) -> &'static [f64] {
+        if self.sequence.epochs {
+            &values::EPOCHS
+        } else {
+            &values::STEPS
+        }
+    }
+
+    fn fold(&mut self, part: Part, folds: bool) {
+        self.field = Field::Part(part);
+        for (of, open) in &mut self.folded {
+            if *of == part {
+                *open = Some(!folds);
+            }
+        }
+    }
+
+    /// Space: a task in or out, a part folded or not, epochs or steps; elsewhere the next value.
+    ///
+    /// # Errors
+    /// As [`SetUp::change`].
+    pub fn toggle(&mut self) -> Result<(), String> {
+        match self.field() {
             Field::Task(i) => {
-                if let Some(line) = self.tasks.get_mut(i) {
+                if let Some(line) = self.sequence.lines.get_mut(i) {
                     line.on = !line.on;
                 }
-                self.refresh();
             }
             Field::Budget => {
-                self.epochs = !self.epochs;
-                let budget = if self.epochs { 10 } else { 600 };
-                self.tasks.iter_mut().for_each(|t| t.budget = budget);
-                self.refresh();
+                self.sequence.epochs = !self.sequence.epochs;
+                self.sequence
+                    .set_budgets(if self.sequence.epochs { 10 } else { 600 });
             }
-            _ => self.change(true),
+            Field::Part(part) => self.fold(part, self.is_open(part)),
+            _ => return self.change(true),
         }
+        self.refresh();
+        Ok(())
     }
 
-    /// Moves the task under the cursor in the sequence.
-    pub fn reorder(&mut self, later: bool) {
-        let Field::Task(at) = self.field else {
-            return;
+    /// Takes what was typed or chosen for a field.
+    ///
+    /// # Errors
+    /// Why it cannot be that, in one sentence; nothing is changed.
+    pub fn set(&mut self, field: Field, text: &str) -> Result<(), String> {
+        let whole = || {
+            text.parse::<usize>().map_err(|_| match text.is_empty() {
+                true => "type a whole number, or Esc to leave it".to_owned(),
+                false => format!("`{text}` is no whole number that fits"),
+            })
         };
-        let to = at.saturating_add_signed(if later { 1 } else { -1 });
-        if to < self.tasks.len() && at < self.tasks.len() {
-            self.tasks.swap(at, to);
-            self.field = Field::Task(to);
-            self.refresh();
+        match field {
+            Field::Preset => return self.open(text),
+            Field::Backbone => self.set_backbone(text),
+            Field::Foundation => self.draft.foundation = FoundationRecipe::of(text),
+            Field::Mode => self.draft = self.with(&format!("lora.mode={text}"))?,
+            Field::Key => {
+                let recipe = self.recipe().map_err(|e| e.to_string())?;
+                let recipe = recipe.with(text).map_err(|e| e.to_string())?;
+                self.sequence = self.sequence.with_recipe(&recipe);
+                self.draft = recipe;
+            }
+            Field::Budget => self.sequence.set_budgets(whole()?),
+            Field::Task(i) => {
+                let budget = whole()?;
+                if let Some(line) = self.sequence.lines.get_mut(i) {
+                    line.budget = budget;
+                }
+            }
+            // Emptied: back to a folder of its own.
+            Field::Folder => self.folder = (!text.is_empty()).then(|| text.into()),
+            Field::Alpha if text.is_empty() => self.draft.lora.alpha = None,
+            Field::ImageSize if text.is_empty() => self.draft.backbone.image_size = None,
+            Field::Seed | Field::Rank | Field::BatchSize | Field::ImageSize => {
+                self.set_key(field, &whole()?.to_string())?;
+            }
+            field => self.set_key(field, text)?,
         }
+        self.refresh();
+        Ok(())
     }
-}
 
-/// The next or the previous of `n` choices, around the end.
-fn turn(at: usize, n: usize, up: bool) -> usize {
-    if up { (at + 1) % n } else { (at + n - 1) % n }
-}
+    fn set_key(&mut self, field: Field, text: &str) -> Result<(), String> {
+        if text.is_empty() {
+            return Err("type a value, or Esc to leave it".into());
+        }
+        let Some(key) = field.key() else {
+            return Ok(());
+        };
+        self.draft = self.with(&format!("{key}={text}"))?;
+        Ok(())
+    }
 
-/// The next larger or smaller of sensible values; a value between them is left for one of them.
-fn along(values: &[usize], now: usize, up: bool) -> usize {
-    let found = if up {
-        values.iter().find(|v| **v > now)
-    } else {
-        values.iter().rev().find(|v| **v < now)
-    };
-    found.copied().unwrap_or(now)
+    fn with(&self, argument: &str) -> Result<Recipe, String> {
+        self.draft.with(argument).map_err(|e| e.to_string())
+    }
+
+    /// A backbone as its source is typed; the one that was opened comes back with all that was said of it.
+    fn set_backbone(&mut self, source: &str) {
+        self.draft.backbone = match source == self.base.backbone.source {
+            true => self.base.backbone.clone(),
+            false => BackboneRecipe::from_argument(source),
+        };
+    }
+
+    /// Backbones to choose from: those of this machine, the one that was opened, and what was found on the hub.
+    pub(super) fn backbones(&self) -> Vec<Choice> {
+        let mut all = (self.environment.backbones)();
+        let opened = Choice {
+            value: self.base.backbone.source.clone(),
+            group: "preset",
+            note: String::new(),
+        };
+        for choice in std::iter::once(&opened).chain(&self.found) {
+            if all.iter().all(|c| c.value != choice.value) {
+                all.push(choice.clone());
+            }
+        }
+        all
+    }
+
+    /// The number that a field holds; none where it holds none.
+    pub fn number(&self, field: Field) -> Option<f64> {
+        let (lora, train) = (&self.draft.lora, &self.draft.train);
+        Some(match field {
+            Field::Rank => lora.rank as f64,
+            Field::Lr => train.lr,
+            Field::BatchSize => train.batch_size as f64,
+            Field::Alpha => lora.alpha(),
+            Field::Dropout => lora.dropout,
+            Field::WeightDecay => train.weight_decay,
+            Field::Warmup => train.warmup,
+            Field::ImageSize => {
+                let own = self.preview.as_ref().ok()?.as_ref().map(|p| p.input[1]);
+                self.draft.backbone.image_size.or(own)? as f64
+            }
+            _ => return None,
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recipe() -> Recipe {
-        let mut text = String::from(
-            "name = 'demo'\nbackbone.source = 'bundled:glyph-vit'\nfoundation.data = 'bundled:latin'\n\
-             lora.rank = 16\n[train]\nsteps = 600\nbatch_size = 32\nlr = 1e-3\nweight_decay = 1e-2\n\
-             warmup = 0.1\n",
-        );
-        for id in [
-            "parity",
-            "lower-thirds",
-            "upper-thirds",
-            "greek",
-            "cyrillic",
-        ] {
-            text.push_str(&format!("[[task]]\nid = '{id}'\ndata = 'bundled:{id}'\n"));
-        }
-        toml::from_str(&text).unwrap()
-    }
-
-    fn form() -> SetUp {
-        SetUp::new(Environment {
-            presets: vec![recipe()],
-            preview: Box::new(|recipe| {
-                Ok(Some(Preview {
-                    architecture: "vit".into(),
-                    parameters: 1000,
-                    targets: vec!["blocks.0.attn.qkv".into()],
-                    adapter_parameters: 4 * recipe.lora.rank,
-                    input: [1, 32, 32],
-                }))
-            }),
-            folder: Box::new(|recipe| PathBuf::from("runs").join(&recipe.name)),
-            devices: vec!["auto".into(), "cpu".into()],
-        })
-    }
-
-    fn go_to(form: &mut SetUp, field: Field) {
-        let at = form.fields().iter().position(|f| *f == field).unwrap();
-        form.go(-100);
-        form.go(at as isize);
-    }
-
-    #[test]
-    fn an_untouched_form_is_its_preset() {
-        assert_eq!(form().recipe().unwrap(), recipe());
-    }
-
-    #[test]
-    fn the_rank_moves_the_trainable_parameters() {
-        let mut form = form();
-        go_to(&mut form, Field::Rank);
-        let at_16 = form.preview().unwrap().unwrap().adapter_parameters;
-        form.change(true);
-        assert_eq!(form.rank, 32);
-        assert_eq!(
-            form.preview().unwrap().unwrap().adapter_parameters,
-            2 * at_16
-        );
-        (0..9).for_each(|_| form.change(false));
-        assert_eq!(
-            (
-                form.rank,
-                form.preview().unwrap().unwrap().adapter_parameters
-            ),
-            (0, 0)
-        );
-    }
-
-    #[test]
-    fn tasks_are_left_out_and_moved_with_their_length() {
-        let mut form = form();
-        go_to(&mut form, Field::Task(0));
-        form.reorder(true);
-        form.change(true);
-        form.go(-1);
-        form.toggle();
-        let recipe = form.recipe().unwrap();
-        let ids: Vec<&str> = recipe.tasks.iter().map(|t| t.id.as_str()).collect();
-        assert_eq!(ids, ["parity", "upper-thirds", "greek", "cyrillic"]);
-        assert_eq!(
-            recipe.train.steps,
-            Some(Budget::Each(vec![800, 600, 600, 600]))
-        );
-    }
-
-    #[test]
-    fn an_impossible_form_says_why_and_starts_nothing() {
-        let mut form = form();
-        for i in 0..form.tasks.len() {
-            go_to(&mut form, Field::Task(i));
-            form.toggle();
-        }
-        assert!(form.preview().unwrap_err().contains("no task is on"));
-        assert!(form.request().is_err());
-    }
-
-    #[test]
-    fn values_are_typed() {
-        let mut form = form();
-        go_to(&mut form, Field::Seed);
-        assert!(form.edit());
-        form.erase();
-        "4x2".chars().for_each(|c| form.type_character(c));
-        form.accept().unwrap();
-        assert_eq!(form.seed, 42);
-        go_to(&mut form, Field::Folder);
-        form.edit();
-        (0..60).for_each(|_| form.erase());
-        "mine\u{1b}".chars().for_each(|c| form.type_character(c));
-        form.accept().unwrap();
-        assert_eq!(form.request().unwrap().folder, Some(PathBuf::from("mine")));
-        go_to(&mut form, Field::Advance);
-        assert!(!form.edit());
-    }
-
-    #[test]
-    fn epochs_instead_of_steps() {
-        let mut form = form();
-        go_to(&mut form, Field::Budget);
-        form.toggle();
-        let train = form.recipe().unwrap().train;
-        assert_eq!((train.epochs, train.steps), (Some(Budget::All(10)), None));
-    }
-}
+mod tests;

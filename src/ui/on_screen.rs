@@ -2,43 +2,20 @@
 
 use super::actions::{Action, Screen};
 use super::app::{App, PAGE};
-use super::theme::Ink;
+use super::effect::Effect;
 use super::views::forgetting;
 
 impl App {
     /// What an action means on the screen shown.
-    pub(super) fn on_screen(&mut self, action: Action) {
+    pub(super) fn on_screen(&mut self, action: Action) -> Vec<Effect> {
         match self.screen {
-            Screen::SetUp => self.on_set_up(action),
+            Screen::SetUp => return self.on_set_up(action),
             Screen::Train => self.on_train(action),
             Screen::Matrix => self.on_matrix(action),
             Screen::Forgetting => self.on_forgetting(action),
             Screen::Log => self.on_log(action),
         }
-    }
-
-    fn on_set_up(&mut self, action: Action) {
-        let form = &mut self.set_up;
-        match action {
-            Action::Up => form.go(-1),
-            Action::Down => form.go(1),
-            Action::Left => form.change(false),
-            Action::Right => form.change(true),
-            Action::Toggle => form.toggle(),
-            Action::Earlier => form.reorder(false),
-            Action::Later => form.reorder(true),
-            Action::Cancel => form.cancel(),
-            Action::Confirm => {
-                if let Err(problem) = form.accept() {
-                    self.say(Ink::Bad, problem);
-                }
-            }
-            Action::Edit if !form.edit() => {
-                let text = "this field is changed with ← and →";
-                self.say(Ink::Warning, text.into());
-            }
-            _ => {}
-        }
+        Vec::new()
     }
 
     fn on_train(&mut self, action: Action) {

@@ -1,7 +1,10 @@
 //! Questions that are asked before something is lost.
 
+use std::path::PathBuf;
+
 use super::setup::Request;
 use crate::lab::State;
+use crate::recipe::Recipe;
 use crate::run::RunView;
 
 /// A question that lies over the screen.
@@ -27,6 +30,13 @@ pub enum Question {
     },
     /// Leave this run for another?
     Leave(Request),
+    /// Write a preset over a file that is there?
+    Replace {
+        /// The file.
+        path: PathBuf,
+        /// The preset.
+        recipe: Box<Recipe>,
+    },
 }
 
 impl Question {
@@ -63,7 +73,7 @@ impl Question {
                 (last != Some(*index) || view.open_training().is_some())
                     .then(|| format!("undo: the run has gone on from {task}"))
             }
-            Self::Quit | Self::Leave(_) => None,
+            Self::Quit | Self::Leave(_) | Self::Replace { .. } => None,
         }
     }
 
@@ -89,6 +99,10 @@ impl Question {
             Self::Undo { task, .. } => (
                 format!("Take the merge of {task} back?"),
                 "The weights become what they were, bit for bit. The task is next and would train again.",
+            ),
+            Self::Replace { path, .. } => (
+                format!("Replace {}?", path.display()),
+                "There is such a file already; what it holds now is lost.",
             ),
             Self::Leave(_) => (
                 "Leave this run and start another?".into(),

@@ -1,20 +1,36 @@
-//! What the set-up form is made of: its fields, what it knows of the world, what it asks for.
+//! What the set-up form knows of the world, and what it asks for.
 
 use std::path::PathBuf;
 
 use crate::Result;
 use crate::lab::Preview;
-use crate::recipe::{Recipe, TaskRecipe};
+use crate::recipe::Recipe;
 
+pub use super::field::{Field, Part};
 pub use super::form::SetUp;
+pub use super::sequence::{Sequence, TaskLine};
 
 /// Something that depends on a recipe.
 pub type Of<T> = Box<dyn Fn(&Recipe) -> T>;
 
-/// What the form needs to know of the world.
+/// What there is to choose from, looked for when it is asked.
+pub type Choices = Box<dyn Fn() -> Vec<Choice>>;
+
+/// Reads a recipe by what its user calls it.
+pub type Opener = Box<dyn Fn(&str) -> Result<Recipe>>;
+
+/// What the form needs to know of the world. What is listed is looked for when a list is opened.
 pub struct Environment {
-    /// The presets, as recipes; the first is chosen.
-    pub presets: Vec<Recipe>,
+    /// What the form begins with.
+    pub start: Recipe,
+    /// What can be opened: presets, files that are presets, and runs, in this order.
+    pub presets: Choices,
+    /// A preset by its name, a TOML file, or the recipe of a run's folder.
+    pub open: Opener,
+    /// Backbones that are on this machine.
+    pub backbones: Choices,
+    /// Data sets in the program.
+    pub data: Vec<String>,
     /// Figures of a recipe, none where its backbone is yet to be fetched, or why it is impossible.
     pub preview: Of<Result<Option<Preview>>>,
     /// The folder that a run of a recipe would get.
@@ -22,6 +38,20 @@ pub struct Environment {
     /// `auto`, `cpu`, `cuda:0`: what this program can train on.
     pub devices: Vec<String>,
 }
+
+/// Something to choose from a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What is taken, as it would be typed.
+    pub value: String,
+    /// Where it comes from: `preset`, `run`, `cache`.
+    pub group: &'static str,
+    /// What there is to say of it.
+    pub note: String,
+}
+
+/// The group of runs among what can be opened.
+pub const RUN: &str = "run";
 
 /// A run that the user asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,63 +64,4 @@ pub struct Request {
     pub device: String,
     /// Whether step and merge happen by themselves.
     pub automatic: bool,
-}
-
-/// A field of the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// Which preset.
-    Preset,
-    /// Which backbone.
-    Backbone,
-    /// Rank of the adapters.
-    Rank,
-    /// Steps or epochs a task.
-    Budget,
-    /// Root of all randomness.
-    Seed,
-    /// Automatic or step by step.
-    Advance,
-    /// Where tensors live.
-    Device,
-    /// A task of the sequence, by its position.
-    Task(usize),
-    /// Where the run is written.
-    Folder,
-}
-
-impl Field {
-    /// What it decides, in one line.
-    pub fn help(self) -> &'static str {
-        match self {
-            Self::Preset => "a prepared experiment; what you change below starts from it",
-            Self::Backbone => "the pretrained network that learns and forgets",
-            Self::Rank => {
-                "size of each task's update BA; at 0 the backbone is frozen and only heads learn"
-            }
-            Self::Budget => "how long each task trains; Space counts in epochs or steps",
-            Self::Seed => "root of all randomness: the same seed gives the same bits",
-            Self::Advance => {
-                "automatic trains and merges by itself; step by step waits for your keys"
-            }
-            Self::Device => "auto takes a GPU if this program and this machine have one",
-            Self::Task(_) => {
-                "Space leaves it out or takes it in, J and K move it, ←→ change its length"
-            }
-            Self::Folder => {
-                "journal, adapters and exports go here; the run can be opened again from it"
-            }
-        }
-    }
-}
-
-/// A task of the sequence, in or out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TaskLine {
-    /// The task.
-    pub task: TaskRecipe,
-    /// Whether the run has it.
-    pub on: bool,
-    /// Its steps or epochs.
-    pub budget: usize,
 }

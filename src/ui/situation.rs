@@ -15,6 +15,8 @@ pub enum Layer {
     Help,
     /// A question.
     Question,
+    /// A list to choose from.
+    List,
     /// A value being typed.
     Typing,
 }
@@ -50,6 +52,7 @@ impl Situation {
         match (self.layer, scope) {
             (Layer::Help, Scope::Help)
             | (Layer::Question, Scope::Question)
+            | (Layer::List, Scope::List)
             | (Layer::Typing, Scope::Typing)
             | (Layer::Screen, Scope::Anywhere) => true,
             (Layer::Screen, Scope::Run) => self.screen != Screen::SetUp,
@@ -149,7 +152,13 @@ mod tests {
         ];
         for screen in Screen::ALL {
             for (state, paused) in states.into_iter().flat_map(|s| [(s, false), (s, true)]) {
-                for layer in [Layer::Screen, Layer::Help, Layer::Question, Layer::Typing] {
+                for layer in [
+                    Layer::Screen,
+                    Layer::Help,
+                    Layer::Question,
+                    Layer::List,
+                    Layer::Typing,
+                ] {
                     let now = Situation {
                         layer,
                         paused,

@@ -91,7 +91,7 @@ impl Screen {
     pub fn draw(&mut self, app: &mut App) -> Result<()> {
         let drawn = self.terminal.draw(|frame| {
             let area = frame.area();
-            app.size = (area.width, area.height);
+            app.on_resize(area.width, area.height);
             views::draw(app, frame.buffer_mut());
         });
         drawn.map(|_| ()).map_err(Error::io("the terminal"))

@@ -1,5 +1,6 @@
 //! Models of the hub, from a hub of our own: what comes, what is kept, what is said when nothing comes.
 
+mod search;
 mod server;
 
 use std::path::{Path, PathBuf};

@@ -84,6 +84,26 @@ impl Server {
         (!entries.is_empty()).then(|| serde_json::Value::from(entries).to_string())
     }
 
+    /// What the hub's search answers: its models of an author with `search` in their names, as many as are asked for.
+    fn search(&self, path: &str) -> Option<String> {
+        let query = path.strip_prefix("api/models?")?;
+        let of = |key: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(k, _)| *k == key).map(|(_, value)| value)
+        };
+        let files = self.files.lock().unwrap();
+        let author = format!("{}/", of("author")?);
+        let names = files.keys().filter_map(|at| {
+            let name = at.strip_suffix("/resolve/main/config.json")?;
+            let found = name.starts_with(&author) && name.contains(of("search")?);
+            // As the hub does it: more than is read, and other types where nothing is known.
+            found.then(|| serde_json::json!({"_id": "1", "id": name, "modelId": name, "gated": false, "likes": 3}))
+        });
+        let most = of("limit")?.parse().ok()?;
+        let models: Vec<serde_json::Value> = names.take(most).collect();
+        Some(serde_json::Value::from(models).to_string())
+    }
+
     /// `METHOD path token`, in order.
     pub fn requests(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
@@ -132,13 +152,17 @@ impl Server {
 
     /// Whether the connection goes on.
     fn answer(&self, out: &mut TcpStream, method: &str, path: &str) -> bool {
-        if let Some(tree) = self.tree(path) {
+        if path.starts_with("api/models?search=silence") {
+            std::thread::sleep(Duration::from_secs(30));
+            return false;
+        }
+        if let Some(json) = self.tree(path).or_else(|| self.search(path)) {
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                tree.len()
+                json.len()
             );
             return out.write_all(head.as_bytes()).is_ok()
-                && out.write_all(tree.as_bytes()).is_ok();
+                && out.write_all(json.as_bytes()).is_ok();
         }
         let elsewhere = path.strip_prefix("elsewhere/");
         let found = self

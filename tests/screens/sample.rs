@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use pentimento::data::Class;
-use pentimento::lab::{BackboneSummary, Event, JOURNAL_VERSION, Level, Preview, Record, TestSet};
+use pentimento::lab::{
+    BackboneSummary, Event, JOURNAL_VERSION, Level, Memory, Preview, Record, TestSet,
+};
 use pentimento::lora::UpdateNorm;
 use pentimento::measure::{Contextual, Counts};
 use pentimento::recipe::Recipe;
 use pentimento::ui::Environment;
+use pentimento::ui::setup::Choice;
 
 const TASKS: [(&str, &str); 5] = [
     ("parity", "digits"),
@@ -37,40 +40,106 @@ pub fn recipe() -> Recipe {
     toml::from_str(&text).unwrap()
 }
 
-/// A set-up screen that knows two presets and counts parameters as the bundled backbones have them.
+fn choice(value: &str, group: &'static str, note: &str) -> Choice {
+    Choice {
+        value: value.into(),
+        group,
+        note: note.into(),
+    }
+}
+
+/// A set-up screen that knows two presets, a file and a run, two bundled and two cached backbones, and counts parameters
+/// as the bundled ones have them.
 pub fn environment() -> Environment {
-    let mut resnet = recipe();
-    resnet.name = "demo-resnet".into();
-    resnet.description = "The same with a ResNet".into();
-    resnet.backbone.source = "bundled:glyph-resnet".into();
     Environment {
-        presets: vec![recipe(), resnet],
-        preview: Box::new(|recipe| {
-            let vit = recipe.backbone.source.ends_with("vit");
-            if recipe.lora.rank > 96 {
-                return Err(pentimento::Error::input(format!(
-                    "lora.rank is {}, but no module of the backbone is wider than 96: choose a smaller one",
-                    recipe.lora.rank
-                )));
-            }
-            Ok(Some(Preview {
-                architecture: if vit {
-                    "vit_tiny_patch16_224"
-                } else {
-                    "resnet26d"
-                }
-                .into(),
-                parameters: if vit { 679_200 } else { 360_572 },
-                targets: (0..6).map(|i| format!("blocks.{i}.attn.qkv")).collect(),
-                adapter_parameters: recipe.lora.rank * 6 * (96 + 288),
-                input: [1, 32, 32],
-            }))
+        start: recipe(),
+        presets: Box::new(|| {
+            vec![
+                choice("demo", "preset", "A ViT learns five tasks on characters"),
+                choice("demo-resnet", "preset", "The same with a ResNet"),
+                choice("mine.toml", "file", "\u{1b}[31mred\u{202e} and more"),
+                choice("runs/demo-s3-1", "run", "the settings of this run"),
+            ]
         }),
+        open: Box::new(|what| {
+            let mut recipe = recipe();
+            match what {
+                "demo" => {}
+                "demo-resnet" => {
+                    recipe.name = "demo-resnet".into();
+                    recipe.description = "The same with a ResNet".into();
+                    recipe.backbone.source = "bundled:glyph-resnet".into();
+                }
+                "mine.toml" => recipe.name = "mine".into(),
+                "runs/demo-s3-1" => recipe.seed = 3,
+                other => {
+                    return Err(pentimento::Error::input(format!(
+                        "no preset and no file is called {other}"
+                    )));
+                }
+            }
+            Ok(recipe)
+        }),
+        backbones: Box::new(|| {
+            vec![
+                choice("bundled:glyph-vit", "bundled", "in the program"),
+                choice("bundled:glyph-resnet", "bundled", "in the program"),
+                choice(
+                    "hub:timm/resnet50.a1_in1k",
+                    "cached",
+                    "102 MB on this machine",
+                ),
+                choice(
+                    "hub:timm/vit_base_patch16_224.augreg_in1k",
+                    "cached",
+                    "346 MB on this machine",
+                ),
+            ]
+        }),
+        data: ["latin", "parity", "greek", "hebrew"]
+            .map(|name| format!("bundled:{name}"))
+            .to_vec(),
+        preview: Box::new(preview),
         folder: Box::new(|recipe| {
             PathBuf::from(format!("runs/{}-s{}-1", recipe.name, recipe.seed))
         }),
         devices: vec!["auto".into(), "cpu".into()],
     }
+}
+
+fn preview(recipe: &Recipe) -> pentimento::Result<Option<Preview>> {
+    recipe.validate()?;
+    let source = &recipe.backbone.source;
+    if recipe.lora.rank > 96 {
+        return Err(pentimento::Error::input(format!(
+            "lora.rank is {}, but no module of the backbone is wider than 96: choose a smaller one",
+            recipe.lora.rank
+        )));
+    }
+    if source.starts_with("hub:somebody/") {
+        return Ok(None);
+    }
+    let of_hub = source.starts_with("hub:");
+    let (architecture, parameters) = match source.as_str() {
+        "bundled:glyph-vit" => ("vit_tiny_patch16_224", 679_200),
+        "bundled:glyph-resnet" => ("resnet26d", 360_572),
+        _ => ("vit_base_patch16_224", 85_798_656),
+    };
+    let batch = recipe.train.batch_size;
+    let adapter_parameters = recipe.lora.rank * 6 * (96 + 288);
+    Ok(Some(Preview {
+        architecture: architecture.into(),
+        parameters,
+        targets: (0..6).map(|i| format!("blocks.{i}.attn.qkv")).collect(),
+        adapter_parameters,
+        input: if of_hub { [3, 224, 224] } else { [1, 32, 32] },
+        memory: Memory {
+            weights: 4 * parameters,
+            trained: 16 * adapter_parameters,
+            activations: batch * if of_hub { 160_000_000 } else { 1_400_000 },
+        },
+        here: !source.ends_with("dino"),
+    }))
 }
 
 /// Writes a journal event by event.

@@ -1,12 +1,14 @@
 //! What is drawn: each view a function of the program's state into a part of the screen.
 
 mod chrome;
+mod fields;
 pub mod forgetting;
 mod glyphs;
 pub mod help;
 mod list;
 mod log;
 mod matrix;
+mod picker;
 mod setup;
 mod train;
 
@@ -17,6 +19,8 @@ use super::app::App;
 use super::pen::Pen;
 use super::text::wrap;
 use super::theme::Ink;
+
+pub use setup::form_rows;
 
 /// The least terminal in which anything can be read.
 const LEAST: (u16, u16) = (30, 8);

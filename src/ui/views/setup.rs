@@ -1,208 +1,151 @@
 //! The set-up form.
 
 use super::super::app::App;
-use super::super::form::RANKS;
+use super::super::field::{Field, Part, RANKS};
+use super::super::figures;
 use super::super::pen::Pen;
-use super::super::setup::Field;
-use super::super::text::{fit, fit_end, wrap};
+use super::super::text::{fit, fit_end, width, wrap};
 use super::super::theme::Ink;
-use crate::export::thousands;
-use crate::recipe::Mode;
+use super::super::typing::{Prompt, Purpose};
+use super::super::values::plain;
+use super::fields::{Texts, rank_note, texts};
+use super::picker;
 
 /// Columns of the labels, and of the values after them.
 const LABELS: u16 = 12;
 const VALUES: u16 = 20;
+/// Lines that explain, below the fields.
+const FOOT: u16 = 4;
 
-/// Draws the form; fields scroll when there are more than lines.
+/// Lines that a part of the screen of this size has for fields.
+pub fn form_rows((_, rows): (u16, u16)) -> usize {
+    usize::from(rows - FOOT.min(rows / 2))
+}
+
+/// Draws the form, or the list that is open over it; fields scroll when there are more than lines.
 pub fn draw(app: &App, pen: &mut Pen) {
+    if let Some(open) = app.set_up.picker() {
+        picker::draw(app, open, pen);
+        return;
+    }
     let fields = app.set_up.fields();
-    let foot = 4.min(pen.height() / 2);
-    let rows = usize::from(pen.height() - foot);
+    let rows = form_rows((pen.width(), pen.height()));
     let lines = lines(&fields);
     let at = lines
         .iter()
-        .position(|line| *line == Line::Of(app.set_up.field()))
+        .position(|line| *line == Some(app.set_up.field()))
         .unwrap_or(0);
     let from = (at + 2)
         .saturating_sub(rows)
         .min(lines.len().saturating_sub(rows));
     for (y, line) in lines.iter().skip(from).take(rows).enumerate() {
-        if let Line::Of(field) = line {
+        if let Some(field) = line {
             draw_field(app, *field, y as u16, pen);
         }
     }
-    let (columns, top) = (pen.width(), pen.height() - foot);
-    let used = (lines.len() as u16).min(rows as u16);
-    draw_foot(app, &mut pen.part(0, (used + 1).min(top), columns, foot));
+    let (columns, height) = (pen.width(), pen.height());
+    let used = lines.len().min(rows) as u16;
+    let top = (used + 1).min(height - FOOT.min(height / 2));
+    draw_foot(app, &mut pen.part(0, top, columns, height - top));
 }
 
-#[derive(PartialEq)]
-enum Line {
-    Of(Field),
-    Blank,
-}
-
-/// Fields with an empty line around the tasks.
-fn lines(fields: &[Field]) -> Vec<Line> {
+/// Fields, with an empty line around the tasks.
+fn lines(fields: &[Field]) -> Vec<Option<Field>> {
     let mut lines = Vec::new();
     for field in fields {
-        if matches!(field, Field::Task(0) | Field::Folder) {
-            lines.push(Line::Blank);
+        if matches!(field, Field::Foundation | Field::Part(Part::Run)) {
+            lines.push(None);
         }
-        lines.push(Line::Of(*field));
+        lines.push(Some(*field));
     }
     lines
-}
-
-/// Label, value and note of a field.
-fn texts(app: &App, field: Field) -> (String, String, String) {
-    let form = &app.set_up;
-    let unit = if form.epochs { "epochs" } else { "steps" };
-    let preview = form.preview();
-    match field {
-        Field::Preset => {
-            let (name, description) = form.preset();
-            ("preset".into(), name.into(), description.into())
-        }
-        Field::Backbone => {
-            let note = match preview {
-                Ok(Some(p)) => {
-                    let [c, h, w] = p.input;
-                    let parameters = thousands(p.parameters);
-                    format!("{parameters} parameters, {c}×{h}×{w}, {}", p.architecture)
-                }
-                Ok(None) => "fetched from the hub when the run starts".into(),
-                Err(_) => String::new(),
-            };
-            let name = form
-                .backbone
-                .strip_prefix("bundled:")
-                .unwrap_or(&form.backbone);
-            ("backbone".into(), name.into(), note)
-        }
-        Field::Rank => {
-            let value = match mode(app).is_full() {
-                true => "full".into(),
-                false => form.rank.to_string(),
-            };
-            ("rank".into(), value, rank_note(app))
-        }
-        Field::Budget => {
-            let on: Vec<usize> = form
-                .tasks
-                .iter()
-                .filter(|t| t.on)
-                .map(|t| t.budget)
-                .collect();
-            let same = on.windows(2).all(|w| w[0] == w[1]);
-            let value = match on.first() {
-                Some(n) if same => format!("{} a task", thousands(*n)),
-                _ => "by task".into(),
-            };
-            let sum = format!("{} {unit} in all", thousands(on.iter().sum()));
-            (unit.into(), value, sum)
-        }
-        Field::Seed => ("seed".into(), form.seed.to_string(), String::new()),
-        Field::Advance => {
-            let (value, note) = match form.automatic {
-                true => ("automatic", "step and merge by themselves"),
-                false => ("step by step", "each step and merge waits for a key"),
-            };
-            ("advance".into(), value.into(), note.into())
-        }
-        Field::Device => ("device".into(), form.device().into(), String::new()),
-        Field::Task(i) => task_texts(app, i, unit),
-        Field::Folder => {
-            let folder = form.folder().display().to_string();
-            ("folder".into(), folder, String::new())
-        }
-    }
-}
-
-fn mode(app: &App) -> Mode {
-    let recipe = app.set_up.recipe();
-    recipe.map_or(Mode::Merge, |r| r.lora.mode)
-}
-
-fn rank_note(app: &App) -> String {
-    match app.set_up.preview() {
-        Ok(_) if app.set_up.rank == 0 && !mode(app).is_full() => {
-            "nothing of the backbone trains, only heads".into()
-        }
-        Ok(Some(p)) => {
-            let share = 100.0 * p.adapter_parameters as f64 / p.parameters.max(1) as f64;
-            format!(
-                "{} trainable, {share:.2} % of it, in {} modules",
-                thousands(p.adapter_parameters),
-                p.targets.len()
-            )
-        }
-        Ok(None) | Err(_) => String::new(),
-    }
-}
-
-fn task_texts(app: &App, i: usize, unit: &str) -> (String, String, String) {
-    let form = &app.set_up;
-    let Some(line) = form.tasks.get(i) else {
-        return Default::default();
-    };
-    let position = form.tasks.iter().take(i + 1).filter(|t| t.on).count();
-    let (label, mark) = match line.on {
-        true => (format!("task {position}"), "[x]"),
-        false => (String::new(), "[ ]"),
-    };
-    let context = match line.task.context.is_empty() {
-        true => String::new(),
-        false => format!(" · about {}", line.task.context.join(", ")),
-    };
-    let note = match line.on {
-        true => format!("{} {unit}{context}", thousands(line.budget)),
-        false => "left out".into(),
-    };
-    (label, format!("{mark} {}", line.task.id), note)
 }
 
 fn draw_field(app: &App, field: Field, y: u16, pen: &mut Pen) {
     let theme = &app.theme;
     let here = app.set_up.field() == field;
-    let (label, value, note) = texts(app, field);
-    let off = matches!(field, Field::Task(i) if app.set_up.tasks.get(i).is_some_and(|t| !t.on));
+    let Texts {
+        label,
+        value,
+        notes,
+    } = texts(app, field);
     if here {
         pen.text(0, y, "▸", theme.bold(Ink::Accent));
     }
     let ink = if here { Ink::Accent } else { Ink::Faint };
     pen.fitted(2, y, LABELS - 3, &label, theme.ink(ink));
-    let typing = app.set_up.typing().filter(|_| here);
+    let typed = app
+        .set_up
+        .prompt()
+        .filter(|p| p.purpose == Purpose::Value(field));
+    if let Some(prompt) = typed {
+        draw_prompt(app, prompt, LABELS + 2, y, pen);
+        return;
+    }
+    let lines = &app.set_up.sequence.lines;
+    let off = matches!(field, Field::Task(i) if lines.get(i).is_some_and(|t| !t.on));
     let style = match (here, off) {
         (true, _) => theme.bold(Ink::Plain),
         (false, true) => theme.ink(Ink::Faint),
         (false, false) => theme.ink(Ink::Plain),
     };
-    let long = field == Field::Folder;
-    let room = if long { pen.width() } else { VALUES - 4 };
-    let arrows = here && !long && typing.is_none();
-    if let Some(text) = typing {
-        // The end is where one types.
-        let room = usize::from(pen.width().saturating_sub(LABELS + 3));
-        let text = fit_end(text, room);
-        let x = pen.text(LABELS + 2, y, &text, theme.bold(Ink::Accent));
-        pen.text(x, y, " ", theme.selected());
-    } else {
-        let room = room - if arrows { 3 } else { 0 };
-        let text = fit(&value, usize::from(room));
-        let x = pen.text(LABELS + 2, y, &text, style);
-        if arrows {
-            pen.text(LABELS, y, "◂", theme.ink(Ink::Accent));
-            pen.text(x + 1, y, "▸", theme.ink(Ink::Accent));
-        }
+    if let Field::Part(part) = field {
+        let mark = if app.set_up.is_open(part) { "−" } else { "+" };
+        pen.text(LABELS, y, mark, theme.ink(Ink::Accent));
     }
-    if field == Field::Rank && here && typing.is_none() {
+    let long = matches!(field, Field::Folder | Field::Part(_));
+    if long {
+        pen.fitted(LABELS + 2, y, pen.width(), &value, style);
+        return;
+    }
+    let arrows = here && field != Field::Key;
+    let room = VALUES - 4 - if arrows { 3 } else { 0 };
+    // A path says more by its end.
+    let cut = if value.contains('/') { fit_end } else { fit };
+    let x = pen.text(LABELS + 2, y, &cut(&value, usize::from(room)), style);
+    if arrows {
+        pen.text(LABELS, y, "◂", theme.ink(Ink::Accent));
+        pen.text(x + 1, y, "▸", theme.ink(Ink::Accent));
+    }
+    if field == Field::Rank && here {
         draw_ranks(app, y, pen);
         return;
     }
-    if !long && typing.is_none() {
-        let (x, room) = (LABELS + VALUES, pen.width());
-        pen.fitted(x, y, room, &note, theme.ink(Ink::Faint));
+    let x = LABELS + VALUES;
+    let note = joined(&notes, usize::from(pen.width().saturating_sub(x)));
+    pen.text(x, y, &note, theme.ink(Ink::Faint));
+}
+
+/// As many notes as fit into the columns, the first one cut if it must be.
+fn joined(notes: &[String], columns: usize) -> String {
+    let mut line = String::new();
+    for note in notes {
+        let next = match line.is_empty() {
+            true => fit(note, columns),
+            false => format!("{line}, {note}"),
+        };
+        if width(&next) > columns {
+            break;
+        }
+        line = next;
+    }
+    line
+}
+
+/// What is typed, its end shown, for that is where one types.
+pub fn draw_prompt(app: &App, prompt: &Prompt, x: u16, y: u16, pen: &mut Pen) {
+    let theme = &app.theme;
+    let room = usize::from(pen.width().saturating_sub(x + 1));
+    let x = pen.text(x, y, &fit_end(&prompt.text, room), theme.bold(Ink::Accent));
+    let x_after = pen.text(x, y, " ", theme.selected());
+    if prompt.text.is_empty() {
+        pen.fitted(
+            x_after + 1,
+            y,
+            pen.width(),
+            prompt.label(),
+            theme.ink(Ink::Faint),
+        );
     }
 }
 
@@ -216,43 +159,57 @@ fn draw_ranks(app: &App, y: u16, pen: &mut Pen) {
         return;
     }
     for rank in RANKS {
-        let style = match rank == app.set_up.rank {
+        let style = match rank as usize == app.set_up.draft().lora.rank {
             true => theme.bold(Ink::Accent),
             false => theme.ink(Ink::Faint),
         };
-        x = pen.text(x, y, &rank.to_string(), style) + 1;
+        x = pen.text(x, y, &plain(rank), style) + 1;
     }
 }
 
-/// What the field under the cursor decides, or what is wrong with the form.
+/// What is wrong with the form, what the field under the cursor decides, and more of it where there is room; or the line
+/// that something is typed into.
 fn draw_foot(app: &App, pen: &mut Pen) {
     let theme = &app.theme;
+    let form = &app.set_up;
     let columns = usize::from(pen.width()).saturating_sub(2);
-    let mut y = 0;
-    if app.set_up.field() == Field::Preset {
-        for line in wrap(app.set_up.preset().1, columns) {
-            pen.text(2, y, &line, theme.ink(Ink::Plain));
-            y += 1;
-        }
-    }
-    for line in wrap(app.set_up.field().help(), columns) {
-        pen.text(2, y, &line, theme.ink(Ink::Faint));
-        y += 1;
-    }
-    if let Err(problem) = app.set_up.preview() {
-        for line in wrap(problem, columns) {
-            pen.text(2, y, &line, theme.ink(Ink::Bad));
-            y += 1;
-        }
+    let below = |prompt: &&Prompt| match prompt.purpose {
+        // A field is typed where it stands, unless it is folded away meanwhile.
+        Purpose::Value(field) => !form.fields().contains(&field),
+        _ => true,
+    };
+    if let Some(prompt) = form.prompt().filter(below) {
+        let x = pen.text(2, 0, prompt.label(), theme.ink(Ink::Accent)) + 2;
+        draw_prompt(app, prompt, x, 0, pen);
         return;
     }
-    let text = match mode(app) {
-        Mode::Merge => return,
-        Mode::Drop => "mode drop: adapters are stored for their own task, never merged",
-        Mode::Full => "mode full: no adapter, the modules themselves are trained",
-        Mode::FullReset => {
-            "mode full_reset: the modules themselves are trained, from the pretrained weights each task"
+    let field = form.field();
+    let mut texts = Vec::new();
+    if let Err(problem) = form.preview() {
+        texts.push((problem.to_owned(), Ink::Bad));
+    }
+    if field == Field::Preset {
+        texts.push((form.opened().1.to_owned(), Ink::Plain));
+    }
+    texts.push((field.help().to_owned(), Ink::Faint));
+    if let Ok(Some(preview)) = form.preview() {
+        match field {
+            Field::Backbone => {
+                // Its own line has no room for a long name.
+                let source = &form.draft().backbone.source;
+                let text = format!("{source}: {}", figures::memory(preview));
+                texts.push((text, Ink::Plain));
+            }
+            Field::BatchSize => texts.push((figures::memory(preview), Ink::Plain)),
+            Field::Targets => texts.push((preview.targets.join(", "), Ink::Plain)),
+            _ => {}
         }
-    };
-    pen.text(2, y, text, theme.ink(Ink::Faint));
+    }
+    let lines = texts.into_iter().flat_map(|(text, ink)| {
+        let lines = wrap(&text, columns);
+        lines.into_iter().map(move |line| (line, ink))
+    });
+    for (y, (line, ink)) in lines.enumerate() {
+        pen.text(2, y as u16, &line, theme.ink(ink));
+    }
 }

@@ -1,0 +1,40 @@
+//! What the program asks for, beyond its own state.
+
+use std::path::PathBuf;
+
+use super::setup::Request;
+use crate::lab::Command;
+use crate::recipe::{BackboneRecipe, Recipe};
+
+/// What the program has to do for its user.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Begin a run; answered by [`super::App::on_started`] or [`super::App::on_problem`].
+    Start(Request),
+    /// Put a lab to work on the run shown; answered by [`super::App::on_taken_up`] or [`super::App::on_problem`].
+    TakeUp,
+    /// Pass a command on to the lab.
+    Send(Command),
+    /// Write the export of the run shown into its folder; answered by [`super::App::on_exported`] or
+    /// [`super::App::on_problem`].
+    Export,
+    /// Stop the lab, wait until it has ended, then leave.
+    Quit,
+    /// Leave without waiting any longer.
+    Abandon,
+    /// Give up what is being prepared; answered by [`super::App::on_problem`].
+    Cancel,
+    /// Write a preset; answered by [`super::App::on_saved`], [`super::App::on_taken`] or [`super::App::on_problem`].
+    Save {
+        /// Its file.
+        path: PathBuf,
+        /// What it says.
+        recipe: Box<Recipe>,
+        /// Whether a file that is there is replaced.
+        replace: bool,
+    },
+    /// Search timm's models on the hub; answered by [`super::App::on_found`] or [`super::App::on_problem`].
+    Search(String),
+    /// Fetch a backbone's config; answered by [`super::App::on_described`] or [`super::App::on_problem`].
+    Describe(Box<BackboneRecipe>),
+}
