@@ -107,7 +107,13 @@ Examples:
         #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMATS")]
         format: Vec<Format>,
         /// Of those only these
-        #[arg(long, value_enum, value_delimiter = ',', value_name = "ARTEFACTS", requires = "format")]
+        #[arg(
+            long,
+            value_enum,
+            value_delimiter = ',',
+            value_name = "ARTEFACTS",
+            requires = "format"
+        )]
         only: Vec<Artefact>,
         /// Figures as wide as a page, 174 mm, instead of a column, 84 mm
         #[arg(long, requires = "format")]
@@ -344,13 +350,21 @@ mod tests {
     #[test]
     fn formats_and_artefacts_are_lists() {
         let cli = parse("export R --format csv,svg --only matrix,per-class --wide").unwrap();
-        let Some(Command::Export { format, only, wide, .. }) = cli.command else {
+        let Some(Command::Export {
+            format, only, wide, ..
+        }) = cli.command
+        else {
             panic!("{cli:?}");
         };
         assert_eq!(format, [Format::Csv, Format::Svg]);
         assert_eq!(only, [Artefact::Matrix, Artefact::PerClass]);
         assert!(wide);
-        for bad in ["--format pdf", "--only matrix", "--wide", "--format csv --backbone B"] {
+        for bad in [
+            "--format pdf",
+            "--only matrix",
+            "--wide",
+            "--format csv --backbone B",
+        ] {
             assert!(parse(&format!("export R {bad}")).is_err(), "{bad}");
         }
     }

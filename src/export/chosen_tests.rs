@@ -39,12 +39,19 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
     let alphabet = ["0", "A", "a", "Ж", "λ"];
     let group = |c: usize| c * groups / classes.max(1);
     let name = |c: usize| match classes > 100 {
-        true => format!("{} no. {c}", ["sports car, sport car", "goldfinch", "daisy", "airliner"][c % 4]),
+        true => format!(
+            "{} no. {c}",
+            ["sports car, sport car", "goldfinch", "daisy", "airliner"][c % 4]
+        ),
         false => format!("{}{c}", alphabet[group(c) % alphabet.len()]),
     };
     let class = |c: usize| Class {
         name: name(c),
-        group: if groups > 1 { format!("group {}", group(c)) } else { String::new() },
+        group: if groups > 1 {
+            format!("group {}", group(c))
+        } else {
+            String::new()
+        },
     };
     let set = |id: &str, classes: Vec<Class>| TestSet {
         id: id.into(),
@@ -66,11 +73,21 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
     started.test_sets = vec![set("foundation", (0..classes).map(class).collect())];
     for task in &started.recipe.tasks {
         if started.test_sets.iter().all(|s| s.id != task.column()) {
-            started.test_sets.push(set(task.column(), vec![class(0), class(1.min(classes - 1))]));
+            started.test_sets.push(set(
+                task.column(),
+                vec![class(0), class(1.min(classes - 1))],
+            ));
         }
     }
-    let columns: Vec<String> = started.recipe.tasks.iter().map(|t| t.column().to_owned()).collect();
-    let mut correct: Vec<u32> = (0..classes).map(|c| 46 + key.below(c as u64, 5) as u32).collect();
+    let columns: Vec<String> = started
+        .recipe
+        .tasks
+        .iter()
+        .map(|t| t.column().to_owned())
+        .collect();
+    let mut correct: Vec<u32> = (0..classes)
+        .map(|c| 46 + key.below(c as u64, 5) as u32)
+        .collect();
     for index in 0..=tasks.len() {
         let draw = key.named("row").index(index as u64);
         let similarity: Vec<f32> = (0..classes).map(|c| 0.2 * draw.normal(c as u64)).collect();
@@ -81,12 +98,20 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
                 correct[c] = (f64::from(correct[c]) - f64::from(lost)).clamp(0.0, 50.0) as u32;
             }
         }
-        let fell = |a: &[u32], b: &[u32]| a.iter().zip(b).map(|(a, b)| a.saturating_sub(*b)).collect::<Vec<u32>>();
+        let fell = |a: &[u32], b: &[u32]| {
+            a.iter()
+                .zip(b)
+                .map(|(a, b)| a.saturating_sub(*b))
+                .collect::<Vec<u32>>()
+        };
         let (new_errors, new_hits) = (fell(&before, &correct), fell(&correct, &before));
         let total = vec![50; classes];
         let mut evaluations = BTreeMap::new();
         let evaluation = Evaluation {
-            counts: Counts { correct: correct.clone(), total: total.clone() },
+            counts: Counts {
+                correct: correct.clone(),
+                total: total.clone(),
+            },
             new_errors: new_errors.clone(),
             new_hits: new_hits.clone(),
             ..Evaluation::default()
@@ -94,16 +119,37 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
         evaluations.insert("foundation".to_owned(), evaluation);
         for (i, id) in columns[..index].iter().enumerate() {
             let right = (49 - 3 * (index - 1 - i) as u32).max(5);
-            let counts = Counts { correct: vec![right; 2], total: vec![50; 2] };
-            evaluations.insert(id.clone(), Evaluation { counts, ..Evaluation::default() });
+            let counts = Counts {
+                correct: vec![right; 2],
+                total: vec![50; 2],
+            };
+            evaluations.insert(
+                id.clone(),
+                Evaluation {
+                    counts,
+                    ..Evaluation::default()
+                },
+            );
         }
-        let mut row = Row { index, complete: true, lambda: 1.0, evaluations, ..Row::default() };
+        let mut row = Row {
+            index,
+            complete: true,
+            lambda: 1.0,
+            evaluations,
+            ..Row::default()
+        };
         if index > 0 {
             let mut order: Vec<usize> = (0..classes).collect();
             order.sort_by(|&a, &b| similarity[b].total_cmp(&similarity[a]));
             order.truncate(classes.div_ceil(10));
-            let turned = Turned { new_errors: &new_errors, new_hits: &new_hits, total: &total };
-            let drops: Vec<f64> = (0..classes).map(|c| f64::from(before[c]) - f64::from(correct[c])).collect();
+            let turned = Turned {
+                new_errors: &new_errors,
+                new_hits: &new_hits,
+                total: &total,
+            };
+            let drops: Vec<f64> = (0..classes)
+                .map(|c| f64::from(before[c]) - f64::from(correct[c]))
+                .collect();
             let wide: Vec<f64> = similarity.iter().map(|s| f64::from(*s)).collect();
             let (rho, rho_p) = spearman(&drops, &wide, 99, draw);
             row.contextual = Some(Contextual {
@@ -118,8 +164,17 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
             });
             row.training = Some(index as u32);
             row.update_total = 0.1 * index as f64;
-            let loss = |s: usize| 0.05 + 3.0 / (1.0 + 12.0 * s as f32 / steps as f32) * (1.0 + 0.25 * draw.normal(s as u64)).max(0.1);
-            let point = |s: usize| Point { step: s, loss: loss(s), lr: 1e-3, accuracy: 0.5, rate: 1.0 };
+            let loss = |s: usize| {
+                0.05 + 3.0 / (1.0 + 12.0 * s as f32 / steps as f32)
+                    * (1.0 + 0.25 * draw.normal(s as u64)).max(0.1)
+            };
+            let point = |s: usize| Point {
+                step: s,
+                loss: loss(s),
+                lr: 1e-3,
+                accuracy: 0.5,
+                rate: 1.0,
+            };
             view.trainings.push(Training {
                 number: index as u32,
                 index,
@@ -137,7 +192,15 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
 }
 
 const NINE: [&str; 9] = [
-    "cars", "flowers", "aircraft", "birds", "cars~2", "flowers~2", "aircraft~2", "birds~2", "upper-thirds",
+    "cars",
+    "flowers",
+    "aircraft",
+    "birds",
+    "cars~2",
+    "flowers~2",
+    "aircraft~2",
+    "birds~2",
+    "upper-thirds",
 ];
 
 /// Runs of every shape that a figure has to stand.
@@ -171,7 +234,21 @@ fn runs() -> Vec<(&'static str, RunView)> {
     first_row.rows.truncate(1);
     vec![
         ("sample", sample_view()),
-        ("demo", synthetic(62, 3, &["parity", "lower-thirds", "upper-thirds", "greek", "cyrillic"], 800)),
+        (
+            "demo",
+            synthetic(
+                62,
+                3,
+                &[
+                    "parity",
+                    "lower-thirds",
+                    "upper-thirds",
+                    "greek",
+                    "cyrillic",
+                ],
+                800,
+            ),
+        ),
         ("thousand", synthetic(1000, 1, &NINE[..4], 6000)),
         ("thousand-groups", synthetic(1000, 26, &NINE[..4], 400)),
         ("nine", synthetic(30, 2, &NINE, 300)),
@@ -192,9 +269,13 @@ fn choice(formats: &[Format]) -> Choice {
 
 fn texts(view: &RunView, format: Format) -> Vec<(String, String)> {
     let files = render_chosen(view, &choice(&[format])).unwrap();
-    let ending = |name: &str| Path::new(name).extension().is_some_and(|e| e != "json") || format == Format::Json;
+    let ending = |name: &str| {
+        Path::new(name).extension().is_some_and(|e| e != "json") || format == Format::Json
+    };
     let files = files.into_iter().filter(|(name, _)| ending(name));
-    files.map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap())).collect()
+    files
+        .map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap()))
+        .collect()
 }
 
 /// What is written in a picture.
@@ -208,32 +289,67 @@ fn written(svg: &str) -> Vec<String> {
 fn every_svg_is_sound_whatever_the_run() {
     for (run, view) in runs() {
         for width in [PageWidth::Column, PageWidth::Page] {
-            let choice = Choice { width, ..choice(&[Format::Svg]) };
+            let choice = Choice {
+                width,
+                ..choice(&[Format::Svg])
+            };
             for (name, bytes) in render_chosen(&view, &choice).unwrap() {
                 if name == MANIFEST {
                     continue;
                 }
                 let svg = String::from_utf8(bytes).unwrap();
-                let document = roxmltree::Document::parse(&svg).unwrap_or_else(|e| panic!("{run} {name} {e}"));
+                let document =
+                    roxmltree::Document::parse(&svg).unwrap_or_else(|e| panic!("{run} {name} {e}"));
                 let root = document.root_element();
-                let page: Vec<f64> = root.attribute("viewBox").unwrap().split(' ').map(|n| n.parse().unwrap()).collect();
-                assert!((page[2] / plot::MM - if width == PageWidth::Page { 174.0 } else { 84.0 }).abs() < 0.01);
-                assert!(page[3] / plot::MM < 245.0, "{run} {name}: no page is so high");
+                let page: Vec<f64> = root
+                    .attribute("viewBox")
+                    .unwrap()
+                    .split(' ')
+                    .map(|n| n.parse().unwrap())
+                    .collect();
+                assert!(
+                    (page[2] / plot::MM
+                        - if width == PageWidth::Page {
+                            174.0
+                        } else {
+                            84.0
+                        })
+                    .abs()
+                        < 0.01
+                );
+                assert!(
+                    page[3] / plot::MM < 245.0,
+                    "{run} {name}: no page is so high"
+                );
                 for node in document.descendants() {
                     for attribute in node.attributes() {
                         let value = attribute.value();
-                        assert!(!value.contains("NaN") && !value.contains("inf"), "{run} {name} {value}");
-                        let Ok(number) = value.parse::<f64>() else { continue };
+                        assert!(
+                            !value.contains("NaN") && !value.contains("inf"),
+                            "{run} {name} {value}"
+                        );
+                        let Ok(number) = value.parse::<f64>() else {
+                            continue;
+                        };
                         let most = match attribute.name() {
                             "x" | "x1" | "x2" | "cx" => page[2],
                             "y" | "y1" | "y2" | "cy" => page[3],
                             _ => continue,
                         };
-                        assert!((-0.01..=most + 0.01).contains(&number), "{run} {name} {attribute:?}");
+                        assert!(
+                            (-0.01..=most + 0.01).contains(&number),
+                            "{run} {name} {attribute:?}"
+                        );
                     }
                 }
-                let described = |tag| root.children().find(|n| n.has_tag_name(tag)).and_then(|n| n.text());
-                assert!(described("title").is_some() && described("desc").unwrap().contains("seed 0"));
+                let described = |tag| {
+                    root.children()
+                        .find(|n| n.has_tag_name(tag))
+                        .and_then(|n| n.text())
+                };
+                assert!(
+                    described("title").is_some() && described("desc").unwrap().contains("seed 0")
+                );
             }
         }
     }
@@ -246,13 +362,22 @@ fn the_figures_of_the_matrix_are_in_its_cells() {
     let document = roxmltree::Document::parse(svg).unwrap();
     let matrix = view.matrix();
     let figures = || matrix.rows.iter().flatten().filter(|x| x.is_finite());
-    let cells = document.descendants().filter(|n| n.attribute("class") == Some("cell"));
+    let cells = document
+        .descendants()
+        .filter(|n| n.attribute("class") == Some("cell"));
     assert_eq!(cells.count(), figures().count());
     let written = written(svg);
     for figure in figures() {
-        assert!(written.contains(&format!("{:.1}", 100.0 * figure)), "{figure}");
+        assert!(
+            written.contains(&format!("{:.1}", 100.0 * figure)),
+            "{figure}"
+        );
     }
-    for text in matrix.tasks.iter().map(String::as_str).chain(["left out", "top-1 accuracy (%)", "test set"]) {
+    for text in matrix.tasks.iter().map(String::as_str).chain([
+        "left out",
+        "top-1 accuracy (%)",
+        "test set",
+    ]) {
         assert!(written.iter().any(|w| w == text), "{text}");
     }
 }
@@ -261,16 +386,35 @@ fn the_figures_of_the_matrix_are_in_its_cells() {
 fn the_heatmap_has_a_cell_for_each_class_and_merge() {
     for (classes, view) in [(62, &runs()[1].1), (1000, &runs()[2].1)] {
         let files = texts(view, Format::Svg);
-        let (_, svg) = files.iter().find(|(name, _)| name == "heatmap.svg").unwrap();
+        let (_, svg) = files
+            .iter()
+            .find(|(name, _)| name == "heatmap.svg")
+            .unwrap();
         let document = roxmltree::Document::parse(svg).unwrap();
-        let cells = document.descendants().find(|n| n.attribute("class") == Some("cells")).unwrap();
-        let count: usize = cells.children().filter_map(|n| n.attribute("d")).map(|d| d.matches('z').count()).sum();
+        let cells = document
+            .descendants()
+            .find(|n| n.attribute("class") == Some("cells"))
+            .unwrap();
+        let count: usize = cells
+            .children()
+            .filter_map(|n| n.attribute("d"))
+            .map(|d| d.matches('z').count())
+            .sum();
         assert_eq!(count, classes * view.rows.len());
         assert!(svg.len() < 400_000, "{}", svg.len());
         let named = view.started.as_ref().unwrap().test_sets[0].classes.iter();
         let written = written(svg);
-        let named = named.filter(|c| written.contains(&c.name) || written.iter().any(|w| w.ends_with('…'))).count();
-        assert!(if classes == 62 { named == 62 } else { named >= 16 }, "{named}");
+        let named = named
+            .filter(|c| written.contains(&c.name) || written.iter().any(|w| w.ends_with('…')))
+            .count();
+        assert!(
+            if classes == 62 {
+                named == 62
+            } else {
+                named >= 16
+            },
+            "{named}"
+        );
     }
 }
 
@@ -278,10 +422,17 @@ fn the_heatmap_has_a_cell_for_each_class_and_merge() {
 fn the_scatter_has_a_mark_for_each_class_and_says_rho() {
     let view = &runs()[1].1;
     let files = texts(view, Format::Svg);
-    let (_, svg) = files.iter().find(|(name, _)| name == "contextual-1-parity-features.svg").unwrap();
+    let (_, svg) = files
+        .iter()
+        .find(|(name, _)| name == "contextual-1-parity-features.svg")
+        .unwrap();
     let document = roxmltree::Document::parse(svg).unwrap();
     // One of the circles is the legend's.
-    let circles = document.descendants().filter(|n| n.has_tag_name("circle")).count() - 1;
+    let circles = document
+        .descendants()
+        .filter(|n| n.has_tag_name("circle"))
+        .count()
+        - 1;
     assert_eq!(circles, 62 - 7);
     let effect = &view.rows[1].contextual.as_ref().unwrap().effects[0];
     let figure = format!("ρ = {:.2}, p = {:.4}", effect.rho, effect.rho_p).replace('-', "−");
@@ -291,16 +442,35 @@ fn the_scatter_has_a_mark_for_each_class_and_says_rho() {
 #[test]
 fn a_png_has_the_size_that_is_stated() {
     let view = sample_view();
-    let files = render_chosen(&view, &Choice { artefacts: vec![Artefact::Matrix], ..choice(&[Format::Png]) }).unwrap();
+    let files = render_chosen(
+        &view,
+        &Choice {
+            artefacts: vec![Artefact::Matrix],
+            ..choice(&[Format::Png])
+        },
+    )
+    .unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&files[1].1).unwrap();
     let image = image::load_from_memory(&files[0].1).unwrap().into_rgb8();
     let stated = &manifest["files"][0];
-    assert_eq!(stated["pixels"], serde_json::json!([image.width(), image.height()]));
+    assert_eq!(
+        stated["pixels"],
+        serde_json::json!([image.width(), image.height()])
+    );
     assert_eq!((image.width(), stated["dpi"].as_f64()), (1984, Some(600.0)));
-    let (white, dark) = (image.pixels().filter(|p| p.0 == [255; 3]), image.pixels().filter(|p| p.0[0] < 40));
+    let (white, dark) = (
+        image.pixels().filter(|p| p.0 == [255; 3]),
+        image.pixels().filter(|p| p.0[0] < 40),
+    );
     assert!(white.count() > 10_000 && dark.count() > 10_000);
     assert_eq!(stated["sha256"], crate::files::sha256(&files[0].1));
-    let again = render_chosen(&view, &Choice { artefacts: vec![Artefact::Matrix], ..choice(&[Format::Png]) });
+    let again = render_chosen(
+        &view,
+        &Choice {
+            artefacts: vec![Artefact::Matrix],
+            ..choice(&[Format::Png])
+        },
+    );
     assert_eq!(again.unwrap(), files);
 }
 
@@ -314,15 +484,28 @@ fn tables_and_figures_know_neither_time_nor_place() {
             recipe.backbone.source = "path:/home/ada/secret".into();
         }
     }
-    let formats = [Format::Csv, Format::Json, Format::Markdown, Format::Latex, Format::Svg];
+    let formats = [
+        Format::Csv,
+        Format::Json,
+        Format::Markdown,
+        Format::Latex,
+        Format::Svg,
+    ];
     let all = |view: &RunView| render_chosen(view, &choice(&formats)).unwrap();
     let (here, there) = (all(&sample_view()), all(&RunView::replay(&other)));
-    for ((name, a), (_, b)) in here.iter().zip(&there).filter(|((n, _), _)| n != MANIFEST && n != "metrics.json") {
+    for ((name, a), (_, b)) in here
+        .iter()
+        .zip(&there)
+        .filter(|((n, _), _)| n != MANIFEST && n != "metrics.json")
+    {
         assert!(a == b, "{name}");
     }
     for (name, bytes) in there {
         let text = String::from_utf8(bytes).unwrap();
-        assert!(!text.contains("secret") && !text.contains("cuda") && !text.contains("2031"), "{name}");
+        assert!(
+            !text.contains("secret") && !text.contains("cuda") && !text.contains("2031"),
+            "{name}"
+        );
     }
 }
 
@@ -343,14 +526,27 @@ fn json_and_csv_hold_the_same_figures() {
     let view = sample_view();
     let (csv, json) = (texts(&view, Format::Csv), texts(&view, Format::Json));
     for name in ["metrics", "contextual", "per_class"] {
-        let text = &csv.iter().find(|(n, _)| *n == format!("{name}.csv")).unwrap().1;
-        let mut lines = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
+        let text = &csv
+            .iter()
+            .find(|(n, _)| *n == format!("{name}.csv"))
+            .unwrap()
+            .1;
+        let mut lines = csv::ReaderBuilder::new()
+            .comment(Some(b'#'))
+            .from_reader(text.as_bytes());
         if name == "metrics" {
             let heads = lines.headers().unwrap();
-            assert!(heads.iter().any(|h| h == "average_forgetting.max-all.without_foundation"));
+            assert!(
+                heads
+                    .iter()
+                    .any(|h| h == "average_forgetting.max-all.without_foundation")
+            );
             continue;
         }
-        let (_, json) = json.iter().find(|(n, _)| *n == format!("{name}.json")).unwrap();
+        let (_, json) = json
+            .iter()
+            .find(|(n, _)| *n == format!("{name}.json"))
+            .unwrap();
         let json: serde_json::Value = serde_json::from_str(json).unwrap();
         let data = json["data"].as_array().unwrap();
         let mut count = 0;
@@ -374,13 +570,20 @@ fn the_tables_of_the_sample_for_people() {
             .into_iter()
             .map(|(name, text)| format!("== {name}\n{text}"))
             .collect();
-        insta::assert_snapshot!(format!("the_tables_of_the_sample_{}", format.name()), all.join("\n"));
+        insta::assert_snapshot!(
+            format!("the_tables_of_the_sample_{}", format.name()),
+            all.join("\n")
+        );
     }
 }
 
 #[test]
 fn no_name_breaks_a_table() {
-    let view = &runs().into_iter().find(|(name, _)| *name == "nasty").unwrap().1;
+    let view = &runs()
+        .into_iter()
+        .find(|(name, _)| *name == "nasty")
+        .unwrap()
+        .1;
     for (name, text) in texts(view, Format::Latex) {
         let mut depth = 0_i32;
         let mut escaped = false;
@@ -407,15 +610,32 @@ fn no_name_breaks_a_table() {
 
 #[test]
 fn what_is_not_there_is_said() {
-    let view = &runs().into_iter().find(|(name, _)| *name == "one-row").unwrap().1;
+    let view = &runs()
+        .into_iter()
+        .find(|(name, _)| *name == "one-row")
+        .unwrap()
+        .1;
     let files = render_chosen(view, &Choice::default()).unwrap();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert!(names.contains(&"matrix.png") && names.contains(&"metrics.tex") && !names.contains(&"loss.svg"));
+    assert!(
+        names.contains(&"matrix.png")
+            && names.contains(&"metrics.tex")
+            && !names.contains(&"loss.svg")
+    );
     let manifest: serde_json::Value = serde_json::from_slice(&files.last().unwrap().1).unwrap();
-    let missing: Vec<&str> = manifest["not_there"].as_array().unwrap().iter().map(|m| m["artefact"].as_str().unwrap()).collect();
+    let missing: Vec<&str> = manifest["not_there"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["artefact"].as_str().unwrap())
+        .collect();
     assert_eq!(missing, ["contextual", "loss"]);
     let refused = |artefacts: &[Artefact], formats: &[Format]| {
-        let choice = Choice { artefacts: artefacts.into(), formats: formats.into(), ..Choice::default() };
+        let choice = Choice {
+            artefacts: artefacts.into(),
+            formats: formats.into(),
+            ..Choice::default()
+        };
         render_chosen(view, &choice).unwrap_err().to_string()
     };
     assert!(refused(&[Artefact::Loss], &[Format::Svg]).contains("no task was trained"));
@@ -426,7 +646,11 @@ fn what_is_not_there_is_said() {
 
 #[test]
 fn the_manifest_names_every_file_with_its_hash() {
-    let files = render_chosen(&sample_view(), &choice(&[Format::Csv, Format::Latex, Format::Svg])).unwrap();
+    let files = render_chosen(
+        &sample_view(),
+        &choice(&[Format::Csv, Format::Latex, Format::Svg]),
+    )
+    .unwrap();
     let (name, manifest) = files.last().unwrap();
     assert_eq!(name, MANIFEST);
     let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
@@ -472,7 +696,10 @@ fn pictures_to_look_at() {
     };
     for (run, view) in runs() {
         super::write_chosen(&view, &Choice::default(), &Path::new(&folder).join(run)).unwrap();
-        let wide = Choice { width: PageWidth::Page, ..choice(&[Format::Png]) };
+        let wide = Choice {
+            width: PageWidth::Page,
+            ..choice(&[Format::Png])
+        };
         super::write_chosen(&view, &wide, &Path::new(&folder).join(run).join("wide")).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Tables for LaTeX, ruled by booktabs.
 //!
-//! A file is put in with `\input`. It needs the package booktabs, and longtable where it says so. Letters that are not
+//! A file is put in with `\input`. Its first line names the packages that it needs. Letters that are not
 //! Latin need XeLaTeX or LuaLaTeX and a font that has them; Greek ones and the signs of formulas are written as formulas.
 
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use super::sheet::Sheet;
 
 /// Rows from which a table may break over pages.
 const LONG: usize = 45;
-/// Columns from which the table is set small and tight.
+/// Columns from which a table is set small and tight, and made smaller where it is wider than the page.
 const WIDE: usize = 8;
 
 /// The file.
@@ -57,14 +57,23 @@ pub fn latex(sheet: &Sheet, figures: &Figures) -> String {
         "\\caption{{{caption}}}\n\\label{{{}}}",
         label(sheet, figures)
     );
-    let packages = if long {
-        "booktabs and longtable"
-    } else {
-        "booktabs"
+    let packages = match (long, columns.len() >= WIDE) {
+        (true, _) => "booktabs and longtable",
+        (false, true) => "booktabs and graphicx",
+        (false, false) => "booktabs",
     };
     let size = match columns.len() {
         n if n >= WIDE => "\\footnotesize\n\\setlength{\\tabcolsep}{3pt}\n",
         _ => "\\small\n",
+    };
+    let tabular =
+        format!("\\begin{{tabular}}{{{preamble}}}\n{head}{body}\\bottomrule\n\\end{{tabular}}");
+    // One that may be too wide is made smaller, never larger.
+    let tabular = match columns.len() >= WIDE {
+        true => format!(
+            "\\resizebox{{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}}{{!}}{{%\n{tabular}}}"
+        ),
+        false => tabular,
     };
     match long {
         true => format!(
@@ -72,8 +81,7 @@ pub fn latex(sheet: &Sheet, figures: &Figures) -> String {
              {head}\\endhead\n\\bottomrule\n\\endlastfoot\n{body}\\end{{longtable}}\n\\endgroup\n"
         ),
         false => format!(
-            "% needs {packages}\n\\begin{{table}}\n\\centering\n{size}{caption}\n\\begin{{tabular}}{{{preamble}}}\n{head}{body}\
-             \\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
+            "% needs {packages}\n\\begin{{table}}\n\\centering\n{size}{caption}\n{tabular}\n\\end{{table}}\n"
         ),
     }
 }

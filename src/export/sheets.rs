@@ -254,26 +254,15 @@ pub fn contextual(figures: &Figures) -> Option<Sheet> {
         p("spearman_p_two_sided", "p"),
         Column::hidden("decile_classes"),
     ]);
-    for (key, head) in [
-        ("decile_drop", "similar tenth"),
-        ("rest_drop", "rest"),
-        ("difference", "difference"),
-    ] {
-        columns.push(percent(key, head));
-        let ends = if key == "difference" {
-            ["low", "high"]
-        } else {
-            ["", ""]
-        };
-        for (end, head) in ["low", "high"].into_iter().zip(ends) {
-            let print = if head.is_empty() {
-                Print::Hidden
-            } else {
-                Print::Percent
-            };
-            columns.push(Column::new(format!("{key}_{end}"), head, print));
-        }
+    for key in ["decile_drop", "rest_drop"] {
+        let ends = ["", "_low", "_high"];
+        columns.extend(ends.map(|end| Column::hidden(format!("{key}{end}"))));
     }
+    columns.extend([
+        percent("difference", "similar tenth"),
+        percent("difference_low", "low"),
+        percent("difference_high", "high"),
+    ]);
     columns.extend([
         Column::hidden("new_errors"),
         Column::new("error_similarity", "of new errors", Print::Decimals(2)),
@@ -318,8 +307,8 @@ pub fn contextual(figures: &Figures) -> Option<Sheet> {
         caption: format!(
             "What each merge cost {}: mean drop in points of the classes in the task's context and of the rest, with the \
              one-sided p; by each measure of similarity, Spearman's ρ of a class's drop and its similarity to the task with \
-             its two-sided p, the mean drop of the most similar tenth of the classes and of the rest, and their difference \
-             with its 95 % bootstrap interval over test images; the mean similarity of the new errors and of all classes, \
+             its two-sided p, and by how much more the most similar tenth of the classes dropped than the rest, with its \
+             95 % bootstrap interval over test images; the mean similarity of the new errors and of all classes, \
              with its two-sided p. {}.",
             figures.foundation(),
             super::summary::capitalised(crate::measure::NOT_INDEPENDENT),

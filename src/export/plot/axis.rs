@@ -122,6 +122,9 @@ pub fn below(svg: &mut Svg, area: &Area, x: &Scale, title: &str) {
         let at = x.at(value);
         svg.line((at, y), (at, y + TICK), RULE);
         if !title.is_empty() {
+            // The figure at an end stays within the picture.
+            let half = width(&text, TEXT) / 2.0 + 0.5;
+            let at = at.min(svg.width - half).max(half);
             let place = (at, y + TICK + GAP + 0.7 * TEXT);
             svg.text(place, &text, Letters::held(Anchor::Middle));
         }
@@ -236,7 +239,7 @@ pub fn legend(svg: &mut Svg, (mut x, y): (f64, f64), entries: &[(Mark, &str)]) -
         match mark {
             Mark::Box(attributes) => svg.rect(&Area::new(x, y - 2.5, 8.0, 5.0), attributes),
             Mark::Line(attributes) => svg.line((x, y), (x + 8.0, y), attributes),
-            Mark::Point { inside } => point(svg, (x + 4.0, y), *inside),
+            Mark::Point { inside } => point(svg, (x + 4.0, y), *inside, 1.0),
         }
         svg.text(
             (x + 11.0, y + 0.35 * SMALL),
@@ -248,18 +251,22 @@ pub fn legend(svg: &mut Svg, (mut x, y): (f64, f64), entries: &[(Mark, &str)]) -
     x
 }
 
-/// A class of a scatter; told apart by shape too.
-pub fn point(svg: &mut Svg, (x, y): (f64, f64), inside: bool) {
+/// A class of a scatter; told apart by shape too. `size` is 1 for the usual one.
+pub fn point(svg: &mut Svg, (x, y): (f64, f64), inside: bool, size: f64) {
     if !inside {
         let attributes = format!(
             "fill=\"none\" stroke=\"{}\" stroke-width=\"0.6\"",
             super::colour::OUT
         );
-        svg.circle((x, y), 1.6, &attributes);
+        svg.circle((x, y), 1.6 * size, &attributes);
         return;
     }
     let mut triangle = Path::default();
-    triangle.through([(x, y - 2.6), (x + 2.3, y + 1.5), (x - 2.3, y + 1.5)]);
+    triangle.through([
+        (x, y - 2.6 * size),
+        (x + 2.3 * size, y + 1.5 * size),
+        (x - 2.3 * size, y + 1.5 * size),
+    ]);
     triangle.close();
     let attributes = format!(
         "fill=\"{}\" stroke=\"#ffffff\" stroke-width=\"0.3\"",

@@ -81,9 +81,9 @@ pub fn luminance(rgb: Rgb) -> f64 {
     0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 }
 
-/// Black or white, whichever is read better on `rgb`: the contrast is equal where the luminance is 0.18.
+/// Black or white, whichever is read better on `rgb`: the contrast is equal where the luminance is 0.20.
 pub fn ink_on(rgb: Rgb) -> &'static str {
-    if luminance(rgb) > 0.18 {
+    if luminance(rgb) > 0.2 {
         super::svg::INK
     } else {
         "#ffffff"

@@ -169,13 +169,15 @@ impl<'a> Measured<'a> {
             svg.text(place, &figure, Letters::small(Anchor::End));
         }
         zero(&mut svg, &scatter, &drops);
-        // What is in context lies on top.
+        // Many are small, and what is in context lies on top.
+        let size = if self.classes.len() > 300 { 0.65 } else { 1.0 };
         for inside in [false, true] {
             for class in self.classes.iter().filter(|c| c.inside == inside) {
                 point(
                     &mut svg,
                     (x.at(class.similarity), drops.at(class.drop)),
                     inside,
+                    size,
                 );
             }
         }

@@ -20,6 +20,8 @@ const TALL: f64 = 460.0;
 const WORST: usize = 16;
 /// Room for names of classes, in points.
 const NAMES: f64 = 70.0;
+/// Room for names of groups where rows have none, in points.
+const GROUPS: f64 = 52.0;
 /// Colours: as many steps on either side of none, so that a file of 1,000 classes stays small.
 const STEPS: i32 = 20;
 
@@ -29,8 +31,8 @@ pub fn picture(figures: &Figures, width: f64) -> Option<Picture> {
     let (svg, height) = draw(figures, &drops, width);
     let caption = format!(
         "Drop of top-1 accuracy of each class of {} by each merge, in points of percent (orange: lost, purple: gained), \
-         and since the start. Classes are sorted by what they lost since the start{}. A bar at the left of a cell: the \
-         class is in the context of the task.",
+         and in all since the start; what is beyond the scale has the colour of its end. Classes are sorted by what they \
+         lost in all{}. A bar at the left of a cell: the class is in the context of the task.",
         figures.foundation(),
         match drops.groups().len() {
             0 | 1 => "",
@@ -89,7 +91,16 @@ fn draw(figures: &Figures, drops: &ClassDrops, page: f64) -> (Svg, f64) {
         .fold(0.0, f64::max);
     let names = longest.min(NAMES) + GAP;
     // Names of all are left of the rows, of the worst right of them.
-    let left = if grouped { TEXT + 2.0 * GAP } else { GAP } + if all_named { names } else { 0.0 };
+    let group = |most: f64| {
+        let wide = drops.groups().into_iter().map(|(g, _)| width(g, SMALL));
+        wide.fold(0.0, f64::max).min(most)
+    };
+    let left = match (all_named, grouped) {
+        (true, true) => TEXT + 2.0 * GAP + names,
+        (true, false) => GAP + names,
+        (false, true) => group(GROUPS) + 2.0 * GAP,
+        (false, false) => GAP,
+    };
     let right = if all_named { GAP } else { names + 14.0 };
     let merges = drops.merges.len();
     let cell = ((page - left - right - 2.0 * GAP) / (merges + 1) as f64).min(44.0);
@@ -167,11 +178,9 @@ fn draw(figures: &Figures, drops: &ClassDrops, page: f64) -> (Svg, f64) {
 }
 
 /// The scale of the colours, in points of percent: as far down as up, so that nothing lost is in the middle.
+/// It is that of single merges: what was lost in all is often more, and would leave them pale.
 fn symmetric(drops: &ClassDrops) -> Scale {
-    let all = drops
-        .classes
-        .iter()
-        .flat_map(|c| c.drops.iter().copied().chain([c.total()]));
+    let all = drops.classes.iter().flat_map(|c| c.drops.iter().copied());
     let most = all
         .filter(|d| d.is_finite())
         .map(f64::abs)
@@ -233,7 +242,7 @@ fn contexts(svg: &mut Svg, drops: &ClassDrops, layout: &Layout) {
     );
 }
 
-/// Rules between groups, and their names read upwards where they fit.
+/// Rules between groups, and their names where they fit.
 fn groups(svg: &mut Svg, drops: &ClassDrops, layout: &Layout, grouped: bool) {
     if !grouped {
         return;
@@ -243,26 +252,30 @@ fn groups(svg: &mut Svg, drops: &ClassDrops, layout: &Layout, grouped: bool) {
     for (name, range) in drops.groups() {
         let (top, bottom) = (layout.cell(range.start, 0).y, layout.cell(range.end, 0).y);
         if range.start > 0 && bottom - top > 2.0 {
-            svg.line(
-                (area.x, top),
-                (end, top),
-                "stroke=\"#1a1a1a\" stroke-width=\"0.5\"",
-            );
+            for (from, to) in [(area.x, area.right()), (end - layout.cell, end)] {
+                let attributes = "stroke=\"#1a1a1a\" stroke-width=\"0.5\"";
+                svg.line((from, top), (to, top), attributes);
+            }
         }
+        let middle = (top + bottom) / 2.0;
         let room = bottom - top - GAP;
-        if room > TEXT && !name.is_empty() {
-            let letters = Letters {
-                upright: true,
-                ..Letters::held(Anchor::Middle)
-            };
-            let place = (0.8 * TEXT, (top + bottom) / 2.0);
+        if layout.row == NAMED {
+            // The rows' own names stand between the group's and the rows.
             let name = shortened(name, TEXT, room);
             if name != "…" {
-                svg.text(place, &name, letters);
+                let letters = Letters {
+                    upright: true,
+                    ..Letters::held(Anchor::Middle)
+                };
+                svg.text((0.8 * TEXT, middle), &name, letters);
             }
             let x = TEXT + GAP;
-            let ends = ((x, top + 1.0), (x, bottom - 1.0));
-            svg.line(ends.0, ends.1, "stroke=\"#1a1a1a\" stroke-width=\"0.6\"");
+            let attributes = "stroke=\"#1a1a1a\" stroke-width=\"0.6\"";
+            svg.line((x, top + 1.0), (x, bottom - 1.0), attributes);
+        } else if room > SMALL {
+            let place = (area.x - GAP, middle + 0.35 * SMALL);
+            let name = shortened(name, SMALL, GROUPS);
+            svg.text(place, &name, Letters::small(Anchor::End));
         }
     }
 }
