@@ -48,11 +48,10 @@ pub fn latex(sheet: &Sheet, figures: &Figures) -> String {
         true => " The best of each column is bold.",
         false => "",
     };
-    let caption = format!(
-        "{}{bold} {}.",
-        escape(&sheet.caption),
-        escape(&provenance(figures))
-    );
+    // No line of a page holds the whole hash; the manifest does.
+    let hash = &figures.started.recipe_hash;
+    let made_from = provenance(figures).replace(hash, &hash.chars().take(12).collect::<String>());
+    let caption = format!("{}{bold} {}.", escape(&sheet.caption), escape(&made_from));
     let caption = format!(
         "\\caption{{{caption}}}\n\\label{{{}}}",
         label(sheet, figures)

@@ -86,4 +86,6 @@ fn provenance(figures: &Figures) -> String {
 #[cfg(test)]
 mod chosen_tests;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

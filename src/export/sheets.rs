@@ -21,11 +21,21 @@ pub fn matrix(figures: &Figures) -> Sheet {
     };
     Sheet {
         name: "matrix",
-        caption: "Top-1 accuracy in percent on each test set (columns) after each task of the sequence (rows); row 0 is \
-            the untouched backbone."
-            .into(),
+        caption: format!(
+            "Top-1 accuracy in percent on each test set (columns) after each task of the sequence (rows); row 0 is the \
+             untouched backbone.{}",
+            left_out(figures)
+        ),
         columns,
         rows: (0..matrix.rows.len()).map(row).collect(),
+    }
+}
+
+/// What an empty row means, where there is one.
+fn left_out(figures: &Figures) -> &'static str {
+    match figures.rows.iter().any(|r| r.skipped) {
+        true => " The task of a row without figures was left out.",
+        false => "",
     }
 }
 
@@ -59,7 +69,12 @@ pub fn metrics(figures: &Figures) -> Sheet {
     columns.push(percent("revisit_gain", "revisit gain"));
     for kind in Forgetting::ALL {
         let key = format!("average_forgetting.{}", kind.name());
-        columns.extend(average(&key, &format!("forgetting, {}", kind.name())));
+        let [with, mut without] = average(&key, &format!("forgetting, {}", kind.name()));
+        // One of the three is printed both ways; programs get all.
+        if kind != Forgetting::default() {
+            without.print = Print::Hidden;
+        }
+        columns.extend([with, without]);
     }
     for mut column in average("backward_transfer", "") {
         column.print = Print::Hidden;
@@ -68,7 +83,9 @@ pub fn metrics(figures: &Figures) -> Sheet {
     columns.push(percent("probe.forward_transfer", "forward transfer"));
     for kind in [ProbeKind::ClassIncremental, ProbeKind::Balanced] {
         let head = kind.name().replace('_', "-");
-        columns.extend(average(&format!("probe.average_{}", kind.name()), &head));
+        let [with, mut without] = average(&format!("probe.average_{}", kind.name()), &head);
+        without.print = Print::Hidden;
+        columns.extend([with, without]);
     }
     columns.push(Column::new(
         "update.relative_norm",
@@ -112,9 +129,11 @@ pub fn metrics(figures: &Figures) -> Sheet {
     };
     Sheet {
         name: "metrics",
-        caption: "Means over the test sets in percent after each task, forgetting in points by its three definitions (the \
-            first accuracy, the best before, the best of all, less the present one), and the size of the update so far."
-            .into(),
+        caption: format!(
+            "Means over the test sets in percent after each task, forgetting in points by its three definitions (the first \
+             accuracy, the best before, the best of all, less the present one), and the size of the update so far.{}",
+            left_out(figures)
+        ),
         rows: (0..figures.rows.len()).map(row).collect(),
         columns,
     }
