@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use crate::export::{Artefact, Format};
 
 /// A terminal lab bench for forgetting: train LoRA task after task, merge each, see what is lost.
 ///
@@ -86,11 +89,13 @@ The run goes on from its last checkpoint, with the recipe that it was started wi
         #[arg(long, value_enum, default_value_t = Log::Plain)]
         log: Log,
     },
-    /// Write the figures of a run: matrix.csv, per_class.csv, lost.csv, metrics.json, summary.md
+    /// Write the figures of a run: matrix.csv, per_class.csv, lost.csv, metrics.json, summary.md, or chosen tables and figures
     #[command(after_help = "\
 Examples:
   pentimento export runs/demo-s0-1
   pentimento export runs/demo-s0-1 --out figures
+  pentimento export runs/demo-s0-1 --format latex,svg --out paper
+  pentimento export runs/demo-s0-1 --format png --only matrix,loss --wide --out talk
   pentimento export runs/demo-s0-1 --backbone merged    the network as it is now, for timm")]
     Export {
         /// The run's folder
@@ -98,9 +103,24 @@ Examples:
         /// Where to; without it the run's own export/
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Tables and figures in these formats instead, with export.json on how they were made
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMATS")]
+        format: Vec<Format>,
+        /// Of those only these
+        #[arg(
+            long,
+            value_enum,
+            value_delimiter = ',',
+            value_name = "ARTEFACTS",
+            requires = "format"
+        )]
+        only: Vec<Artefact>,
+        /// Figures as wide as a page, 174 mm, instead of a column, 84 mm
+        #[arg(long, requires = "format")]
+        wide: bool,
         /// Instead of the figures the backbone with all that was merged, in timm's hub layout, into this absent or
         /// empty folder
-        #[arg(long, value_name = "DIR", conflicts_with = "out")]
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format"])]
         backbone: Option<PathBuf>,
     },
     /// Measure a backbone on a data set, outside any run
@@ -248,6 +268,26 @@ pub enum Log {
     Json,
 }
 
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.description()))
+    }
+}
+
+impl ValueEnum for Artefact {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.description()))
+    }
+}
+
 /// TOML, in which a run keeps its seed, has no larger whole numbers.
 fn seed() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(..=i64::MAX as u64)
@@ -305,6 +345,28 @@ mod tests {
             assert_eq!(device(bad), Err("a device is auto, cpu or cuda:N".into()));
         }
         assert!(device("cuda").unwrap_err().contains("cuda:0"));
+    }
+
+    #[test]
+    fn formats_and_artefacts_are_lists() {
+        let cli = parse("export R --format csv,svg --only matrix,per-class --wide").unwrap();
+        let Some(Command::Export {
+            format, only, wide, ..
+        }) = cli.command
+        else {
+            panic!("{cli:?}");
+        };
+        assert_eq!(format, [Format::Csv, Format::Svg]);
+        assert_eq!(only, [Artefact::Matrix, Artefact::PerClass]);
+        assert!(wide);
+        for bad in [
+            "--format pdf",
+            "--only matrix",
+            "--wide",
+            "--format csv --backbone B",
+        ] {
+            assert!(parse(&format!("export R {bad}")).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -71,7 +71,29 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             backbone: Some(to),
             ..
         }) => export_backbone(&run, &to),
-        Some(Command::Export { run, out, .. }) => export(&run, out.as_deref()),
+        Some(Command::Export {
+            run,
+            out,
+            format,
+            only,
+            wide,
+            ..
+        }) => {
+            let choice = (!format.is_empty()).then(|| export::Choice {
+                artefacts: if only.is_empty() {
+                    export::Artefact::ALL.into()
+                } else {
+                    only
+                },
+                formats: format,
+                width: if wide {
+                    export::PageWidth::Page
+                } else {
+                    export::PageWidth::Column
+                },
+            });
+            export(&run, choice.as_ref(), out.as_deref())
+        }
         Some(Command::Eval(args)) => eval(&args),
         Some(Command::Inspect {
             backbone,
@@ -318,7 +340,11 @@ fn follow(session: Session, log: Log) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn export(run: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+fn export(
+    run: &Path,
+    choice: Option<&export::Choice>,
+    out: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::open(run)?;
     let out = out.map_or_else(|| folder.export_path(), Path::to_path_buf);
     std::fs::create_dir_all(&out).map_err(|e| {
@@ -328,7 +354,10 @@ fn export(run: &Path, out: Option<&Path>) -> anyhow::Result<ExitCode> {
         ))
     })?;
     let mut stdout = std::io::stdout();
-    let (files, torn) = export::write_journal(&folder, &out)?;
+    let (files, torn) = match choice {
+        Some(choice) => export::write_journal_chosen(&folder, choice, &out)?,
+        None => export::write_journal(&folder, &out)?,
+    };
     if let Some(torn) = torn {
         eprintln!("pentimento: {torn}");
     }

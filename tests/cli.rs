@@ -302,6 +302,18 @@ fn an_export_goes_to_a_folder_only() {
     );
     let exported = place.pentimento(&["export", "R", "--out", "E"]).assert();
     exported.code(0).stdout(contains("matrix.csv"));
+    let chosen = ["export", "R", "--format", "latex,svg", "--out", "P"];
+    let exported = place.pentimento(&chosen).assert();
+    exported
+        .code(0)
+        .stdout(contains("matrix.tex").and(contains("heatmap.svg")));
+    assert!(place.path().join("P/export.json").exists());
+    place.refuses(
+        &[
+            "export", "R", "--format", "csv", "--only", "loss", "--out", "P",
+        ],
+        "the loss is a figure",
+    );
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn update(row: &Row) -> Value {
 }
 
 /// What each figure is, by its key.
-fn definitions() -> Map<String, Value> {
+pub(super) fn definitions() -> Map<String, Value> {
     let forgetting = Forgetting::ALL.map(|kind| {
         (
             format!("forgetting.{}", kind.name()),

@@ -3,8 +3,14 @@
 //! Equal runs export equal bytes. So nothing here knows the time, how long anything took, the machine, or a
 //! path: those are in the journal and in the manifest. Rows that are not wholly measured are left out.
 
+mod chosen;
+mod classes;
 mod figures;
+mod latex;
 mod metrics;
+mod plot;
+mod sheet;
+mod sheets;
 mod summary;
 mod tables;
 
@@ -15,7 +21,12 @@ use crate::run::{RunView, Torn, journal};
 use crate::{Result, files};
 use figures::Figures;
 
+pub use chosen::{
+    Artefact, Choice, EXPORT_VERSION, Format, MANIFEST, PageWidth, clipboard, write_chosen,
+    write_journal_chosen,
+};
 pub use metrics::METRICS_VERSION;
+pub use sheet::TABLE_VERSION;
 pub use summary::thousands;
 
 /// The files of an export, by name, in the order in which [`write()`] writes them.
@@ -26,7 +37,7 @@ pub fn render(view: &RunView) -> Result<Vec<(&'static str, String)>> {
     let figures = Figures::of(view)?;
     let mut files = vec![
         ("matrix.csv", tables::matrix(&figures)?),
-        ("per_class.csv", tables::per_class(&figures)?),
+        ("per_class.csv", sheets::per_class(&figures).csv()?),
         ("metrics.json", metrics::json(&figures)?),
         ("summary.md", summary::markdown(&figures)),
         ("lost.csv", tables::lost(&figures)?),
@@ -63,5 +74,18 @@ pub fn write_journal(run: &RunFolder, folder: &Path) -> Result<(Vec<PathBuf>, Op
     Ok((written, reading.torn))
 }
 
+/// What a file was made from, in one line: program, preset, recipe and seed.
+fn provenance(figures: &Figures) -> String {
+    let recipe = &figures.started.recipe;
+    format!(
+        "pentimento {}, preset {}, recipe {}, seed {}",
+        figures.started.version, recipe.name, figures.started.recipe_hash, recipe.seed
+    )
+}
+
+#[cfg(test)]
+mod chosen_tests;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

@@ -364,7 +364,7 @@ fn context(figures: &Figures, index: usize) -> String {
 }
 
 /// A Markdown table whose columns are also straight as plain text; the first `left` are flush left.
-fn table(head: &[String], lines: &[Vec<String>], left: usize) -> String {
+pub(super) fn table(head: &[String], lines: &[Vec<String>], left: usize) -> String {
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|l| l.get(column));
         let cells = cells.chain(head.get(column)).map(|c| c.width());
@@ -402,7 +402,7 @@ fn table(head: &[String], lines: &[Vec<String>], left: usize) -> String {
 }
 
 /// Names come from anywhere: nothing in them is markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
         match c {
@@ -414,19 +414,19 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn capitalised(text: &str) -> String {
+pub(super) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
     first.unwrap_or_default() + chars.as_str()
 }
 
 /// A fraction in percent, or a difference in points; empty for NaN.
-fn percent(x: f64) -> String {
+pub(super) fn percent(x: f64) -> String {
     decimals(100.0 * x, 1)
 }
 
 /// Empty for what is not finite, and no minus before a zero.
-fn decimals(x: f64, places: usize) -> String {
+pub(super) fn decimals(x: f64, places: usize) -> String {
     if !x.is_finite() {
         return String::new();
     }

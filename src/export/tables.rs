@@ -1,7 +1,8 @@
-//! The tables: `matrix.csv`, `per_class.csv`, `lost.csv`, `probes.csv` and `synsets.csv`.
+//! The tables that are CSV alone, and what stands over the matrix: `matrix.csv`, `lost.csv`, `probes.csv` and
+//! `synsets.csv`.
 
 use super::figures::{Figures, ProbeKind};
-use crate::run::view::{Evaluation, Row};
+use super::sheets;
 use crate::{Error, Result};
 
 /// The accuracy matrix: `#` lines, then `after_index,after_task,TESTSET…`, fractions, empty where nothing was
@@ -33,102 +34,8 @@ pub fn matrix(figures: &Figures) -> Result<String> {
     if !skipped.is_empty() {
         comment("left out", &skipped.join(" "));
     }
-    let mut table = Table::new();
-    table.line(
-        ["after_index", "after_task"]
-            .into_iter()
-            .chain(figures.matrix.tasks.iter().map(String::as_str))
-            .map(String::from),
-    )?;
-    for (index, accuracies) in figures.matrix.rows.iter().enumerate() {
-        let head = [index.to_string(), figures.after(index).to_owned()];
-        table.line(
-            head.into_iter()
-                .chain(accuracies.iter().map(|&x| number(x))),
-        )?;
-    }
-    text.push_str(&table.finish()?);
+    text.push_str(&sheets::matrix(figures).csv()?);
     Ok(text)
-}
-
-const PER_CLASS: [&str; 13] = [
-    "after_index",
-    "task",
-    "class_index",
-    "class_name",
-    "group",
-    "correct",
-    "total",
-    "accuracy",
-    "new_errors",
-    "new_hits",
-    "similarity_features",
-    "similarity_wordnet",
-    "similarity_clip",
-];
-
-/// One line a row, test set and class.
-pub fn per_class(figures: &Figures) -> Result<String> {
-    let mut table = Table::new();
-    table.line(PER_CLASS.map(String::from))?;
-    for row in figures.rows {
-        for set in figures.test_sets() {
-            if let Some(evaluation) = row.evaluations.get(&set.id) {
-                for class in 0..set.classes.len() {
-                    table.line(class_line(figures, row, &set.id, class, evaluation))?;
-                }
-            }
-        }
-    }
-    table.finish()
-}
-
-fn class_line(
-    figures: &Figures,
-    row: &Row,
-    test_set: &str,
-    class: usize,
-    evaluation: &Evaluation,
-) -> Vec<String> {
-    let sets = figures.test_sets().iter();
-    let described = sets
-        .filter(|s| s.id == test_set)
-        .find_map(|s| s.classes.get(class));
-    let count = |counts: &[u32]| counts.get(class).map(u32::to_string).unwrap_or_default();
-    // Without an evaluation before, there is nothing that an error could be new against.
-    let compared = figures.before(row, test_set).is_some();
-    let changed = |counts: &[u32]| {
-        if compared {
-            count(counts)
-        } else {
-            String::new()
-        }
-    };
-    // The foundation's classes alone are compared with the task just learned.
-    let similarity = |name: &str| {
-        figures
-            .similarity(row, name)
-            .filter(|_| test_set == figures.foundation())
-            .and_then(|s| s.get(class))
-            .filter(|s| s.is_finite())
-            .map(f32::to_string)
-            .unwrap_or_default()
-    };
-    vec![
-        row.index.to_string(),
-        test_set.to_owned(),
-        class.to_string(),
-        described.map(|c| c.name.clone()).unwrap_or_default(),
-        described.map(|c| c.group.clone()).unwrap_or_default(),
-        count(&evaluation.counts.correct),
-        count(&evaluation.counts.total),
-        number(evaluation.counts.class_accuracy(class)),
-        changed(&evaluation.new_errors),
-        changed(&evaluation.new_hits),
-        similarity("features"),
-        similarity("wordnet"),
-        similarity("clip"),
-    ]
 }
 
 /// Where lost predictions went: one line a row, test set, class and answer to its new errors.
@@ -257,10 +164,10 @@ fn number(x: f64) -> String {
 }
 
 /// CSV as RFC 4180 has it, lines ended by a line feed.
-struct Table(csv::Writer<Vec<u8>>);
+pub struct Table(csv::Writer<Vec<u8>>);
 
 impl Table {
-    fn new() -> Self {
+    pub fn new() -> Self {
         // A field that begins with # would be read as a comment unless it is quoted.
         Self(
             csv::WriterBuilder::new()
@@ -269,13 +176,13 @@ impl Table {
         )
     }
 
-    fn line(&mut self, fields: impl IntoIterator<Item = String>) -> Result<()> {
+    pub fn line(&mut self, fields: impl IntoIterator<Item = String>) -> Result<()> {
         self.0
             .write_record(fields.into_iter().map(String::into_bytes))
             .map_err(|e| Error::internal(format!("a table could not be written: {e}")))
     }
 
-    fn finish(self) -> Result<String> {
+    pub fn finish(self) -> Result<String> {
         let bytes = self.0.into_inner();
         let bytes =
             bytes.map_err(|e| Error::internal(format!("a table could not be written: {e}")))?;
