@@ -6,6 +6,8 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::recipe::MOST_RANK;
+
 use crate::export::{Artefact, Format};
 
 /// A terminal lab bench for forgetting: train LoRA task after task, merge each, see what is lost.
@@ -73,6 +75,15 @@ already is not fetched again. HF_TOKEN opens what is gated, HF_ENDPOINT names an
         #[arg(long = "set", value_name = "KEY=VALUE")]
         overrides: Vec<String>,
     },
+    /// Begin a run with the first rows of another one, and go on with another rank, order, mode or seed
+    #[command(after_help = "\
+Examples:
+  pentimento branch runs/demo-s0-1 --at parity --set lora.rank=1
+  pentimento branch runs/demo-s0-1 --at 2 --seed 7 --out R
+
+The branch has a folder of its own that needs nothing of its parent's. With nothing changed it repeats what its \
+parent did, bit for bit.")]
+    Branch(BranchArgs),
     /// Go on with an interrupted run, with log lines
     #[command(after_help = "\
 Example:
@@ -145,8 +156,8 @@ Examples:
         /// A regex on the whole of a module's name, or default, qkv, all-linear, conv3, all-conv
         #[arg(long, default_value = "default")]
         targets: String,
-        /// Rank of the adapters
-        #[arg(long, default_value_t = 16)]
+        /// Rank of the adapters, 1 to 8192
+        #[arg(long, default_value_t = 16, value_parser = rank(), allow_negative_numbers = true)]
         rank: usize,
     },
     /// Train a backbone from scratch and store it in timm's hub layout
@@ -212,6 +223,31 @@ pub struct RunArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// How what happens is written; with json, standard output is exactly the journal's lines
+    #[arg(long, value_enum, default_value_t = Log::Plain)]
+    pub log: Log,
+}
+
+/// `pentimento branch`
+#[derive(Debug, Args)]
+pub struct BranchArgs {
+    /// The folder of the run whose first rows are taken over
+    pub run: PathBuf,
+    /// The last task that they have in common, by its id or its number; 0: none, the untouched backbone
+    #[arg(long, value_name = "TASK")]
+    pub at: String,
+    /// An absent or empty folder; without it runs/PRESET-sSEED-N
+    #[arg(long, value_name = "RUN")]
+    pub out: Option<PathBuf>,
+    /// Root of all randomness, instead of the parent's
+    #[arg(long, value_name = "N", value_parser = seed())]
+    pub seed: Option<u64>,
+    /// auto, cpu or cuda:N; without it the device that the parent was begun on
+    #[arg(long, value_parser = device)]
+    pub device: Option<String>,
+    /// Change a key of the parent's recipe, such as lora.rank=4; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// How what happens is written; with json, standard output is exactly the journal's new lines
     #[arg(long, value_enum, default_value_t = Log::Plain)]
     pub log: Log,
 }
@@ -291,6 +327,10 @@ impl ValueEnum for Artefact {
 /// TOML, in which a run keeps its seed, has no larger whole numbers.
 fn seed() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(..=i64::MAX as u64)
+}
+
+fn rank() -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(1..=MOST_RANK as u64)
 }
 
 fn device(text: &str) -> Result<String, String> {

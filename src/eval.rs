@@ -48,6 +48,8 @@ pub struct Evaluation {
     pub images: Vec<String>,
     /// Right answers by class.
     pub counts: Counts,
+    /// What its reader should know.
+    pub warnings: Vec<String>,
 }
 
 /// Evaluates. The images are in byte-wise order of their paths, preprocessed as the backbone's `pretrained_cfg` says.
@@ -61,6 +63,8 @@ pub fn evaluate(
     device: &Device,
     onlooker: &mut dyn Onlooker,
 ) -> Result<Evaluation> {
+    check(request)?;
+    let mut warnings = Vec::new();
     let (config, weights) = backbone_of(&request.backbone, device, onlooker)?;
     let head = match &request.head {
         Some(file) if !file.is_file() => {
@@ -73,6 +77,16 @@ pub fn evaluate(
         None => Head::pretrained(&config, &weights)?,
     };
     let dataset = dataset_of(request, onlooker)?;
+    let named = label_names(&config).is_some() || request.head.is_some();
+    if !named && dataset.classes.len() < head.classes() {
+        warnings.push(format!(
+            "the head tells {} classes apart and {} has {}: without label_names in config.json, label i is the i-th \
+             class folder by name, whatever the head calls it",
+            head.classes(),
+            request.data,
+            dataset.classes.len()
+        ));
+    }
     let dataset = match (label_names(&config), &request.head) {
         (Some(names), None) => {
             dataset.labelled_by(&names, "label_names of the backbone's config.json")?
@@ -123,7 +137,30 @@ pub fn evaluate(
         images: (0..images.len()).map(|i| images.name(i)).collect(),
         answers,
         logits,
+        warnings,
     })
+}
+
+/// What can be told before anything is read.
+fn check(request: &Request) -> Result<()> {
+    if request.data.is_empty() || request.backbone.is_empty() || request.split.is_empty() {
+        let (name, what) = match () {
+            () if request.data.is_empty() => ("data", "a folder or a source"),
+            () if request.backbone.is_empty() => ("backbone", "a folder or a source"),
+            () => ("split", "test, val or another split, or all"),
+        };
+        return Err(Error::input(format!("--{name} is empty: name {what}")));
+    }
+    let folder = Path::new(&request.data);
+    let layout = ["train", "test", "val", "validation"];
+    let split = layout.iter().find(|s| folder.join(s).is_dir());
+    if let (Some(split), "all") = (split, request.split.as_str()) {
+        return Err(Error::input(format!(
+            "{} holds {split}/, a split: say --split {split}",
+            request.data
+        )));
+    }
+    Ok(())
 }
 
 fn backbone_of(
@@ -163,9 +200,23 @@ fn dataset_of(request: &Request, onlooker: &mut dyn Onlooker) -> Result<Dataset>
         _ => format!("folder:{}", request.data),
     };
     let (dataset, warnings) =
-        data::open_test(&source, &options, &LoadingRecipe::default(), onlooker)?;
+        data::open_test(&source, &options, &LoadingRecipe::default(), onlooker)
+            .map_err(by_arguments)?;
     debug_assert!(warnings.is_empty(), "no bad image is allowed");
     Ok(dataset)
+}
+
+/// A recipe's keys in a refusal as the command line's options.
+fn by_arguments(error: Error) -> Error {
+    let Error::Input(text) = error else {
+        return error;
+    };
+    Error::Input(
+        text.replace("`data.data`", "--data")
+            .replace("`train_split`", "--split")
+            .replace("`test_split`", "--split")
+            .replace(", or allow more", ""),
+    )
 }
 
 /// timm's list of what the classes are called, in the order of the head.

@@ -30,6 +30,20 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder)
 }
 
+/// Removes what [`write_atomic`] leaves below a folder where the process was killed. Only for the folder's one writer.
+pub fn remove_partials(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io(folder))?);
+        if kind.is_dir() {
+            remove_partials(&path)?;
+        } else if path.extension().is_some_and(|e| e == "partial") {
+            fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a rename or a creation in `folder` durable.
 pub fn sync_folder(folder: &Path) -> Result<()> {
     let folder = if folder.as_os_str().is_empty() {

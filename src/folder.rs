@@ -7,7 +7,8 @@
 //!                          by timm's names, and check.safetensors with a few inputs and their logits;
 //!                          NNN counts the trainings of the run and is never reused
 //! heads/NNN-STEP.safetensors
-//! predictions/NNN-STEP/TESTSET.u32   after the merge of training NNN; 000-foundation before the first
+//! predictions/NNN-STEP/TESTSET.answers   after the merge of training NNN; 000-foundation before the first; -rN behind
+//!                          it where the row was measured anew because the amount of a merge was changed
 //! checkpoints/             of the training under way
 //! export/                  rewritten at the end; snapshots/NNN-after-STEP/ are never overwritten
 //! ```
@@ -171,27 +172,18 @@ impl RunFolder {
         )
     }
 
-    /// Name of the predictions on `test_set` within the folder: after the merge of a training and its task,
-    /// or of the untouched backbone. By training and not by row, so that nothing is overwritten after an undo.
-    pub fn predictions(merged: Option<(u32, &str)>, test_set: &str) -> String {
-        let (training, step_id) = merged.unwrap_or((0, "foundation"));
-        format!(
-            "predictions/{training:03}-{}/{}.{}",
-            file_name(step_id),
-            file_name(test_set),
-            Answers::EXTENSION
-        )
+    /// Name of the predictions on `test_set` within the folder: after the merge of a training, its task and the row's
+    /// revision, or of the untouched backbone. By training and revision and not by row, so that nothing is overwritten
+    /// after an undo or another amount of a merge.
+    pub fn predictions(author: Option<(u32, &str, u32)>, test_set: &str) -> String {
+        let extension = Answers::EXTENSION;
+        format!("{}/{}.{extension}", answers(author), file_name(test_set))
     }
 
     /// Name of the answers of a probe of this kind, as [`RunFolder::predictions`].
-    pub fn probed(merged: Option<(u32, &str)>, kind: &str, test_set: &str) -> String {
-        let (training, step_id) = merged.unwrap_or((0, "foundation"));
-        format!(
-            "predictions/{training:03}-{}/{kind}/{}.{}",
-            file_name(step_id),
-            file_name(test_set),
-            Answers::EXTENSION
-        )
+    pub fn probed(author: Option<(u32, &str, u32)>, kind: &str, test_set: &str) -> String {
+        let (folder, extension) = (answers(author), Answers::EXTENSION);
+        format!("{folder}/{kind}/{}.{extension}", file_name(test_set))
     }
 
     /// Makes the next `export/snapshots/NNN-after-STEP/` and gives its path. `step_id` is that of the last
@@ -277,6 +269,16 @@ impl RunFolder {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io(path)(e)),
             _ => Ok(()),
         }
+    }
+}
+
+/// Name of the folder of a row's answers.
+fn answers(author: Option<(u32, &str, u32)>) -> String {
+    let (training, step_id, revision) = author.unwrap_or((0, "foundation", 0));
+    let step_id = file_name(step_id);
+    match revision {
+        0 => format!("predictions/{training:03}-{step_id}"),
+        _ => format!("predictions/{training:03}-{step_id}-r{revision}"),
     }
 }
 
@@ -438,12 +440,12 @@ mod tests {
             "predictions/000-foundation/latin.answers"
         );
         assert_eq!(
-            RunFolder::predictions(Some((1, "parity")), "latin"),
+            RunFolder::predictions(Some((1, "parity", 0)), "latin"),
             "predictions/001-parity/latin.answers"
         );
         assert_eq!(
-            RunFolder::probed(Some((1, "parity")), "joint", "latin"),
-            "predictions/001-parity/joint/latin.answers"
+            RunFolder::probed(Some((1, "parity", 2)), "joint", "latin"),
+            "predictions/001-parity-r2/joint/latin.answers"
         );
         assert_eq!(file_name(".."), "unnamed");
     }

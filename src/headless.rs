@@ -11,6 +11,7 @@ use crate::lab::{Command, Event, Level, Record};
 use crate::progress::{Onlooker, Pace, Progress};
 use crate::run::RunView;
 use crate::session::{Session, Update};
+use crate::ui::text::clean;
 use crate::{Error, Result};
 
 /// How lines are written.
@@ -112,7 +113,7 @@ impl Waiter {
 
 impl Onlooker for Waiter {
     fn tell(&mut self, progress: &Progress) {
-        let line = self.pace.line(progress, self.begun.elapsed());
+        let line = clean(&self.pace.line(progress, self.begun.elapsed()));
         let rest = Duration::from_millis(if self.terminal { 100 } else { 5_000 });
         if self.last.is_some_and(|l| l.elapsed() < rest) {
             return;
@@ -276,6 +277,6 @@ impl<'a> Printer<'a> {
     }
 
     fn say(&self, text: &str) {
-        eprintln!("pentimento: {text}");
+        eprintln!("pentimento: {}", clean(text));
     }
 }

@@ -189,7 +189,15 @@ impl Hub {
     pub fn describe(&self) -> String {
         let reach = if self.offline { "offline" } else { "online" };
         let token = if self.has_token { "set" } else { "not set" };
-        format!("{}, {reach}, HF_TOKEN is {token}", self.endpoint)
+        // A password in it is nobody's business.
+        let mut address = self.endpoint.clone();
+        if let Ok(mut url) = reqwest::Url::parse(&self.endpoint)
+            && (!url.username().is_empty() || url.password().is_some())
+        {
+            let _ = (url.set_username(""), url.set_password(None));
+            address = url.to_string();
+        }
+        format!("{address}, {reach}, HF_TOKEN is {token}")
     }
 
     /// Whether HF_HUB_OFFLINE forbids the network.
@@ -424,7 +432,7 @@ fn wait<T: Send + 'static>(
     if stalled {
         return Err(Error::input(format!(
             "{what} could not be fetched: nothing came from the hub for {} s (HF_HUB_DOWNLOAD_TIMEOUT); nothing half \
-             is kept: try again",
+             counts as the file: try again",
             patience.as_secs()
         )));
     }

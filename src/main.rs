@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use pentimento::cli::{Cli, Command, EvalArgs, Log, RunArgs};
+use pentimento::cli::{BranchArgs, Cli, Command, EvalArgs, Log, RunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format};
 use pentimento::hub::Hub;
@@ -20,6 +20,7 @@ use pentimento::recipe::{
 };
 use pentimento::run::{RunView, journal, standing};
 use pentimento::session::{Options, Reopen, Session};
+use pentimento::ui::text::clean;
 use pentimento::{Error, eval, export, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
@@ -40,17 +41,17 @@ fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             if let Some(GivenUp(number)) = error.downcast_ref() {
-                eprintln!("pentimento: {error}");
+                eprintln!("pentimento: {}", clean(&error.to_string()));
                 return ExitCode::from(128 + number);
             }
             // Our own errors name their cause; of others the chain says more.
             let code = match error.downcast_ref::<Error>() {
                 Some(error) => {
-                    eprintln!("pentimento: {error}");
+                    eprintln!("pentimento: {}", clean(&error.to_string()));
                     error.exit_code()
                 }
                 None => {
-                    eprintln!("pentimento: {error:#}");
+                    eprintln!("pentimento: {}", clean(&format!("{error:#}")));
                     1
                 }
             };
@@ -63,6 +64,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => bench(),
         Some(Command::Run(args)) => run(&args),
+        Some(Command::Branch(args)) => branch(args),
         Some(Command::Open { run }) => open(&run),
         Some(Command::Fetch { recipe, overrides }) => fetch(&recipe, &overrides),
         Some(Command::Resume { run, device, log }) => resume(&run, device, log),
@@ -189,6 +191,51 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     follow(session, args.log)
 }
 
+/// A run that begins with the rows of another one.
+fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
+    let folder = RunFolder::open(&args.run)?;
+    let view = RunView::replay(&journal::read(&folder.journal_path())?.records);
+    let started = view
+        .started
+        .as_ref()
+        .ok_or_else(|| Error::input(format!("{} has not begun", args.run.display())))?;
+    let ids = view.task_ids();
+    let at = match args.at.parse() {
+        Ok(number) => number,
+        Err(_) => match ids.iter().position(|id| *id == args.at) {
+            Some(i) => i + 1,
+            None => {
+                return Err(Error::input(format!(
+                    "--at {}: no task is called so; its tasks are {}",
+                    args.at.escape_debug(),
+                    ids.join(", ")
+                ))
+                .into());
+            }
+        },
+    };
+    let overrides = with_seed(args.overrides, args.seed);
+    let recipe = overrides
+        .iter()
+        .try_fold(started.recipe.clone(), |recipe, o| recipe.with(o))?;
+    let options = Options {
+        device: Some(args.device.unwrap_or_else(|| started.device.clone())),
+        automatic: true,
+        leave_when_finished: true,
+    };
+    let session = watched(|onlooker| {
+        Session::branch(
+            &args.run,
+            at,
+            recipe,
+            args.out.as_deref(),
+            &options,
+            onlooker,
+        )
+    })?;
+    follow(session, args.log)
+}
+
 /// Does long work whose progress goes to standard error; a signal gives it up.
 fn watched<T>(
     work: impl FnOnce(&mut headless::Waiter) -> pentimento::Result<T>,
@@ -221,8 +268,43 @@ fn fetch(recipe: &str, overrides: &[String]) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Refuses files that cannot be written before the work that they are for.
+fn free_outputs(outputs: &[(&str, &Option<std::path::PathBuf>)]) -> pentimento::Result<()> {
+    let given: Vec<(&str, &Path)> = outputs
+        .iter()
+        .filter_map(|(name, path)| Some((*name, path.as_deref()?)))
+        .collect();
+    for (i, (name, path)) in given.iter().enumerate() {
+        let shown = path.display();
+        if let Some((other, _)) = given[..i].iter().find(|(_, p)| p == path) {
+            return Err(Error::input(format!(
+                "{other} and {name} are both {shown}: give each a file of its own"
+            )));
+        }
+        if path.is_dir() {
+            return Err(Error::input(format!(
+                "{name} {shown} is a folder: name a file in it"
+            )));
+        }
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|f| !f.is_dir()) {
+            return Err(Error::input(format!(
+                "{name} {shown}: there is no folder {}",
+                folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A backbone on a data set: accuracy, a table of the classes, and the files that were asked for.
 fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
+    let outputs = [
+        ("--logits", &args.logits),
+        ("--predictions", &args.predictions),
+        ("--classes", &args.classes),
+    ];
+    free_outputs(&outputs)?;
     let (device, _) = open_device(&args.device.device)?;
     let request = eval::Request {
         backbone: args.backbone.clone(),
@@ -233,6 +315,9 @@ fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         batch_size: args.batch_size.into(),
     };
     let result = watched(|onlooker| eval::evaluate(&request, &device, onlooker))?;
+    for warning in &result.warnings {
+        eprintln!("pentimento: {}", clean(warning));
+    }
     if let Some(path) = &args.logits {
         result.write_logits(path)?;
     }

@@ -14,8 +14,8 @@ use crate::lab::{
 };
 use crate::progress::Onlooker;
 use crate::recipe::Recipe;
-use crate::run::{Fingerprint, Journal, Manifest, RunView, journal, standing};
-use crate::{Error, Result, export};
+use crate::run::{Fingerprint, Journal, Manifest, Parent, RunView, Trunk, journal, standing};
+use crate::{Error, Result, export, files};
 
 /// candle walks the graph recursively when it goes backward.
 const LAB_STACK: usize = 16 << 20;
@@ -82,22 +82,7 @@ impl Session {
         let wanted = options.device.as_deref().unwrap_or("auto");
         let (device, device_name) = open_device(wanted)?;
         let bench = Bench::new(recipe, device, onlooker)?;
-        let folder = match folder {
-            Some(folder) => RunFolder::create(folder)?,
-            None => {
-                RunFolder::create_default(Path::new("runs"), &bench.recipe.name, bench.recipe.seed)?
-            }
-        };
-        let fingerprint = |(source, sha256)| Fingerprint { source, sha256 };
-        let recipe = bench.recipe.clone();
-        let weights = fingerprint((
-            recipe.backbone.source.clone(),
-            bench.material.weights_sha256.clone(),
-        ));
-        let data = bench.fingerprints().into_iter().map(fingerprint).collect();
-        let hash = recipe.hash()?;
-        Manifest::new(recipe, hash, &device_name, weights, data).write(&folder.manifest_path())?;
-        let journal = Journal::create(&folder.journal_path())?;
+        let (folder, journal) = Self::lay_out(&bench, folder, &device_name, None)?;
         Self::start(
             folder,
             journal,
@@ -109,6 +94,83 @@ impl Session {
         )
     }
 
+    /// Begins a run in `folder` with the rows of the run in `parent` up to and with row `at`, whose weights, figures
+    /// and records it has from there. With the parent's own recipe it goes on as the parent did, bit for bit.
+    ///
+    /// # Errors
+    /// As [`Session::create`], and [`Error::Input`] where the recipe cannot begin with these rows.
+    pub fn branch(
+        parent: &Path,
+        at: usize,
+        recipe: Recipe,
+        folder: Option<&Path>,
+        options: &Options,
+        onlooker: &mut dyn Onlooker,
+    ) -> Result<Self> {
+        recipe.validate()?;
+        if let Some(folder) = folder {
+            RunFolder::check_free(folder)?;
+        }
+        let parent = RunFolder::open(parent)?;
+        let past = journal::read(&parent.journal_path())?.records;
+        let trunk = Trunk::of(parent, &past, at, &recipe)?;
+        let wanted = options.device.as_deref().unwrap_or("auto");
+        let (device, device_name) = open_device(wanted)?;
+        let mut bench = Bench::new(recipe, device, onlooker)?;
+        bench.ancestry.clone_from(&trunk.ancestry);
+        let weights = &bench.material.weights_sha256;
+        let view = RunView::replay(&past);
+        if view.started.as_ref().map(|s| &s.backbone.weights_sha256) != Some(weights) {
+            return Err(Error::input(format!(
+                "the weights of {} are not those that the parent was begun with",
+                bench.recipe.backbone.source
+            )));
+        }
+        let (folder, mut journal) =
+            Self::lay_out(&bench, folder, &device_name, Some(trunk.parent.clone()))?;
+        trunk.bring_files(&folder)?;
+        let begin = Lab::<Notebook>::beginning(&bench, device_name, options.automatic)?;
+        let mut past = vec![journal.append(begin)?];
+        for record in trunk.records {
+            past.push(journal.append_at(record.time, record.event)?);
+        }
+        let view = RunView::replay(&past);
+        let work = Work::GoOn {
+            standing: Box::new(standing(&view)),
+            how: Reopen::GoOn,
+            moved: None,
+        };
+        Self::start(folder, journal, past, view, options, work, bench)
+    }
+
+    /// Makes a run's folder, its manifest and its journal.
+    fn lay_out(
+        bench: &Bench,
+        folder: Option<&Path>,
+        device: &str,
+        parent: Option<Parent>,
+    ) -> Result<(RunFolder, Journal)> {
+        let recipe = bench.recipe.clone();
+        let folder = match folder {
+            Some(folder) => RunFolder::create(folder)?,
+            None => RunFolder::create_default(Path::new("runs"), &recipe.name, recipe.seed)?,
+        };
+        let fingerprint = |(source, sha256)| Fingerprint { source, sha256 };
+        let weights = fingerprint((
+            recipe.backbone.source.clone(),
+            bench.material.weights_sha256.clone(),
+        ));
+        let data = bench.fingerprints().into_iter().map(fingerprint).collect();
+        let hash = recipe.hash()?;
+        let manifest = Manifest {
+            parent,
+            ..Manifest::new(recipe, hash, device, weights, data)
+        };
+        manifest.write(&folder.manifest_path())?;
+        let journal = Journal::create(&folder.journal_path())?;
+        Ok((folder, journal))
+    }
+
     /// Takes up a run that was stopped, killed or finished. Refused while another process works on it.
     pub fn reopen(
         folder: &Path,
@@ -118,6 +180,7 @@ impl Session {
     ) -> Result<Self> {
         let folder = RunFolder::open(folder)?;
         let (journal, reading) = Journal::open(&folder.journal_path())?;
+        files::remove_partials(folder.root())?;
         let past = reading.records;
         let view = RunView::replay(&past);
         let Some(started) = &view.started else {

@@ -7,6 +7,7 @@ use std::fs;
 use assert_cmd::Command as Program;
 use common::{Driver, assert_same, manual, outcome, run, short};
 use pentimento::lab::{Command, Event, Level, State};
+use pentimento::lora::Amount;
 use pentimento::progress::Nobody;
 use pentimento::run::view::TrainingEnd;
 use pentimento::session::Session;
@@ -83,7 +84,7 @@ fn a_run_can_be_stepped_discarded_merged_undone_and_stepped_again_to_the_same_bi
     let start = lab.view.rows[0].evaluations["latin"].clone();
 
     // What makes no sense is refused with a reason.
-    lab.send(Command::Merge);
+    lab.send(Command::Merge(Amount::WHOLE));
     let refusal = lab.until(|e| matches!(e, Event::Note { .. }));
     let Event::Note { level, message } = refusal else {
         unreachable!()
@@ -98,7 +99,7 @@ fn a_run_can_be_stepped_discarded_merged_undone_and_stepped_again_to_the_same_bi
     lab.until(|e| matches!(e, Event::Discarded { .. }));
     lab.send(Command::Step);
     lab.trained();
-    lab.send(Command::Merge);
+    lab.send(Command::Merge(Amount::WHOLE));
     lab.measured(1);
     let after_first = lab.view.rows[1].clone();
     assert!(after_first.fidelity < 1e-3, "{}", after_first.fidelity);
@@ -112,7 +113,7 @@ fn a_run_can_be_stepped_discarded_merged_undone_and_stepped_again_to_the_same_bi
     lab.until(|e| matches!(e, Event::Undone { index: 1 }));
     lab.send(Command::Step);
     lab.trained();
-    lab.send(Command::Merge);
+    lab.send(Command::Merge(Amount::WHOLE));
     lab.measured(1);
     assert_eq!(
         lab.view.rows[1].evaluations["latin"].sha256,

@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use common::{Driver, assert_same, automatic, files, manual, outcome, run, short};
 use pentimento::backbone;
 use pentimento::lab::{Command, Event, State};
+use pentimento::lora::Amount;
 use pentimento::progress::Nobody;
 use pentimento::run::RunView;
 use pentimento::session::{Reopen, Session};
@@ -68,7 +69,7 @@ fn run_until(set: &[&str], folder: &Path, wanted: impl Fn(&Event) -> bool) -> Ru
 fn learn(lab: &mut Driver, row: usize) {
     lab.send(Command::Step);
     lab.trained();
-    lab.send(Command::Merge);
+    lab.send(Command::Merge(Amount::WHOLE));
     lab.measured(row);
 }
 

@@ -9,6 +9,7 @@ use assert_cmd::Command as Program;
 use common::{Driver, assert_same, automatic, files, manual, outcome, run, short};
 use pentimento::answers::Answers;
 use pentimento::lab::{Command, Event, Probes};
+use pentimento::lora::Amount;
 use pentimento::progress::Nobody;
 use pentimento::recipe::Recipe;
 use pentimento::run::RunView;
@@ -151,7 +152,7 @@ fn an_undone_row_loses_its_probes_and_the_end_is_probed_alone() {
     for _ in 0..2 {
         lab.send(Command::Step);
         lab.trained();
-        lab.send(Command::Merge);
+        lab.send(Command::Merge(Amount::WHOLE));
         lab.measured(1);
         found.push(probes(&lab.view, 1).clone());
         lab.send(Command::Undo);

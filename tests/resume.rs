@@ -8,6 +8,7 @@ use std::path::Path;
 use assert_cmd::Command as Program;
 use common::{Driver, assert_same, automatic, manual, outcome, run, short};
 use pentimento::lab::{Command, Event, State};
+use pentimento::lora::Amount;
 use pentimento::progress::Nobody;
 use pentimento::session::{Reopen, Session};
 
@@ -246,7 +247,7 @@ fn an_opened_run_stands_still_until_it_is_told_to_go_on_and_is_not_opened_twice(
     // Where a run waits for its user it needs no pause: the merge can come at once.
     let mut lab =
         Driver::new(Session::reopen(&folder, &manual(), Reopen::Hold, &mut Nobody).unwrap());
-    lab.send(Command::Merge);
+    lab.send(Command::Merge(Amount::WHOLE));
     lab.measured(1);
     assert!(!lab.stop().paused);
 
@@ -278,7 +279,7 @@ fn a_merge_that_waits_for_the_lab_is_not_lost() {
     let mut lab =
         Driver::new(Session::reopen(&folder, &manual(), Reopen::GoOn, &mut Nobody).unwrap());
     // The lab is still loading what the run has stored.
-    lab.send(Command::Merge);
+    lab.send(Command::Merge(Amount::WHOLE));
     lab.measured(1);
     lab.stop();
 }

@@ -2,6 +2,7 @@
 
 use crate::lab::{ProbedSet, Probes, TestSet};
 use crate::measure::Matrix;
+use crate::recipe::Mode;
 use crate::run::RunView;
 use crate::run::view::{Evaluation, Row, Started, Training};
 use crate::{Error, Result};
@@ -87,8 +88,16 @@ impl<'a> Figures<'a> {
     }
 
     /// Forward transfer to the task learned in row `index`: its linear probe's accuracy on the features before that
-    /// less that on the pretrained features. NaN where one of them is missing, or where nothing was learned before.
+    /// less that on the pretrained features. NaN where one of them is missing, where nothing was learned before or the
+    /// task itself was, and in the modes in which a task begins from the pretrained weights, so that nothing carries over.
     pub fn forward_transfer(&self, index: usize) -> f64 {
+        if matches!(self.started.recipe.lora.mode, Mode::Drop | Mode::FullReset) {
+            return f64::NAN;
+        }
+        let learned = |row: usize| self.matrix.learned.get(row).copied().flatten();
+        if (1..index).any(|row| learned(row).is_some() && learned(row) == learned(index)) {
+            return f64::NAN;
+        }
         let before = (1..index).rev().find(|&i| !self.rows[i].skipped);
         let column = self.matrix.learned.get(index).copied().flatten();
         let (Some(before), Some(column)) = (before, column) else {

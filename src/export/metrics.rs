@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::figures::{Figures, ProbeKind, portable};
+use crate::lab::Ancestor;
 use crate::measure::{
     Average, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, distribution, mean,
 };
@@ -47,7 +48,8 @@ pub fn json(figures: &Figures) -> Result<String> {
             .collect(),
         rows: (0..figures.rows.len()).map(|i| row(figures, i)).collect(),
         last_row: figures.last(),
-        definitions: definitions(),
+        ancestry: &started.ancestry,
+        definitions: definitions_of(figures),
     };
     let mut text = serde_json::to_string_pretty(&file)
         .map_err(|e| Error::internal(format!("metrics.json could not be written: {e}")))?;
@@ -69,6 +71,8 @@ struct Metrics<'a> {
     rows: Vec<Value>,
     /// The row that a summary of the run is about: the last that was not left out.
     last_row: usize,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ancestry: &'a [Ancestor],
     definitions: Map<String, Value>,
 }
 
@@ -271,12 +275,30 @@ fn update(row: &Row) -> Value {
         .iter()
         .map(|n| (n.module.clone(), json!(n.relative)))
         .collect();
-    json!({
+    let mut update = json!({
         "relative_norm": row.update_total,
         "relative_norm_by_module": modules,
-        "lambda": row.lambda,
+        "lambda": row.amount.lambda,
         "fidelity": row.fidelity,
-    })
+    });
+    if let Some(rank) = row.amount.rank {
+        update["merged_rank"] = json!(rank);
+    }
+    update
+}
+
+/// The definitions, of what only some runs have too.
+fn definitions_of(figures: &Figures) -> Map<String, Value> {
+    let mut all = definitions();
+    if figures.rows.iter().any(|row| row.amount.rank.is_some()) {
+        let text = "only where an update was cut before its merge: the rank of its best approximation that was merged";
+        all.insert("update.merged_rank".into(), json!(text));
+    }
+    if !figures.started.ancestry.is_empty() {
+        let text = "the runs that the first rows of this branch were learned in, each with the last row that is its";
+        all.insert("ancestry".into(), json!(text));
+    }
+    all
 }
 
 /// What each figure is, by its key.
@@ -321,7 +343,20 @@ const ACCURACIES: [(&str, &str); 5] = [
     ),
 ];
 
-const OTHERS: [(&str, &str); 41] = [
+const OTHERS: [(&str, &str); 45] = [
+    (
+        "after_index",
+        "i: 0 for the untouched backbone, then one a task of the sequence",
+    ),
+    (
+        "after_task",
+        "the task of the sequence that row i comes after, or the foundation",
+    ),
+    (
+        "left_out",
+        "whether the task was skipped, so that the row measures nothing",
+    ),
+    ("contextual.note", "what to mind in reading the p-values"),
     (
         "average_forgetting",
         "mean forgetting over the test sets measured before row i and in it, without the task learned in it",
@@ -342,8 +377,8 @@ const OTHERS: [(&str, &str); 41] = [
     ),
     (
         "contextual.mean_drop_by_group",
-        "a drop is the accuracy of a foundation class before this merge less that after it; the mean over the \
-         classes of each group",
+        "a drop is the accuracy of a foundation class in the row before less that in row i (in mode full_reset the row \
+         before is the model of another task); the mean over the classes of each group",
     ),
     (
         "contextual.mean_drop_in_context",
@@ -377,7 +412,8 @@ const OTHERS: [(&str, &str); 41] = [
     (
         "contextual.similarity",
         "features: cosine of class prototypes of the pretrained features, centred by the foundation's mean \
-         prototype; of the task's classes the nearest",
+         prototype; of the task's classes the nearest; prototypes are of at most 50 images a class, test images of the \
+         foundation and training images of the task",
     ),
     ("contextual.permutations", "n"),
     (
@@ -443,8 +479,8 @@ const OTHERS: [(&str, &str); 41] = [
     ),
     (
         "probe.linear",
-        "accuracy on each test set of a fresh linear head fitted to its training images on the features after row i, \
-         which are frozen; the same initial values and draws in every row; also of tasks that are yet to be learned",
+        "accuracy on each test set of a fresh linear head fitted to its training images (those of the first visit, where a \
+         head returns) on the features after row i (in mode drop with the test set's own adapter), which are frozen; the same initial values and draws in every row; also of tasks that are yet to be learned",
     ),
     (
         "probe.class_incremental",
@@ -466,7 +502,8 @@ const OTHERS: [(&str, &str); 41] = [
     (
         "probe.forward_transfer",
         "probe.linear of the task learned in row i, in the row before, less that in row 0; null where nothing was \
-         learned before",
+         learned before or the task itself was, and in modes drop and full_reset, in which a task begins from the \
+         pretrained weights",
     ),
     (
         "probe.average_forward_transfer",
@@ -486,7 +523,8 @@ const OTHERS: [(&str, &str); 41] = [
     ),
     (
         "update.relative_norm",
-        "|W_i - W_0| / |W_0|, Frobenius, over all target modules",
+        "|W_i - W_0| / |W_0|, Frobenius, over the weights of all target modules, without biases; 0 in mode drop, whose \
+         adapters are never added",
     ),
     (
         "update.fidelity",

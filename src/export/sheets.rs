@@ -123,7 +123,7 @@ pub fn metrics(figures: &Figures) -> Sheet {
             let probed = figures.probed(index, kind).unwrap_or_default();
             cells.extend(both(Average::over(probed.into_iter())));
         }
-        let update = [row.update_total, row.fidelity, row.lambda];
+        let update = [row.update_total, row.fidelity, row.amount.lambda];
         cells.extend(update.map(|x| row.training.map_or(Cell::Empty, |_| Cell::Number(x))));
         cells
     };

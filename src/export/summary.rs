@@ -71,7 +71,7 @@ fn what_was_run(figures: &Figures) -> String {
             None => format!("{} (not reached)", task.id),
         })
         .collect();
-    let lines = [
+    let mut lines = vec![
         [
             "backbone".into(),
             format!(
@@ -94,7 +94,47 @@ fn what_was_run(figures: &Figures) -> String {
         ["recipe".into(), format!("`{}`", started.recipe_hash)],
         ["program".into(), format!("pentimento {}", started.version)],
     ];
-    table(&["".into(), "".into()], &lines.map(Vec::from), 2)
+    lines.extend(amounts(figures).map(|text| ["merged in part".into(), text]));
+    lines.extend(ancestry(figures).map(|text| ["branch".into(), text]));
+    let lines: Vec<Vec<String>> = lines.into_iter().map(Vec::from).collect();
+    table(&["".into(), "".into()], &lines, 2)
+}
+
+/// The merges that were not of the whole update.
+fn amounts(figures: &Figures) -> Option<String> {
+    let parts: Vec<String> = figures
+        .rows
+        .iter()
+        .filter(|row| !row.amount.is_whole())
+        .map(|row| format!("{} with {}", escape(figures.after(row.index)), row.amount))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Where a branch's first rows come from.
+fn ancestry(figures: &Figures) -> Option<String> {
+    let mut first = 0;
+    let parts: Vec<String> = figures
+        .started
+        .ancestry
+        .iter()
+        .map(|a| {
+            let rows = match a.last_row - first {
+                0 => format!("row {first}"),
+                _ => format!("rows {first} to {}", a.last_row),
+            };
+            first = a.last_row + 1;
+            let how = match a.lora.mode {
+                mode if mode.is_full() => "at full rank".to_owned(),
+                _ => format!("at rank {}", a.lora.rank),
+            };
+            format!(
+                "{rows} are of the recipe `{}`, seed {}, {how}",
+                a.recipe_hash, a.seed
+            )
+        })
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn training(train: &TrainRecipe) -> String {
@@ -111,11 +151,18 @@ fn training(train: &TrainRecipe) -> String {
         (None, None) => "no steps".into(),
     };
     format!(
-        "{budget}, batches of {}, AdamW, learning rate {}, weight decay {}, warm-up {:.0} %",
+        "{budget}, batches of {}, AdamW, learning rate {}, weight decay {}, warm-up {:.0} %{}",
         train.batch_size,
         train.lr,
         train.weight_decay,
-        100.0 * train.warmup
+        100.0 * train.warmup,
+        match train.lwf {
+            Some(lwf) => format!(
+                ", Learning without Forgetting with alpha {} and temperature {}",
+                lwf.alpha, lwf.temperature
+            ),
+            None => String::new(),
+        }
     )
 }
 
@@ -160,7 +207,7 @@ fn accuracy(figures: &Figures) -> String {
             text,
             ", and the forgetting after the last, in points by three definitions: the first accuracy less the \
              last (first-last), the best before the last less the last (max-before), the best of all less the last \
-             (max-all). Mean accuracy on a task just learned (plasticity): {} %",
+             (max-all); their means leave out the task learned last, which had no time to be forgotten. Mean accuracy on a task just learned (plasticity): {} %",
             percent(matrix.average_plasticity(last))
         );
     }
@@ -213,10 +260,19 @@ fn probes(figures: &Figures) -> String {
     head.push("mean".into());
     head.push(format!("without {}", escape(figures.foundation())));
     let budget = &figures.started.recipe.measure.probe;
+    let (own, joint) = match figures.started.recipe.lora.mode {
+        Mode::Drop => (
+            ", which in this mode are those of the test set's own adapter",
+            "",
+        ),
+        _ => (
+            "",
+            "; and of one fresh head over all classes, fitted with as many draws of each task",
+        ),
+    };
     format!(
-        "\n## Probes\n\nTop-1 in percent of a fresh linear head on the features as they are; of all heads side by \
-         side, nobody saying whose task an image is of; and of one fresh head over all classes, fitted with as many \
-         draws of each task. A probe takes {} steps of Adam with batches of {}, learning rate {}.{transfer}\n\n{}",
+        "\n## Probes\n\nTop-1 in percent of a fresh linear head on the features as they are{own}; of all heads side by \
+         side, nobody saying whose task an image is of{joint}. A probe takes {} steps of Adam with batches of {}, learning rate {}.{transfer}\n\n{}",
         thousands(budget.iterations),
         budget.batch_size,
         budget.lr,
@@ -233,6 +289,28 @@ fn cost(figures: &Figures) -> String {
         .collect();
     let Some((_, first)) = merges.first() else {
         return String::new();
+    };
+    let (foundation, recipe) = (escape(figures.foundation()), &figures.started.recipe);
+    let (cost, since) = match recipe.lora.mode {
+        Mode::Drop => {
+            return nothing_lost(
+                &foundation,
+                "adapters are stored, and its head never sees one",
+            );
+        }
+        Mode::Merge if recipe.lora.is_frozen() => {
+            return nothing_lost(&foundation, "the backbone is frozen");
+        }
+        Mode::Merge => ("merge", "by that merge alone"),
+        Mode::Full => ("task", "by that task alone"),
+        Mode::FullReset => (
+            "task",
+            "from the row before, which in this mode is the pretrained weights with another task's update",
+        ),
+    };
+    let size = match recipe.lora.mode {
+        Mode::FullReset => "the size of the task's update",
+        _ => "the size of the update so far",
     };
     let groups: Vec<&String> = first.groups.iter().map(|(group, _)| group).collect();
     let mut head = vec!["merge".to_owned(), "context".into()];
@@ -268,17 +346,23 @@ fn cost(figures: &Figures) -> String {
         })
         .collect();
     let mut text = format!(
-        "\n## What each merge cost {}\n\nDrop of accuracy by that merge alone, in points, mean over the classes of a \
+        "\n## What each {cost} cost {foundation}\n\nDrop of accuracy {since}, in points, mean over the classes of a \
          group, of the task's context, and of the rest; whether the context lost more ({} permutations); Spearman's ρ \
-         of a class's drop and its similarity to the task by pretrained features; the size of the update so far.\n\n{}\n\
+         of a class's drop and its similarity to the task by pretrained features; {size}.\n\n{}\n\
          {}.\n",
-        escape(figures.foundation()),
         thousands(figures.started.recipe.measure.permutations),
         table(&head, &lines, 2),
         capitalised(NOT_INDEPENDENT),
     );
     text.push_str(&by_similarity(figures, &merges));
     text
+}
+
+/// Said instead of a table of zeros.
+fn nothing_lost(foundation: &str, why: &str) -> String {
+    format!(
+        "\n## What each task cost {foundation}\n\nNothing: {why}, so every answer stays what it was.\n"
+    )
 }
 
 /// The most similar tenth of the foundation's classes against the rest, by each measure of similarity.

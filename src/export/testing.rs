@@ -131,7 +131,6 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
         let mut row = Row {
             index,
             complete: true,
-            lambda: 1.0,
             evaluations,
             ..Row::default()
         };

@@ -79,10 +79,12 @@ impl Hub {
                 }
                 format!(
                     "{what} could not be fetched ({cause}): see whether this machine reaches the hub and try again; \
-                     nothing half is kept"
+                     nothing half counts as the file"
                 )
             }
-            other => format!("{what} could not be fetched: {other}"),
+            other => format!(
+                "{what} could not be fetched ({other}): see whether HF_ENDPOINT is a hub, or try again later"
+            ),
         }
     }
 }

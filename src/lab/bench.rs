@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::event::Ancestor;
 use super::material::Material;
 use super::{BackboneSummary, TestSet};
 use crate::backbone::{Backbone, Deltas, Layer, Pass, Weights};
 use crate::clip::{self, TextEncoder};
 use crate::data::{Dataset, Images, Transform, eval_batches};
-use crate::lora::{Entry, Stack, Update};
+use crate::lora::{Amount, Entry, Stack, Update, UpdateNorm};
 use crate::measure::{self, TextSimilarity, WordSimilarity};
 use crate::progress::Onlooker;
 use crate::random::Key;
@@ -30,36 +31,35 @@ pub const CHECKED_IMAGES: usize = 8;
 /// Images a class that its prototype is the mean of, at most.
 const PROTOTYPE_PER_CLASS: usize = 50;
 
-/// A learned row: what undoing it takes back, and what the next row is compared with.
+/// A row of the matrix: what was learned for it, and what the next row is compared with.
 #[derive(Clone, Default)]
 pub struct LearnedRow {
-    /// The training that led to it; `None` for row 0 and for skipped rows.
-    pub training: Option<u32>,
+    /// What was learned; `None` for row 0 and for skipped rows.
+    pub task: Option<TrainedTask>,
+    /// How much of its update is merged.
+    pub amount: Amount,
     /// The task was left out.
     pub skipped: bool,
     /// Predictions by test set.
     pub predictions: BTreeMap<String, Vec<u32>>,
-    /// Which foundation classes its task is about.
-    pub about: About,
     /// Its features were probed.
     pub probed: bool,
-    /// What its column held before.
-    pub replaced: Replaced,
+    /// Everything that the row measures is measured.
+    pub complete: bool,
+    /// How often what was measured became void because the amount of a merge was changed.
+    pub revision: u32,
 }
 
-/// What was in a column before a row: undoing a second visit brings it back.
-#[derive(Clone, Default)]
-pub struct Replaced {
-    head: Option<Head>,
-    stored: Option<Deltas>,
-}
+impl LearnedRow {
+    /// The training that led to it.
+    pub fn training(&self) -> Option<u32> {
+        self.task.as_ref().map(|t| t.training)
+    }
 
-/// Puts back what there was under a name, or nothing.
-fn put_back<T>(map: &mut BTreeMap<String, T>, name: &str, before: Option<T>) {
-    match before {
-        Some(value) => map.insert(name.to_owned(), value),
-        None => map.remove(name),
-    };
+    /// Whether it put an entry on the stack.
+    fn is_on_stack(&self) -> bool {
+        self.task.as_ref().is_some_and(|t| t.update.is_some())
+    }
 }
 
 /// Which foundation classes a task is about, fixed before its training.
@@ -93,7 +93,8 @@ impl About {
     }
 }
 
-/// A task whose steps are all taken and that waits for its merge.
+/// A task whose steps are all taken.
+#[derive(Clone)]
 pub struct TrainedTask {
     /// Number of the training.
     pub training: u32,
@@ -115,6 +116,11 @@ pub struct Bench {
     pub material: Material,
     /// Modules that a task changes.
     pub targets: Vec<Layer>,
+    /// Rows that come from other runs, if this one is a branch.
+    pub ancestry: Vec<Ancestor>,
+    layers: Vec<Layer>,
+    /// The row whose weights and heads these are.
+    standing: usize,
     /// The pretrained weights and what was merged into them.
     pub stack: Stack,
     /// The weights as they are now, compiled.
@@ -123,7 +129,7 @@ pub struct Bench {
     pub pretrained: Arc<Backbone>,
     /// Rows so far, on the present path.
     pub rows: Vec<LearnedRow>,
-    /// Heads of the learned tasks, by column.
+    /// Heads of the tasks learned up to the row that the bench stands at, by column.
     pub heads: BTreeMap<String, Head>,
     /// Adapters of the learned tasks that are stored, not merged (mode drop), by column.
     pub stored: BTreeMap<String, Deltas>,
@@ -154,13 +160,16 @@ impl Bench {
         if let Some(folder) = recipe.measure.clip_folder() {
             clip::check(folder)?;
         }
-        let stack = Stack::new(material.weights.clone(), &targets);
+        let stack = Stack::new(material.weights.clone(), &layers);
         Ok(Self {
             backbone: Arc::clone(&pretrained),
             pretrained,
             recipe,
             device,
             targets,
+            ancestry: Vec::new(),
+            layers,
+            standing: 0,
             stack,
             material,
             rows: Vec::new(),
@@ -267,7 +276,7 @@ impl Bench {
     pub fn position(&self, index: usize) -> usize {
         self.rows[..index.min(self.rows.len())]
             .iter()
-            .filter(|r| r.training.is_some())
+            .filter(|r| r.task.is_some())
             .count()
     }
 
@@ -287,42 +296,134 @@ impl Bench {
 
     /// Merges a trained task as row `index`. Gives the largest absolute difference between logits of the
     /// unmerged adapter and of the weights as they are then.
-    pub fn merge(&mut self, index: usize, task: TrainedTask) -> Result<f64> {
+    pub fn merge(&mut self, index: usize, task: TrainedTask, amount: Amount) -> Result<f64> {
         let id = self.column(index).to_owned();
         let probe = self.probe(&id, FIDELITY_IMAGES)?;
-        let before = self.unmerged(&task, &probe)?;
-        self.place(index, task)?;
-        self.compile()?;
+        let before = self.unmerged(&task, amount, &probe)?;
+        self.place(index, task, amount)?;
+        self.stand_at(index)?;
         let backbone = &self.backbone;
         let after = logits(backbone, self.stored.get(&id), self.head(&id)?, &probe)?;
         let gap = (before - after)?.abs()?.flatten_all()?.max(0)?;
         Ok(f64::from(gap.to_scalar::<f32>()?))
     }
 
-    /// Puts a trained task at the end of the path as row `index`; [`Bench::compile`] makes it count.
-    pub fn place(&mut self, index: usize, task: TrainedTask) -> Result<()> {
-        let id = self.column(index).to_owned();
-        let replaced = Replaced {
-            head: self.heads.get(&id).cloned(),
-            stored: self.stored.get(&id).cloned(),
-        };
-        if let Some(update) = task.update {
-            let entry = entry(self.recipe.lora.mode, update);
-            if let Entry::Stored { adapter } = &entry {
-                let deltas = adapter.deltas(&self.targets)?;
-                self.stored.insert(id.clone(), deltas);
-            }
-            self.stack.push(entry)?;
+    /// Puts a trained task at the end of the path as row `index`; [`Bench::stand_at`] makes it count.
+    pub fn place(&mut self, index: usize, task: TrainedTask, amount: Amount) -> Result<()> {
+        if let Some(update) = &task.update {
+            self.stack
+                .push(Entry::of(self.mode(index), update, amount)?)?;
         }
         self.rows.truncate(index);
         self.rows.push(LearnedRow {
-            training: Some(task.training),
-            about: task.about,
-            replaced,
+            task: Some(task),
+            amount,
             ..LearnedRow::default()
         });
-        self.heads.insert(id, task.head);
         Ok(())
+    }
+
+    /// Merges another amount of the update of row `index`; the weights of the rows from there on are others, so what
+    /// was measured in them is void.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the row has no update, or its mode cannot take the amount.
+    pub fn reweigh(&mut self, index: usize, amount: Amount) -> Result<()> {
+        let entry = self.reweighed(index, amount)?;
+        self.stack.replace(self.entries(index) - 1, entry)?;
+        self.rows[index].amount = amount;
+        for row in self.rows[index..].iter_mut().filter(|r| !r.skipped) {
+            row.predictions.clear();
+            (row.probed, row.complete) = (false, false);
+            row.revision += 1;
+        }
+        // Whatever row it was, its weights may be others now.
+        self.stand_at(index)
+    }
+
+    /// The entry of row `index` with another amount of its update.
+    fn reweighed(&self, index: usize, amount: Amount) -> Result<Entry> {
+        let row = self.rows.get(index).and_then(|row| row.task.as_ref());
+        let Some(update) = row.and_then(|task| task.update.as_ref()) else {
+            return Err(Error::input(format!(
+                "row {index} has no update whose amount could be changed"
+            )));
+        };
+        Entry::of(self.mode(index), update, amount)
+    }
+
+    /// Entries on the stack up to row `index`.
+    fn entries(&self, index: usize) -> usize {
+        let rows = self.rows.iter().take(index + 1);
+        rows.filter(|row| row.is_on_stack()).count()
+    }
+
+    /// The mode in which row `index` was learned, or is to be.
+    pub fn mode(&self, index: usize) -> Mode {
+        Ancestor::of(&self.ancestry, index).map_or(self.recipe.lora.mode, |a| a.lora.mode)
+    }
+
+    /// The row whose weights and heads the bench has.
+    pub fn standing(&self) -> usize {
+        self.standing
+    }
+
+    /// The first row that is not measured whole; after a merge was changed there may be others behind it.
+    pub fn incomplete(&self) -> Option<usize> {
+        self.rows.iter().position(|row| !row.complete)
+    }
+
+    /// Whose answers a row's files hold: the training that led to it, its task, and the row's revision.
+    pub fn author(&self, index: usize) -> Option<(u32, &str, u32)> {
+        let row = self.rows.get(index)?;
+        Some((row.training()?, self.task(index).id.as_str(), row.revision))
+    }
+
+    /// The backbone as it would be with this amount of an update: that of `trained`, which waits for its merge, or
+    /// without one that of row `index`.
+    pub fn what_if(
+        &self,
+        index: usize,
+        trained: Option<&TrainedTask>,
+        amount: Amount,
+    ) -> Result<Backbone> {
+        let mut stack = self.stack.clone();
+        match trained {
+            Some(task) => {
+                if let Some(update) = &task.update {
+                    stack.push(Entry::of(self.mode(index), update, amount)?)?;
+                }
+            }
+            None => stack.replace(self.entries(index) - 1, self.reweighed(index, amount)?)?,
+        }
+        Backbone::new(&self.material.config, &stack.weights()?)
+    }
+
+    /// Sets weights, heads and stored adapters to what they were after row `index`.
+    pub fn stand_at(&mut self, index: usize) -> Result<()> {
+        self.standing = index;
+        self.heads.clear();
+        self.stored.clear();
+        for i in 1..self.rows.len().min(index + 1) {
+            let Some(task) = &self.rows[i].task else {
+                continue;
+            };
+            let column = self.column(i).to_owned();
+            // A second visit of a column replaces what the first one left.
+            if let (Mode::Drop, Some(Update::LowRank(adapter))) = (self.mode(i), &task.update) {
+                let deltas = adapter.deltas(&self.layers)?;
+                self.stored.insert(column.clone(), deltas);
+            }
+            self.heads.insert(column, task.head.clone());
+        }
+        let weights = self.stack.weights_of(self.entries(index))?;
+        self.backbone = Arc::new(Backbone::new(&self.material.config, &weights)?);
+        Ok(())
+    }
+
+    /// Size of the update up to row `index`: see [`Stack::norms`].
+    pub fn norms(&self, index: usize) -> Result<(Vec<UpdateNorm>, f64)> {
+        self.stack.norms_of(self.entries(index))
     }
 
     /// Takes row `index`, the last one, back: the weights are the bits they were.
@@ -330,16 +431,11 @@ impl Bench {
         let Some(row) = self.rows.get(index) else {
             return Err(Error::internal(format!("there is no row {index} to undo")));
         };
-        if row.training.is_some() {
-            // With rank 0 the stack is empty, and stays so.
+        if row.is_on_stack() {
             self.stack.pop();
-            let id = self.column(index).to_owned();
-            let Replaced { head, stored } = row.replaced.clone();
-            put_back(&mut self.heads, &id, head);
-            put_back(&mut self.stored, &id, stored);
         }
         self.rows.truncate(index);
-        self.compile()
+        self.stand_at(index - 1)
     }
 
     /// The backbone that the next task trains on, and its weights.
@@ -375,13 +471,17 @@ impl Bench {
         })
     }
 
-    /// Logits by a trained task's model that is not merged yet.
-    fn unmerged(&self, task: &TrainedTask, x: &Tensor) -> Result<Tensor> {
+    /// Logits by a trained task's model that is not merged yet, with this much of its update.
+    fn unmerged(&self, task: &TrainedTask, amount: Amount, x: &Tensor) -> Result<Tensor> {
+        if amount.lambda == 0.0 {
+            return logits(&self.backbone, None, &task.head, x);
+        }
         let (backbone, mut weights) = self.beginning()?;
         match &task.update {
             None => logits(&backbone, None, &task.head, x),
             Some(Update::LowRank(adapter)) => {
-                let deltas = adapter.deltas(&self.targets)?;
+                let adapter = adapter.at(amount)?;
+                let deltas = adapter.deltas(&self.layers)?;
                 logits(&backbone, Some(&deltas), &task.head, x)
             }
             Some(Update::Dense(dense)) => {
@@ -390,15 +490,6 @@ impl Bench {
                 logits(&backbone, None, &task.head, x)
             }
         }
-    }
-
-    /// Compiles the weights of the stack.
-    pub fn compile(&mut self) -> Result<()> {
-        self.backbone = Arc::new(Backbone::new(
-            &self.material.config,
-            &self.stack.weights()?,
-        )?);
-        Ok(())
     }
 
     /// `count` images of a test set, spread over it, as one input.
@@ -500,16 +591,6 @@ impl Bench {
     /// The transform of all images.
     pub fn transform(&self) -> &Arc<Transform> {
         &self.material.transform
-    }
-}
-
-/// What a task of a run in this mode puts on the stack.
-pub fn entry(mode: Mode, update: Update) -> Entry {
-    let lambda = 1.0;
-    match update {
-        Update::LowRank(adapter) if mode == Mode::Drop => Entry::Stored { adapter },
-        Update::LowRank(adapter) => Entry::LowRank { adapter, lambda },
-        Update::Dense(dense) => Entry::Dense { dense, lambda },
     }
 }
 

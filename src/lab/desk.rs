@@ -2,8 +2,10 @@
 
 use std::sync::mpsc::{Receiver, TryRecvError};
 
+use super::command::Ask;
 use super::{Command, Event, Level, State};
 use crate::folder::RunFolder;
+use crate::lora::Amount;
 use crate::{Error, Result};
 
 /// Where the lab's events and files go. Implemented by the session, which keeps the journal.
@@ -36,15 +38,23 @@ pub enum Interrupt {
     Stop,
     /// The user throws the adapter away.
     Discard,
+    /// The user has seen enough of a preview.
+    EndPreview,
 }
 
 /// What a command that is allowed between two pieces of work asks the machine to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Request {
     /// See [`Command::Step`].
     Step,
     /// See [`Command::Merge`].
-    Merge,
+    Merge(Amount),
+    /// See [`Command::Preview`].
+    Preview(Ask),
+    /// See [`Command::EndPreview`].
+    EndPreview,
+    /// See [`Command::Reweigh`].
+    Reweigh(usize, Amount),
     /// See [`Command::Discard`].
     Discard,
     /// See [`Command::Undo`].
@@ -137,6 +147,7 @@ impl<R: Recorder> Desk<R> {
             match self.obey(command)? {
                 Some(Request::Stop) => self.interrupt = Some(Interrupt::Stop),
                 Some(Request::Discard) => self.interrupt = Some(Interrupt::Discard),
+                Some(Request::EndPreview) => self.interrupt = Some(Interrupt::EndPreview),
                 // Every other request is refused while the run works or stands still.
                 Some(_) | None => {}
             }
@@ -229,7 +240,10 @@ impl<R: Recorder> Desk<R> {
         }
         Ok(match command {
             Command::Step => Some(Request::Step),
-            Command::Merge => Some(Request::Merge),
+            Command::Merge(amount) => Some(Request::Merge(amount)),
+            Command::Preview(ask) => Some(Request::Preview(ask)),
+            Command::EndPreview => Some(Request::EndPreview),
+            Command::Reweigh(row, amount) => Some(Request::Reweigh(row, amount)),
             Command::Discard => Some(Request::Discard),
             Command::Undo => Some(Request::Undo),
             Command::Skip => Some(Request::Skip),
@@ -327,7 +341,7 @@ mod tests {
     #[test]
     fn every_command_that_waits_is_heard_before_the_next_task() {
         let dir = tempfile::tempdir().unwrap();
-        let commands = [Command::Merge, Command::Automatic(false)];
+        let commands = [Command::Merge(Amount::WHOLE), Command::Automatic(false)];
         let mut desk = desk(dir.path(), &commands);
         assert_eq!(desk.glance().unwrap(), Some(Request::Look));
         assert!(!desk.automatic);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Class;
-use crate::lora::UpdateNorm;
+use crate::lora::{Amount, UpdateNorm};
 use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
-use crate::recipe::Recipe;
+use crate::recipe::{LoraRecipe, Recipe};
 
 /// The version of the journal's format.
 pub const JOURNAL_VERSION: u32 = 1;
@@ -48,6 +48,9 @@ pub enum Event {
         backbone: BackboneSummary,
         /// The columns of the matrix: the foundation first, then one a distinct task.
         test_sets: Vec<TestSet>,
+        /// Where a branch's first rows come from; empty for a run of its own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ancestry: Vec<Ancestor>,
     },
     /// Automatic advance was switched on or off.
     Advance {
@@ -152,8 +155,9 @@ pub enum Event {
         index: usize,
         /// Number of the training.
         training: u32,
-        /// Factor on the update, 1 for a plain merge.
-        lambda: f64,
+        /// How much of the update: 1 and no rank for a plain merge.
+        #[serde(flatten)]
+        amount: Amount,
         /// Size of the update so far against the pretrained weights, by module.
         update: Vec<UpdateNorm>,
         /// Size of the whole update so far, ‖W_i − W_0‖ / ‖W_0‖ over all target modules (Frobenius).
@@ -163,6 +167,40 @@ pub enum Event {
         #[serde(with = "crate::float")]
         fidelity: f64,
     },
+    /// Another amount of a merged update was merged: the weights of row `index` and of those after it are others, and
+    /// what was measured in them is void.
+    Reweighed {
+        /// The row whose merge was changed.
+        index: usize,
+        /// How much of its update.
+        #[serde(flatten)]
+        amount: Amount,
+        /// Size of the update in row `index` and in each row after it.
+        rows: Vec<UpdateSize>,
+    },
+    /// Other amounts of an update are going to be measured, for the user to look at: no row, and in no export.
+    PreviewBegan {
+        /// The row that each would be instead of, or after.
+        index: usize,
+        /// The row whose update is varied.
+        row: usize,
+        /// A fixed few images of each class are measured instead of all.
+        quick: bool,
+        /// The amounts.
+        amounts: Vec<Amount>,
+    },
+    /// One of them was measured.
+    Previewed {
+        /// How much of the update.
+        #[serde(flatten)]
+        amount: Amount,
+        /// What the row's test sets would be.
+        sets: Vec<PreviewedSet>,
+        /// Seconds that it took.
+        seconds: f64,
+    },
+    /// The preview is over.
+    PreviewEnded,
     /// A test set was measured after `index`.
     Evaluated {
         /// Row.
@@ -250,6 +288,28 @@ pub enum Event {
     Finished,
 }
 
+/// Size of the update so far in a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpdateSize {
+    /// By module, against the pretrained weights.
+    pub update: Vec<UpdateNorm>,
+    /// Of all target modules together.
+    #[serde(with = "crate::float")]
+    pub update_total: f64,
+}
+
+/// A test set in a preview.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreviewedSet {
+    /// Id of the test set.
+    pub test_set: String,
+    /// Right and total by class.
+    pub counts: Counts,
+    /// The same images in the row that is there; absent where it does not measure the test set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub present: Option<Counts>,
+}
+
 /// How much a note matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -260,6 +320,26 @@ pub enum Level {
     Warning,
     /// Something failed.
     Error,
+}
+
+/// A run that a branch's first rows were learned in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// The last row that is its.
+    pub last_row: usize,
+    /// Hash of its recipe.
+    pub recipe_hash: String,
+    /// Its seed.
+    pub seed: u64,
+    /// How its tasks changed the weights.
+    pub lora: LoraRecipe,
+}
+
+impl Ancestor {
+    /// The run that row `index` was learned in; none where it is the branch itself.
+    pub fn of(ancestry: &[Self], index: usize) -> Option<&Self> {
+        ancestry.iter().find(|a| index <= a.last_row)
+    }
 }
 
 /// The pretrained network in figures.

@@ -4,8 +4,11 @@ use std::cell::RefCell;
 
 use super::bench::{About, Bench, LearnedRow, TrainedTask};
 use super::desk::{Desk, Interrupt, Recorder, Request};
+use super::event::UpdateSize;
+use super::previewing::Asked;
 use super::{Event, Level, State};
 use crate::folder::RunFolder;
+use crate::lora::Amount;
 use crate::{Error, Result};
 
 /// The lab: a bench, a desk, and where in the sequence they are.
@@ -15,6 +18,10 @@ pub struct Lab<R> {
     pub(super) state: State,
     /// Trained and waiting for its merge.
     pub(super) trained: Option<TrainedTask>,
+    /// How much of it the user wants.
+    wanted: Amount,
+    /// The preview under way.
+    pub(super) asked: Option<Asked>,
     /// A training to go on with.
     pub(super) reopened: Option<Reopened>,
     /// The last checkpoint of the training under way, within the run's folder.
@@ -52,6 +59,8 @@ impl<R: Recorder> Lab<R> {
             desk: RefCell::new(desk),
             state: State::Idle,
             trained: None,
+            wanted: Amount::WHOLE,
+            asked: None,
             reopened: None,
             last_checkpoint: None,
             trainings: 0,
@@ -59,18 +68,24 @@ impl<R: Recorder> Lab<R> {
         }
     }
 
+    /// The first event of a run.
+    pub fn beginning(bench: &Bench, device: String, automatic: bool) -> Result<Event> {
+        Ok(Event::RunStarted {
+            version: env!("CARGO_PKG_VERSION").into(),
+            recipe_hash: bench.recipe.hash()?,
+            recipe: Box::new(bench.recipe.clone()),
+            device,
+            automatic,
+            backbone: bench.summary()?,
+            test_sets: bench.test_sets(),
+            ancestry: bench.ancestry.clone(),
+        })
+    }
+
     /// Journals that the run exists.
     pub fn announce(&self, device: String) -> Result<()> {
         let automatic = self.desk.borrow().automatic;
-        self.record(Event::RunStarted {
-            version: env!("CARGO_PKG_VERSION").into(),
-            recipe_hash: self.bench.recipe.hash()?,
-            recipe: Box::new(self.bench.recipe.clone()),
-            device,
-            automatic,
-            backbone: self.bench.summary()?,
-            test_sets: self.bench.test_sets(),
-        })?;
+        self.record(Self::beginning(&self.bench, device, automatic)?)?;
         let warnings = &self.bench.material.warnings;
         warnings.iter().try_for_each(|w| self.warn(w.clone()))
     }
@@ -134,6 +149,10 @@ impl<R: Recorder> Lab<R> {
                     self.discard()?;
                     None
                 }
+                (Err(Error::Cancelled) | Ok(None), _, Some(Interrupt::EndPreview)) => {
+                    self.end_preview()?;
+                    None
+                }
                 (Err(error), _, _) => return Err(error),
                 (Ok(outcome), _, _) => outcome,
             };
@@ -155,10 +174,13 @@ impl<R: Recorder> Lab<R> {
             State::Training(index) => self.train(index)?,
             State::Merging(index) => self.merge(index)?,
             State::Measuring(index) => self.measure(index)?,
+            State::Previewing(index) => self.preview(index)?,
             State::Trained(index) => match self.next_request()? {
                 Some(Request::Stop) => return Ok(Some(Outcome::Stopped)),
                 Some(Request::Discard) => self.discard()?,
-                Some(Request::Merge) | None => self.state = State::Merging(index),
+                Some(Request::Merge(amount)) => self.merge_amount(index, amount)?,
+                Some(Request::Preview(ask)) => self.begin_preview(ask)?,
+                None => self.merge_amount(index, Amount::WHOLE)?,
                 Some(_) => {}
             },
             State::Measured(_) => {
@@ -171,6 +193,8 @@ impl<R: Recorder> Lab<R> {
                     Some(Request::Stop) => return Ok(Some(Outcome::Stopped)),
                     Some(Request::Undo) => self.undo()?,
                     Some(Request::Skip) => self.skip(index)?,
+                    Some(Request::Preview(ask)) => self.begin_preview(ask)?,
+                    Some(Request::Reweigh(row, amount)) => self.reweigh(row, amount)?,
                     Some(Request::Step) | None => self.state = State::Training(index),
                     Some(_) => {}
                 }
@@ -183,6 +207,8 @@ impl<R: Recorder> Lab<R> {
                 match request {
                     Request::Stop => return Ok(Some(Outcome::Finished)),
                     Request::Undo => self.undo()?,
+                    Request::Preview(ask) => self.begin_preview(ask)?,
+                    Request::Reweigh(row, amount) => self.reweigh(row, amount)?,
                     _ => {}
                 }
             }
@@ -255,9 +281,51 @@ impl<R: Recorder> Lab<R> {
         self.record(Event::Skipped { index, step_id })?;
         self.bench.rows.push(LearnedRow {
             skipped: true,
+            complete: true,
             ..LearnedRow::default()
         });
         self.state = State::Measured(index);
+        Ok(())
+    }
+
+    /// Merges so much of the trained adapter next, if the mode can take it.
+    fn merge_amount(&mut self, index: usize, amount: Amount) -> Result<()> {
+        match amount.check(self.bench.mode(index)) {
+            Err(refusal) => self.warn(format!("merge: {refusal}")),
+            Ok(()) => {
+                self.wanted = amount;
+                self.state = State::Merging(index);
+                Ok(())
+            }
+        }
+    }
+
+    /// Merges another amount of the update of row `row` and measures the rows from there on anew.
+    fn reweigh(&mut self, row: usize, amount: Amount) -> Result<()> {
+        let same = self.bench.rows.get(row).is_some_and(|r| r.amount == amount);
+        if same {
+            return self.warn(format!("row {row} is merged with {amount} already"));
+        }
+        match self.bench.reweigh(row, amount) {
+            Ok(()) => {}
+            Err(Error::Input(refusal)) => return self.warn(format!("change a merge: {refusal}")),
+            Err(error) => return Err(error),
+        }
+        let sizes = (row..self.bench.rows.len()).map(|i| {
+            let (update, update_total) = self.bench.norms(i)?;
+            Ok(UpdateSize {
+                update,
+                update_total,
+            })
+        });
+        let rows = sizes.collect::<Result<_>>()?;
+        self.record(Event::Reweighed {
+            index: row,
+            amount,
+            rows,
+        })?;
+        self.turn_manual()?;
+        self.state = State::Measuring(row);
         Ok(())
     }
 
@@ -269,12 +337,13 @@ impl<R: Recorder> Lab<R> {
         let training = task.training;
         let id = &self.bench.task(index).id;
         self.pulse(format!("merging {id}"), 0, 0);
-        let fidelity = self.bench.merge(index, task)?;
-        let (update, update_total) = self.bench.stack.norms()?;
+        let amount = self.wanted;
+        let fidelity = self.bench.merge(index, task, amount)?;
+        let (update, update_total) = self.bench.norms(index)?;
         self.record(Event::Merged {
             index,
             training,
-            lambda: 1.0,
+            amount,
             update,
             update_total,
             fidelity,

@@ -31,6 +31,9 @@ impl<R: Recorder> Lab<R> {
         if self.bench.rows.is_empty() {
             self.bench.rows.push(LearnedRow::default());
         }
+        if self.bench.standing() != index {
+            self.bench.stand_at(index)?;
+        }
         for column in self.bench.columns(index) {
             if !self.bench.rows[index].predictions.contains_key(&column) {
                 self.measure_column(index, &column)?;
@@ -39,7 +42,12 @@ impl<R: Recorder> Lab<R> {
         self.probe(index)?;
         let contextual = self.contextual(index)?;
         self.record(Event::Measured { index, contextual })?;
-        self.state = State::Measured(index);
+        self.bench.rows[index].complete = true;
+        // After a merge was changed, the rows behind it follow.
+        self.state = match self.bench.incomplete() {
+            Some(next) => State::Measuring(next),
+            None => State::Measured(self.bench.rows.len() - 1),
+        };
         Ok(())
     }
 
@@ -59,9 +67,7 @@ impl<R: Recorder> Lab<R> {
             let lost = measure::lost_to(before, predictions, labels, classes);
             (errors, hits, lost)
         });
-        let merged = self.bench.rows[index].training;
-        let merged = merged.map(|n| (n, self.bench.task(index).id.as_str()));
-        let file = RunFolder::predictions(merged, column);
+        let file = RunFolder::predictions(self.bench.author(index), column);
         let sha256 = self.folder().write_predictions(&file, &answers)?;
         self.record(Event::Evaluated {
             index,
@@ -105,7 +111,9 @@ impl<R: Recorder> Lab<R> {
         if index == 0 {
             return Ok(None);
         }
-        let about = &self.bench.rows[index].about;
+        let Some(about) = self.bench.rows[index].task.as_ref().map(|t| &t.about) else {
+            return Ok(None);
+        };
         let column = self.bench.foundation_id();
         let data = self.bench.dataset(&column)?;
         let classes = data.classes.len();

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
-use super::bench::{CHECKED_IMAGES, entry};
+use super::bench::CHECKED_IMAGES;
+use super::event::Ancestor;
 use super::material::open_backbone;
 use super::resume::{Standing, check_files, load_update};
 use crate::backbone::{self, Backbone, Config, Pass, Weights};
 use crate::folder::RunFolder;
-use crate::lora::{self, Stack};
+use crate::lora::{Entry, Stack};
 use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::{Precision, Recipe};
@@ -64,12 +65,13 @@ pub fn merged_backbone(
 ) -> Result<(Config, Weights)> {
     let (config, weights, _) = open_backbone(&recipe.backbone, device, onlooker)?;
     let layers = backbone::layers(&config)?;
-    let targets = lora::adapted(&recipe.lora, &config.architecture, &layers)?;
-    let mut stack = Stack::new(weights, &targets);
-    for row in &standing.rows {
+    let mut stack = Stack::new(weights, &layers);
+    for (index, row) in standing.rows.iter().enumerate() {
         check_files(from, &row.sha256)?;
         if let Some(update) = load_update(from, &row.adapter, device)? {
-            stack.push(entry(recipe.lora.mode, update))?;
+            let ancestor = Ancestor::of(&standing.ancestry, index);
+            let mode = ancestor.map_or(recipe.lora.mode, |a| a.lora.mode);
+            stack.push(Entry::of(mode, &update, row.amount)?)?;
         }
     }
     Ok((config, stack.weights()?))

@@ -13,17 +13,19 @@ mod measuring;
 mod merged;
 mod pretraining;
 mod preview;
+mod previewing;
 mod probing;
 mod resume;
 mod state;
 mod training;
 
 pub use bench::{About, Bench};
-pub use command::Command;
+pub use command::{Amounts, Ask, Command};
 pub use desk::{Desk, Pulse, Recorder};
 pub use device::open_device;
 pub use event::{
-    BackboneSummary, Event, JOURNAL_VERSION, Level, ProbedSet, Probes, Record, TestSet,
+    Ancestor, BackboneSummary, Event, JOURNAL_VERSION, Level, PreviewedSet, ProbedSet, Probes,
+    Record, TestSet, UpdateSize,
 };
 pub use machine::{Lab, Outcome};
 pub use material::{fetch, fetch_config, open_backbone};

@@ -181,9 +181,7 @@ impl<R: Recorder> Lab<R> {
         answers: Answers,
     ) -> Result<ProbedSet> {
         let data = self.bench.dataset(id)?;
-        let merged = self.bench.rows[index].training;
-        let merged = merged.map(|n| (n, self.bench.task(index).id.as_str()));
-        let file = RunFolder::probed(merged, kind, id);
+        let file = RunFolder::probed(self.bench.author(index), kind, id);
         let sha256 = self.folder().write_predictions(&file, &answers)?;
         // A class of an earlier head wraps to a number that no class has.
         let own = answers.classes.iter().map(|c| c.wrapping_sub(first as u32));

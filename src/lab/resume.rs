@@ -7,10 +7,11 @@ use candle_core::Device;
 use super::State;
 use super::bench::{About, LearnedRow, TrainedTask};
 use super::desk::Recorder;
+use super::event::Ancestor;
 use super::machine::{Lab, Reopened};
 use crate::Result;
 use crate::folder::RunFolder;
-use crate::lora::Update;
+use crate::lora::{Amount, Update};
 use crate::train::Head;
 
 /// Where a run stands, as its journal tells it. Paths are within the run's folder.
@@ -24,6 +25,8 @@ pub struct Standing {
     pub trainings: u32,
     /// Every task is measured or skipped, and that was journaled.
     pub finished: bool,
+    /// Where a branch's first rows come from.
+    pub ancestry: Vec<Ancestor>,
 }
 
 /// A row of the matrix, as it was stored.
@@ -47,6 +50,10 @@ pub struct StoredRow {
     pub about: About,
     /// Its features were probed.
     pub probed: bool,
+    /// How much of its update is merged.
+    pub amount: Amount,
+    /// How often it was measured anew.
+    pub revision: u32,
 }
 
 /// A training that was not merged or discarded.
@@ -75,15 +82,18 @@ impl<R: Recorder> Lab<R> {
     pub fn restore(&mut self, standing: &Standing) -> Result<()> {
         let folder = self.folder();
         self.trainings = standing.trainings;
+        self.bench.ancestry.clone_from(&standing.ancestry);
         for (index, row) in standing.rows.iter().enumerate() {
             self.restore_row(&folder, index, row)?;
         }
-        self.bench.compile()?;
-        self.state = match standing.rows.last() {
-            None => State::Idle,
-            Some(_) if standing.finished => State::Finished,
-            Some(row) if row.complete => State::Measured(standing.rows.len() - 1),
-            Some(_) => State::Measuring(standing.rows.len() - 1),
+        let last = standing.rows.len().saturating_sub(1);
+        let incomplete = self.bench.incomplete();
+        self.bench.stand_at(incomplete.unwrap_or(last))?;
+        self.state = match incomplete {
+            _ if standing.rows.is_empty() => State::Idle,
+            Some(row) => State::Measuring(row),
+            None if standing.finished => State::Finished,
+            None => State::Measured(last),
         };
         let Some(open) = &standing.open else {
             return Ok(());
@@ -123,7 +133,7 @@ impl<R: Recorder> Lab<R> {
                     head: Head::load(&folder.path(&row.head)?, &self.bench.device)?,
                     about: row.about.clone(),
                 };
-                self.bench.place(index, task)?;
+                self.bench.place(index, task, row.amount)?;
             }
             None => self.bench.rows.push(LearnedRow {
                 skipped: row.skipped,
@@ -131,7 +141,8 @@ impl<R: Recorder> Lab<R> {
             }),
         }
         if let Some(last) = self.bench.rows.get_mut(index) {
-            last.probed = row.probed;
+            (last.probed, last.complete) = (row.probed, row.complete);
+            last.revision = row.revision;
         }
         for (column, file, sha256) in &row.predictions {
             let answers = folder.read_predictions(file, sha256)?;

@@ -18,6 +18,8 @@ pub enum State {
     Measuring(usize),
     /// Row t is complete.
     Measured(usize),
+    /// Other amounts of an update are measured; afterwards the run stands where it stood, at row t or before it.
+    Previewing(usize),
     /// An error ended the run.
     Failed,
     /// Every task is measured or skipped.
@@ -35,26 +37,51 @@ impl State {
         next: Option<usize>,
         undoable: bool,
     ) -> Option<String> {
-        use Command::{Automatic, Discard, Merge, Pause, Resume, Skip, Snapshot, Step, Stop, Undo};
+        use Command::{
+            Automatic, Discard, EndPreview, Merge, Pause, Preview, Resume, Reweigh, Skip, Snapshot,
+            Step, Stop, Undo,
+        };
         let between = matches!(self, Self::Measured(_));
         let working = matches!(
             self,
-            Self::Idle | Self::Training(_) | Self::Merging(_) | Self::Measuring(_)
+            Self::Idle
+                | Self::Training(_)
+                | Self::Merging(_)
+                | Self::Measuring(_)
+                | Self::Previewing(_)
         );
+        let settled = matches!(self, Self::Measured(_) | Self::Finished);
         let reason = match command {
             Automatic(_) | Stop => return None,
-            Step | Skip | Merge | Undo if paused => "the run is paused; resume it first",
+            Step | Skip | Merge(_) | Undo | Preview(_) | Reweigh(..) if paused => {
+                "the run is paused; resume it first"
+            }
             Step | Skip if between && next.is_some() => return None,
             Step | Skip if between => "every task of the sequence is done",
             Step | Skip => "the next task can begin only when the present one is measured",
-            Merge if matches!(self, Self::Trained(_)) => return None,
-            Merge => "there is no trained adapter to merge",
+            EndPreview if matches!(self, Self::Previewing(_)) => return None,
+            EndPreview => "no preview is under way",
+            _ if matches!(self, Self::Previewing(_))
+                && matches!(
+                    command,
+                    Step | Skip | Merge(_) | Undo | Preview(_) | Reweigh(..)
+                ) =>
+            {
+                "a preview is under way; end it first"
+            }
+            Preview(_) if settled || matches!(self, Self::Trained(_)) => return None,
+            Preview(_) => {
+                "a merge can be previewed only once its task is trained, and between tasks"
+            }
+            Reweigh(row, _) if settled && row > 0 && undoable => return None,
+            Reweigh(..) if settled => "no merge is there to be changed",
+            Reweigh(..) => "an earlier merge can be changed only between tasks",
+            Merge(_) if matches!(self, Self::Trained(_)) => return None,
+            Merge(_) => "there is no trained adapter to merge",
             Discard if matches!(self, Self::Training(_) | Self::Trained(_)) => return None,
             Discard => "there is no adapter in training or trained to discard",
-            Undo if matches!(self, Self::Measured(_) | Self::Finished) && undoable => return None,
-            Undo if matches!(self, Self::Measured(_) | Self::Finished) => {
-                "no merge is left to undo"
-            }
+            Undo if settled && undoable => return None,
+            Undo if settled => "no merge is left to undo",
             Undo => "a merge can be undone only between tasks",
             Pause if paused => "the run is paused already",
             Pause if working => return None,
@@ -81,6 +108,7 @@ impl std::fmt::Display for State {
             Self::Merging(t) => write!(f, "merging task {t}"),
             Self::Measuring(t) => write!(f, "measuring row {t}"),
             Self::Measured(t) => write!(f, "measured row {t}"),
+            Self::Previewing(t) => write!(f, "previewing row {t}"),
             Self::Failed => write!(f, "failed"),
             Self::Finished => write!(f, "finished"),
         }
@@ -89,7 +117,9 @@ impl std::fmt::Display for State {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::{Amounts, Ask};
     use super::*;
+    use crate::lora::Amount;
 
     /// The table of the architecture: which command is allowed where.
     #[test]
@@ -101,6 +131,7 @@ mod tests {
             State::Merging(1),
             State::Measuring(1),
             State::Measured(1),
+            State::Previewing(1),
             State::Failed,
             State::Finished,
         ];
@@ -113,7 +144,23 @@ mod tests {
         };
         assert_eq!(allowed(Command::Step, false), [State::Measured(1)]);
         assert_eq!(allowed(Command::Skip, false), [State::Measured(1)]);
-        assert_eq!(allowed(Command::Merge, false), [State::Trained(1)]);
+        let merge = Command::Merge(Amount::WHOLE);
+        assert_eq!(allowed(merge, false), [State::Trained(1)]);
+        let preview = Command::Preview(Ask {
+            row: 1,
+            amounts: Amounts::Lambdas,
+            quick: true,
+        });
+        assert_eq!(
+            allowed(preview, false),
+            [State::Trained(1), State::Measured(1), State::Finished]
+        );
+        assert_eq!(allowed(Command::EndPreview, false), [State::Previewing(1)]);
+        let reweigh = Command::Reweigh(1, Amount::WHOLE);
+        assert_eq!(
+            allowed(reweigh, false),
+            [State::Measured(1), State::Finished]
+        );
         assert_eq!(
             allowed(Command::Discard, false),
             [State::Training(1), State::Trained(1)]
@@ -126,7 +173,14 @@ mod tests {
         assert_eq!(allowed(Command::Resume, false), []);
         assert_eq!(allowed(Command::Pause, true), []);
         // A run that stands still has to go on first.
-        for command in [Command::Step, Command::Skip, Command::Merge, Command::Undo] {
+        for command in [
+            Command::Step,
+            Command::Skip,
+            merge,
+            Command::Undo,
+            preview,
+            reweigh,
+        ] {
             assert_eq!(allowed(command, true), []);
         }
         assert_eq!(
@@ -135,7 +189,8 @@ mod tests {
                 State::Idle,
                 State::Training(1),
                 State::Merging(1),
-                State::Measuring(1)
+                State::Measuring(1),
+                State::Previewing(1)
             ]
         );
     }

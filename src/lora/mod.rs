@@ -5,6 +5,7 @@
 //! with s = alpha/rank, or alpha/√rank (rsLoRA). Merged, the weight becomes `W + s·BA`.
 
 mod adapter;
+mod amount;
 mod delta;
 mod dense;
 mod listing;
@@ -14,9 +15,11 @@ pub mod peft;
 mod stack;
 mod targets;
 mod tensors;
+mod truncate;
 mod update;
 
 pub use adapter::{Adapter, LowRank};
+pub use amount::Amount;
 pub use dense::{DENSE_FILE, Dense};
 pub use listing::{TargetModule, target_modules};
 pub use norm::UpdateNorm;

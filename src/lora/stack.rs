@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::{Adapter, Dense, UpdateNorm};
+use super::{Adapter, Amount, Dense, Update, UpdateNorm};
 use crate::backbone::{Layer, Weights};
+use crate::recipe::Mode;
 use crate::{Error, Result};
 
 /// One task's contribution.
@@ -33,6 +34,32 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// What a task of a run in this mode puts on the stack.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for an amount that the mode cannot take.
+    pub fn of(mode: Mode, update: &Update, amount: Amount) -> Result<Self> {
+        amount.check(mode)?;
+        let lambda = amount.lambda;
+        Ok(match (update, amount.rank) {
+            (Update::LowRank(adapter), _) if mode == Mode::Drop => Self::Stored {
+                adapter: Arc::clone(adapter),
+            },
+            (Update::LowRank(adapter), Some(rank)) => Self::LowRank {
+                adapter: Arc::new(adapter.truncated(rank)?),
+                lambda,
+            },
+            (Update::LowRank(adapter), None) => Self::LowRank {
+                adapter: Arc::clone(adapter),
+                lambda,
+            },
+            (Update::Dense(dense), _) => Self::Dense {
+                dense: Arc::clone(dense),
+                lambda,
+            },
+        })
+    }
+
     /// Whether it changes this layer's weight.
     fn touches(&self, layer: &Layer) -> bool {
         match self {
@@ -48,6 +75,7 @@ impl Entry {
 /// W_i = W_{i−1} + λ·s·(BA), each product computed apart, then added, first to last; where modules were trained at
 /// full rank, W_i is what they were after the task. The weights are a function
 /// of W_0 and the entries alone, so that taking one off gives back the former weights' bits.
+#[derive(Clone)]
 pub struct Stack {
     base: Weights,
     layers: Vec<Layer>,
@@ -55,7 +83,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// No entries yet. `layers` are the backbone's, or those of them that get adapters.
+    /// No entries yet. `layers` are the backbone's, or those of them that may get adapters.
     pub fn new(base: Weights, layers: &[Layer]) -> Self {
         Self {
             base,
@@ -79,7 +107,26 @@ impl Stack {
     /// # Errors
     /// [`Error::Input`] where it does not fit the backbone.
     pub fn push(&mut self, entry: Entry) -> Result<()> {
-        match &entry {
+        self.check(&entry)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Puts an entry in the place of another one; those after it stay.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it does not fit the backbone.
+    pub fn replace(&mut self, at: usize, entry: Entry) -> Result<()> {
+        self.check(&entry)?;
+        match self.entries.get_mut(at) {
+            Some(place) => *place = entry,
+            None => return Err(Error::internal(format!("the stack has no entry {at}"))),
+        }
+        Ok(())
+    }
+
+    fn check(&self, entry: &Entry) -> Result<()> {
+        match entry {
             Entry::LowRank { adapter, .. } | Entry::Stored { adapter } => {
                 adapter.check(&self.layers)?;
             }
@@ -92,7 +139,6 @@ impl Stack {
                 )));
             }
         }
-        self.entries.push(entry);
         Ok(())
     }
 
@@ -103,8 +149,13 @@ impl Stack {
 
     /// The weights with every merged entry, of all modules; those that no entry touches are W_0's own tensors.
     pub fn weights(&self) -> Result<Weights> {
+        self.weights_of(self.entries.len())
+    }
+
+    /// The weights with the first `count` entries alone.
+    pub fn weights_of(&self, count: usize) -> Result<Weights> {
         let mut weights = self.base.clone();
-        for entry in &self.entries {
+        for entry in self.entries.iter().take(count) {
             match entry {
                 Entry::LowRank { adapter, lambda } => {
                     adapter.merge_into(&mut weights, &self.layers, *lambda)?;
@@ -122,10 +173,16 @@ impl Stack {
     /// merged into, in the layers' order, and over all of them together; 0 where nothing was merged. Biases, which
     /// training at full rank changes too, are not part of it.
     pub fn norms(&self) -> Result<(Vec<UpdateNorm>, f64)> {
-        let weights = self.weights()?;
+        self.norms_of(self.entries.len())
+    }
+
+    /// The same of the first `count` entries alone.
+    pub fn norms_of(&self, count: usize) -> Result<(Vec<UpdateNorm>, f64)> {
+        let weights = self.weights_of(count)?;
         let (mut norms, mut updates, mut bases) = (Vec::new(), 0.0, 0.0);
         for layer in &self.layers {
-            if !self.entries.iter().any(|e| e.touches(layer)) {
+            let mut entries = self.entries.iter().take(count);
+            if !entries.any(|e| e.touches(layer)) {
                 continue;
             }
             let name = layer.weight_name();
@@ -378,6 +435,37 @@ mod tests {
             bases += square;
         }
         assert!(total > 0.0 && (total - (updates / bases).sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_earlier_entry_can_be_put_in_another_way_and_back() {
+        let mut stack = Stack::new(base(), &layers());
+        for seed in [1, 2, 3] {
+            stack.push(merged(4, ".*", seed, 1.0)).unwrap();
+        }
+        let (whole, first) = (stack.weights().unwrap(), stack.weights_of(1).unwrap());
+        let half = Amount::of(0.5);
+        let update = Update::LowRank(adapter(4, ".*", 2));
+        stack
+            .replace(1, Entry::of(Mode::Merge, &update, half).unwrap())
+            .unwrap();
+        assert_eq!(bits(&stack.weights_of(1).unwrap()), bits(&first));
+        assert_ne!(bits(&stack.weights().unwrap()), bits(&whole));
+        // What is left of it, and what was merged after it.
+        let mut other = Stack::new(base(), &layers());
+        for (seed, lambda) in [(1, 1.0), (2, 0.5), (3, 1.0)] {
+            other.push(merged(4, ".*", seed, lambda)).unwrap();
+        }
+        assert_eq!(
+            bits(&stack.weights().unwrap()),
+            bits(&other.weights().unwrap())
+        );
+        let whole_again = Entry::of(Mode::Merge, &update, Amount::WHOLE).unwrap();
+        stack.replace(1, whole_again).unwrap();
+        assert_eq!(bits(&stack.weights().unwrap()), bits(&whole));
+        assert!(stack.replace(3, merged(4, ".*", 1, 1.0)).is_err());
+        let (two, all) = (stack.norms_of(2).unwrap(), stack.norms().unwrap());
+        assert!(two.1 > 0.0 && two.1 != all.1);
     }
 
     #[test]

@@ -173,7 +173,8 @@ fn group_means(groups: &[String], classes: &[usize], drops: &[f64]) -> Vec<(Stri
 fn difference_p(drops: &[f64], inside: &[bool], permutations: usize, key: Key) -> (f64, f64) {
     let n = drops.len();
     let k = inside.iter().filter(|i| **i).count();
-    if k == 0 || k == n {
+    let differ = drops.iter().any(|d| (d - drops[0]).abs() > TIE);
+    if k == 0 || k == n || !differ {
         return (f64::NAN, f64::NAN);
     }
     let all: f64 = drops.iter().sum();

@@ -149,6 +149,11 @@ fn effect(
     if !classes.is_empty() {
         rest = decile.split_off(classes.len().div_ceil(10));
     }
+    // Where all are equally similar no tenth is the most similar one.
+    let same = |c: &usize| (similar(*c) - similar(classes[0])).abs() <= TIE;
+    if classes.iter().all(same) {
+        (decile, rest) = (Vec::new(), classes.clone());
+    }
     let sides = |of: &dyn Fn(usize) -> f64| {
         let [inside, outside] = [&decile, &rest].map(|side| mean(side.iter().map(|&c| of(c))));
         [inside, outside, inside - outside]

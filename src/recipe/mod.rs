@@ -31,6 +31,7 @@ pub use own::preset_files;
 pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};
 pub use source::{BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource, Layout};
+pub use validate::MOST_RANK;
 
 /// One experiment: a backbone, how adapters are made and trained, and the sequence of tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

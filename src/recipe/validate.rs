@@ -17,7 +17,8 @@ const MOST_PERMUTATIONS: usize = 10_000_000;
 const MOST_CACHE: usize = 16_777_216;
 const MOST_WORKERS: usize = 1_024;
 /// Beyond these, squares of gradients overflow and AdamW stands still or diverges.
-const MOST_RANK: usize = 65_536;
+/// The highest rank: no layer of a supported ViT or ResNet is wider.
+pub const MOST_RANK: usize = 8_192;
 const MOST_ALPHA: f64 = 1e6;
 const MOST_DECAY: f64 = 100.0;
 const LONGEST_NAME: usize = 64;
@@ -132,6 +133,7 @@ fn lora(recipe: &Recipe) -> Check {
         range("lora.alpha", alpha, 0.0, Top::Including(MOST_ALPHA))?;
         positive("lora.alpha", alpha)?;
     }
+    most("lora.rank", lora.rank, MOST_RANK)?;
     patterns(lora)?;
     range("lora.dropout", lora.dropout, 0.0, Top::Below(1.0))?;
     if lora.targets.is_empty() {

@@ -5,8 +5,8 @@
 
 use super::log;
 use super::view::{
-    Evaluation, LogLine, Point, Row, RunView, Started, StoredCheckpoint, Training, TrainingEnd,
-    Watch,
+    Evaluation, LogLine, Point, PreviewView, Row, RunView, Started, StoredCheckpoint, Training,
+    TrainingEnd, Watch,
 };
 use crate::lab::{Event, Record, State};
 use crate::recipe::Mode;
@@ -42,6 +42,7 @@ impl RunView {
                 automatic,
                 backbone,
                 test_sets,
+                ancestry,
             } => {
                 self.automatic = *automatic;
                 self.started = Some(Started {
@@ -51,6 +52,7 @@ impl RunView {
                     version: version.clone(),
                     backbone: backbone.clone(),
                     test_sets: test_sets.clone(),
+                    ancestry: ancestry.clone(),
                     time: record.time.clone(),
                 });
             }
@@ -65,6 +67,7 @@ impl RunView {
                 ..
             } => {
                 self.state = State::Training(*index);
+                self.preview = None;
                 self.trainings.push(Training {
                     number: *training,
                     index: *index,
@@ -157,18 +160,19 @@ impl RunView {
             Event::Merged {
                 index,
                 training,
-                lambda,
+                amount,
                 update,
                 update_total,
                 fidelity,
             } => {
                 self.state = State::Measuring(*index);
                 self.with_training(*training, |t| t.end = TrainingEnd::Merged);
+                self.preview = None;
                 self.rows.truncate(*index);
                 self.rows.push(Row {
                     index: *index,
                     training: Some(*training),
-                    lambda: *lambda,
+                    amount: *amount,
                     update: update.clone(),
                     update_total: *update_total,
                     fidelity: *fidelity,
@@ -212,20 +216,78 @@ impl RunView {
                 }
             }
             Event::Measured { index, contextual } => {
-                self.state = State::Measured(*index);
                 if let Some(row) = self.rows.get_mut(*index) {
                     row.complete = true;
                     row.contextual.clone_from(contextual);
                 }
+                // After a merge was changed, the rows behind it are measured anew.
+                self.state = match self.rows.iter().find(|r| !r.complete) {
+                    Some(row) => State::Measuring(row.index),
+                    None => State::Measured(self.rows.last().map_or(*index, |r| r.index)),
+                };
+            }
+            Event::Reweighed {
+                index,
+                amount,
+                rows,
+            } => {
+                self.state = State::Measuring(*index);
+                self.preview = None;
+                self.automatic = false;
+                let behind = self.rows.iter_mut().skip(*index).zip(rows);
+                for (row, size) in behind.filter(|(row, _)| !row.skipped) {
+                    *row = Row {
+                        index: row.index,
+                        training: row.training,
+                        amount: row.amount,
+                        revision: row.revision + 1,
+                        fidelity: row.fidelity,
+                        update: size.update.clone(),
+                        update_total: size.update_total,
+                        ..Row::default()
+                    };
+                }
+                if let Some(row) = self.rows.get_mut(*index) {
+                    row.amount = *amount;
+                }
+            }
+            Event::PreviewBegan {
+                index,
+                row,
+                quick,
+                amounts,
+            } => {
+                self.state = State::Previewing(*index);
+                self.preview = Some(PreviewView {
+                    index: *index,
+                    row: *row,
+                    quick: *quick,
+                    amounts: amounts.clone(),
+                    done: Vec::new(),
+                    over: false,
+                });
+            }
+            Event::Previewed { amount, sets, .. } => {
+                if let Some(preview) = &mut self.preview {
+                    preview.done.push((*amount, sets.clone()));
+                }
+            }
+            Event::PreviewEnded => {
+                if let Some(preview) = &mut self.preview {
+                    preview.over = true;
+                }
+                self.state = self.resting_state();
             }
             Event::Discarded { training } => {
                 self.with_training(*training, |t| t.end = TrainingEnd::Discarded);
+                self.preview = None;
                 self.paused = false;
                 // As the lab turns; a crash may come before it says so.
                 self.automatic = false;
                 self.state = self.resting_state();
             }
             Event::Undone { index } => {
+                self.preview = None;
                 // Row 0 comes from no merge and cannot be undone.
                 let kept = (*index).max(1).min(self.rows.len());
                 for number in self.rows.split_off(kept).iter().filter_map(|r| r.training) {
@@ -279,10 +341,10 @@ impl RunView {
                 State::Trained(training.index)
             };
         }
-        match self.rows.last() {
-            None => State::Idle,
-            Some(row) if !row.complete => State::Measuring(row.index),
-            Some(row) => State::Measured(row.index),
+        match (self.rows.iter().find(|r| !r.complete), self.rows.last()) {
+            (_, None) => State::Idle,
+            (Some(row), _) => State::Measuring(row.index),
+            (None, Some(row)) => State::Measured(row.index),
         }
     }
 

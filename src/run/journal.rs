@@ -122,10 +122,18 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`] as the system says, a full disk for example; what was half written is taken back.
     pub fn append(&mut self, event: Event) -> Result<Record> {
+        self.append_at(format!("{:.3}", jiff::Timestamp::now()), event)
+    }
+
+    /// Appends an event of another run under the time at which it happened there.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_at(&mut self, time: String, event: Event) -> Result<Record> {
         let record = Record {
             v: JOURNAL_VERSION,
             seq: self.next,
-            time: format!("{:.3}", jiff::Timestamp::now()),
+            time,
             event,
         };
         let mut line = serde_json::to_vec(&record)

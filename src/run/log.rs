@@ -1,6 +1,7 @@
 //! The log: an event in words.
 
 use crate::lab::{Event, Level};
+use crate::lora::Amount;
 use crate::recipe::Mode;
 
 /// The log's line for an event of a run in this mode; none for those that are too many to list.
@@ -53,12 +54,42 @@ pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
         }
         Event::Merged {
             index,
+            amount,
             update_total,
             fidelity,
             ..
         } => format!(
-            "task {index} merged: ‖ΔW‖/‖W‖ {update_total:.3}, logits within {fidelity:.1e} of the adapter's"
+            "task {index} merged{}: ‖ΔW‖/‖W‖ {update_total:.3}, logits within {fidelity:.1e} of the adapter's",
+            with(*amount)
         ),
+        Event::Reweighed { index, amount, .. } => {
+            format!(
+                "the merge of task {index} changed to {amount}: rows from {index} on are measured anew"
+            )
+        }
+        Event::PreviewBegan {
+            row,
+            quick,
+            amounts,
+            ..
+        } => {
+            let extent = if *quick {
+                " on a few images of each class"
+            } else {
+                ""
+            };
+            format!(
+                "preview of {} amounts of task {row}'s update{extent}",
+                amounts.len()
+            )
+        }
+        Event::Previewed { amount, sets, .. } => {
+            let sets = sets
+                .iter()
+                .map(|s| format!("{} {}", s.test_set, percent(s.counts.accuracy())));
+            format!("{amount}: {}", sets.collect::<Vec<_>>().join(", "))
+        }
+        Event::PreviewEnded => "end of the preview".into(),
         Event::Evaluated {
             index,
             test_set,
@@ -83,6 +114,14 @@ pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
         Event::Finished => "finished".into(),
     };
     Some((Level::Info, text))
+}
+
+fn with(amount: Amount) -> String {
+    if amount.is_whole() {
+        String::new()
+    } else {
+        format!(" with {amount}")
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,26 @@ pub struct Manifest {
     pub weights: Fingerprint,
     /// The data sets, the foundation first.
     pub data: Vec<Fingerprint>,
+    /// The run that it branches from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// Where a branch comes from. The branch's folder has all that it needs of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The parent's folder, where it lay then.
+    pub folder: String,
+    /// The last row that they have in common.
+    pub row: usize,
+    /// The adapter of that row; empty in row 0 and where nothing was trained.
+    pub entry: String,
+    /// Hash of that adapter's and its head's files by their names; in row 0 of the pretrained weights.
+    pub sha256: String,
+    /// Hash of the parent's recipe.
+    pub recipe_hash: String,
+    /// The parent's seed.
+    pub seed: u64,
 }
 
 /// What tells whether a file or a data set is still the same.
@@ -112,6 +132,7 @@ impl Manifest {
             started: format!("{:.3}", jiff::Timestamp::now()),
             weights,
             data,
+            parent: None,
         }
     }
 

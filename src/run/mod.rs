@@ -1,5 +1,6 @@
 //! A run is its journal: the lines, the fold over them, and where to go on.
 
+mod branch;
 mod fold;
 pub mod journal;
 mod log;
@@ -11,7 +12,8 @@ mod standing;
 pub(crate) mod testing;
 pub mod view;
 
+pub use branch::Trunk;
 pub use journal::{Journal, Reading, Torn};
-pub use manifest::{Fingerprint, MANIFEST_VERSION, Machine, Manifest};
+pub use manifest::{Fingerprint, MANIFEST_VERSION, Machine, Manifest, Parent};
 pub use standing::standing;
 pub use view::RunView;

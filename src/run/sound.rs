@@ -12,6 +12,8 @@ pub(super) struct Soundness {
     trainings: u32,
     /// Rows on the present path.
     rows: usize,
+    /// The first of those that are measured anew, after a merge was changed.
+    again: Option<usize>,
 }
 
 impl Soundness {
@@ -37,9 +39,10 @@ impl Soundness {
                 ..
             } => {
                 self.task(*index)?;
-                if *training != self.trainings + 1 {
-                    let next = self.trainings + 1;
-                    return Err(format!("training {training} begins where {next} would"));
+                // A branch has those of its parent that are on its path.
+                if *training <= self.trainings {
+                    let last = self.trainings;
+                    return Err(format!("training {training} begins after training {last}"));
                 }
                 if *steps == 0 {
                     return Err("a training of no steps".into());
@@ -112,7 +115,7 @@ impl Soundness {
                 lost,
                 ..
             } => {
-                self.last_row(*index)?;
+                self.measured_row(*index)?;
                 let n = self.classes(self.set(test_set)?);
                 counts(measured, n)?;
                 let lengths = [new_errors.len(), new_hits.len(), wrong.len()] == [n; 3];
@@ -127,7 +130,7 @@ impl Soundness {
                 wrong_unless(answers, "a wrong answer that is no class")
             }
             Event::Probed { index, probes, .. } => {
-                self.last_row(*index)?;
+                self.measured_row(*index)?;
                 let lists = [&probes.linear, &probes.joint, &probes.balanced];
                 for probed in lists.into_iter().flatten() {
                     counts(&probed.counts, self.classes(self.set(&probed.test_set)?))?;
@@ -137,12 +140,39 @@ impl Soundness {
                     .iter()
                     .try_for_each(|id| self.set(id).map(drop))
             }
-            Event::Measured { index, .. } => self.last_row(*index),
+            Event::Measured { index, .. } => {
+                self.measured_row(*index)?;
+                self.again = self.again.map(|_| index + 1).filter(|i| i + 1 < self.rows);
+                Ok(())
+            }
+            Event::Reweighed { index, rows, .. } => {
+                self.task(*index)?;
+                let behind = self.rows.checked_sub(*index);
+                wrong_unless(
+                    behind.is_some_and(|n| n > 0 && n == rows.len()),
+                    "a merge is changed that is not there",
+                )?;
+                self.again = Some(*index);
+                Ok(())
+            }
+            Event::PreviewBegan { index, row, .. } => {
+                self.task(*row)?;
+                wrong_unless(row <= index, "a preview of a row that is not there")?;
+                self.row(*index)
+            }
+            Event::Previewed { sets, .. } => {
+                for set in sets {
+                    let n = self.classes(self.set(&set.test_set)?);
+                    counts(&set.counts, n)?;
+                    set.present.iter().try_for_each(|c| counts(c, n))?;
+                }
+                Ok(())
+            }
             Event::Skipped { index, .. } => self.next_row(*index),
             Event::Undone { index } => {
                 self.task(*index)?;
                 self.last_row(*index)?;
-                self.rows -= 1;
+                (self.rows, self.again) = (self.rows - 1, None);
                 Ok(())
             }
             Event::Resumed {
@@ -152,6 +182,7 @@ impl Soundness {
             Event::Resumed { training: None, .. }
             | Event::Advance { .. }
             | Event::Paused
+            | Event::PreviewEnded
             | Event::Note { .. }
             | Event::Stopped
             | Event::Failed { .. }
@@ -180,6 +211,14 @@ impl Soundness {
         wrong_unless(index == next, &format!("row {index} where {next} would be"))?;
         self.rows = index + 1;
         Ok(())
+    }
+
+    /// The last row, or one that is measured anew.
+    fn measured_row(&mut self, index: usize) -> Result<(), String> {
+        match self.again {
+            Some(first) if (first..self.rows).contains(&index) => Ok(()),
+            _ => self.last_row(index),
+        }
     }
 
     /// The last row, or row 0 before any.

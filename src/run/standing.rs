@@ -26,6 +26,8 @@ pub fn standing(view: &RunView) -> Standing {
                         .collect(),
                     about: training.map(about).unwrap_or_default(),
                     probed: row.probes.is_some(),
+                    amount: row.amount,
+                    revision: row.revision,
                 }
             })
             .collect(),
@@ -44,6 +46,10 @@ pub fn standing(view: &RunView) -> Standing {
         }),
         trainings: view.trainings.iter().map(|t| t.number).max().unwrap_or(0),
         finished: view.state == State::Finished,
+        ancestry: view
+            .started
+            .as_ref()
+            .map_or_else(Vec::new, |s| s.ancestry.clone()),
     }
 }
 

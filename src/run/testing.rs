@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{RunView, journal};
 use crate::lab::{Event, JOURNAL_VERSION, ProbedSet, Probes, Record};
+use crate::lora::Amount;
 use crate::measure::{self, Counts, TextSimilarity, WordSimilarity};
 use crate::random::Key;
 
@@ -257,7 +258,7 @@ pub fn merged(index: usize, training: u32) -> Event {
     Event::Merged {
         index,
         training,
-        lambda: 1.0,
+        amount: Amount::WHOLE,
         update: Vec::new(),
         update_total: 0.1 * index as f64,
         fidelity: 1e-6,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::lab::{BackboneSummary, Level, Probes, State, TestSet};
-use crate::lora::UpdateNorm;
+use crate::lab::{Ancestor, BackboneSummary, Level, PreviewedSet, Probes, State, TestSet};
+use crate::lora::{Amount, UpdateNorm};
 use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
 use crate::recipe::Recipe;
 
@@ -24,6 +24,8 @@ pub struct RunView {
     pub rows: Vec<Row>,
     /// Every training of the run in order, discarded and undone ones included.
     pub trainings: Vec<Training>,
+    /// The last preview of the row that is next or present; gone once the run goes on.
+    pub preview: Option<PreviewView>,
     /// Lines for the log, oldest first.
     pub log: Vec<LogLine>,
     /// The sentence of `Failed`.
@@ -47,8 +49,27 @@ pub struct Started {
     pub backbone: BackboneSummary,
     /// Columns of the matrix, the foundation first.
     pub test_sets: Vec<TestSet>,
+    /// Where a branch's first rows come from; empty for a run of its own.
+    pub ancestry: Vec<Ancestor>,
     /// When.
     pub time: String,
+}
+
+/// What other amounts of an update would make of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewView {
+    /// The row that each would be.
+    pub index: usize,
+    /// The row whose update is varied.
+    pub row: usize,
+    /// A fixed few images of each class were measured.
+    pub quick: bool,
+    /// All amounts that were asked for.
+    pub amounts: Vec<Amount>,
+    /// Those that are measured, each with its test sets.
+    pub done: Vec<(Amount, Vec<PreviewedSet>)>,
+    /// Whether it is over.
+    pub over: bool,
 }
 
 /// A row of the matrix.
@@ -74,8 +95,10 @@ pub struct Row {
     pub update_total: f64,
     /// Largest logit difference, adapter against merged.
     pub fidelity: f64,
-    /// λ of this merge.
-    pub lambda: f64,
+    /// How much of the update is merged.
+    pub amount: Amount,
+    /// How often it was measured anew because the amount of a merge was changed.
+    pub revision: u32,
 }
 
 /// One test set, measured once.

@@ -51,7 +51,7 @@ impl Screen {
 }
 
 /// Something a user does. What it means beyond this list depends on the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Action {
     /// Goes to a screen.
     Go(Screen),

@@ -44,7 +44,11 @@ impl OpenRun {
         let goes_on = self.view.automatic && self.view.next_index().is_some();
         self.lab
             && match self.view.state {
-                State::Idle | State::Training(_) | State::Merging(_) | State::Measuring(_) => true,
+                State::Idle
+                | State::Training(_)
+                | State::Merging(_)
+                | State::Measuring(_)
+                | State::Previewing(_) => true,
                 State::Trained(_) => self.view.automatic,
                 State::Measured(_) => goes_on,
                 State::Failed | State::Finished => false,
@@ -84,6 +88,7 @@ impl OpenRun {
             State::Merging(t) => format!("merging {}", task(t)),
             State::Measuring(0) => "measuring the untouched backbone".into(),
             State::Measuring(t) => format!("measuring after {}", task(t)),
+            State::Previewing(t) => format!("previewing {}", task(t)),
             State::Measured(0) => "ready for the first task".into(),
             State::Measured(t) if self.view.rows.get(t).is_some_and(|r| r.skipped) => {
                 format!("left out {}", task(t))

@@ -4,6 +4,7 @@
 use super::actions::{Action, Binding, EXPLAINED, Scope, Screen};
 use super::keys::Key;
 use crate::lab::Command;
+use crate::lora::Amount;
 
 const fn row(
     scope: Scope,
@@ -196,7 +197,7 @@ pub const TABLE: &[Binding] = &[
     ),
     row(
         Scope::Run,
-        &[(Key::Char('m'), Action::Lab(Command::Merge))],
+        &[(Key::Char('m'), Action::Lab(Command::Merge(Amount::WHOLE)))],
         "merge",
         "Merge the trained adapter into the weights, then measure.",
     ),

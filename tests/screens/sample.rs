@@ -6,7 +6,7 @@ use pentimento::data::Class;
 use pentimento::lab::{
     BackboneSummary, Event, JOURNAL_VERSION, Level, Memory, Preview, Record, TestSet,
 };
-use pentimento::lora::UpdateNorm;
+use pentimento::lora::{Amount, UpdateNorm};
 use pentimento::measure::{Contextual, Counts};
 use pentimento::recipe::Recipe;
 use pentimento::ui::Environment;
@@ -219,6 +219,7 @@ impl Journal {
                 weights_sha256: "ab".into(),
             },
             test_sets,
+            ancestry: Vec::new(),
         });
         journal
     }
@@ -439,7 +440,7 @@ impl Journal {
         self.write(Event::Merged {
             index: self.row,
             training: self.training,
-            lambda: 1.0,
+            amount: Amount::WHOLE,
             update: (0..6)
                 .map(|i| UpdateNorm {
                     module: format!("blocks.{i}.attn.qkv"),

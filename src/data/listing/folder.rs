@@ -106,6 +106,13 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
         if path.is_dir() {
             walk(&path, depth + 1, found)?;
         } else if is_picture(&path) {
+            // A pipe would be waited for without an end.
+            if path.exists() && !path.is_file() {
+                return Err(Error::input(format!(
+                    "{} is called like a picture but is no regular file: take it away",
+                    path.display()
+                )));
+            }
             found.push(path);
         }
     }

@@ -11,6 +11,7 @@ use super::super::theme::{Ink, Marker};
 use super::chrome::{Figures, key_of};
 use crate::export::thousands;
 use crate::lab::{Command, State};
+use crate::lora::Amount;
 use crate::run::view::{Training, TrainingEnd};
 
 /// Columns from which two plots stand side by side.
@@ -153,7 +154,7 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
         }
         _ if run.view.paused => vec![next(Command::Resume, "goes on")],
         State::Trained(_) if !run.view.automatic => vec![
-            next(Command::Merge, "merges the adapter"),
+            next(Command::Merge(Amount::WHOLE), "merges the adapter"),
             next(Command::Discard, "discards it"),
         ],
         State::Measured(t) if !run.view.automatic && run.view.next_index().is_some() => {
