@@ -1,6 +1,8 @@
 //! The screens, drawn from a made-up journal: text as snapshots, colours cell by cell, and the program driven by
 //! its keys without a terminal.
 
+#[path = "screens/merging.rs"]
+mod merging;
 #[path = "screens/sample.rs"]
 mod sample;
 #[path = "screens/set_up.rs"]
@@ -406,7 +408,7 @@ fn a_whole_session_by_keys() {
     };
     assert_eq!((request.recipe.lora.rank, request.automatic), (32, true));
     assert!(text(&drawn(&mut app, SIZES[0])).contains("starting"));
-    app.on_started(Path::new("runs/demo-s0-1"));
+    app.on_started(Path::new("runs/demo-s0-1"), &[]);
     assert_eq!(app.screen, Screen::Train);
 
     let journal = in_training();

@@ -1,7 +1,7 @@
 //! What a user can do. One table of it decides what a key does, fills the footer and the help screen, and prints
 //! the README's.
 
-use crate::lab::Command;
+use crate::lab::{Amounts, Command};
 
 pub use super::keys::Key;
 pub use super::situation::{Layer, Situation};
@@ -111,6 +111,12 @@ pub enum Action {
     CancelWork,
     /// Shows the next figure: accuracy, then the three forgettings.
     NextFigure,
+    /// Measures what other amounts of an update would make of the matrix.
+    Preview(Amounts),
+    /// Merges the amount chosen in the preview.
+    Take,
+    /// Sets up a branch from the row under the cursor.
+    Branch,
     /// Chooses the merge before.
     PreviousMerge,
     /// Chooses the merge after.

@@ -131,11 +131,11 @@ impl App {
         self.run.as_ref().map(|run| &run.view)
     }
 
-    /// A run has begun in `folder`.
-    pub fn on_started(&mut self, folder: &Path) {
+    /// A run has begun in `folder`; a branch has `past` records already.
+    pub fn on_started(&mut self, folder: &Path, past: &[Record]) {
         self.busy = None;
         self.toast = None;
-        self.show_run(folder, &[], true);
+        self.show_run(folder, past, true);
     }
 
     /// A lab is at work on the run shown; `past` is all of its journal.
@@ -289,6 +289,7 @@ impl App {
             next: view.and_then(RunView::next_index),
             undoable: view.is_some_and(|v| v.rows.len() > 1),
             preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
+            previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
         }
     }
 
@@ -359,6 +360,9 @@ impl App {
             }
             Action::Lab(Command::Undo) => self.question = self.view().and_then(Question::undo),
             Action::Lab(command) => return vec![Effect::Send(command)],
+            Action::Preview(amounts) => return self.preview(amounts),
+            Action::Take => return self.take_amount(),
+            Action::Branch => self.set_up_branch(),
             Action::CancelWork => return vec![Effect::Cancel],
             Action::TakeUp if self.busy.is_none() => {
                 let text = "reading the backbone, the data and the run's adapters";
@@ -384,6 +388,9 @@ impl App {
             }
             Question::Discard { .. } => vec![Effect::Send(Command::Discard)],
             Question::Undo { .. } => vec![Effect::Send(Command::Undo)],
+            Question::Reweigh { row, amount, .. } => {
+                vec![Effect::Send(Command::Reweigh(row, amount))]
+            }
             Question::Leave(request) => self.begin(request),
             Question::Replace { path, recipe } => vec![Effect::Save {
                 path,

@@ -240,7 +240,13 @@ impl Desk {
                 leave_when_finished: false,
             };
             let folder = request.folder.as_deref();
-            let session = Session::create(*request.recipe, folder, &options, &mut preparation);
+            let recipe = *request.recipe;
+            let session = match &request.branch {
+                Some((parent, at)) => {
+                    Session::branch(parent, *at, recipe, folder, &options, &mut preparation)
+                }
+                None => Session::create(recipe, folder, &options, &mut preparation),
+            };
             // The receiver is gone only when the program is.
             let _ = answer_to.send(Answer::Started(Box::new(session)));
         });
@@ -284,7 +290,7 @@ impl Desk {
         match answer {
             Answer::Started(session) => {
                 self.on_session(*session, app, |app, session| {
-                    app.on_started(&session.folder)
+                    app.on_started(&session.folder, &session.past)
                 });
             }
             Answer::TakenUp(session) => self.on_session(*session, app, |app, session| {

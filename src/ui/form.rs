@@ -28,6 +28,7 @@ pub struct SetUp {
     pub automatic: bool,
     device: usize,
     pub(super) folder: Option<PathBuf>,
+    branch: Option<(PathBuf, usize)>,
     default_folder: PathBuf,
     pub(super) field: Field,
     folded: [(Part, Option<bool>); 2],
@@ -51,6 +52,7 @@ impl SetUp {
             automatic: true,
             device: 0,
             folder: None,
+            branch: None,
             default_folder: PathBuf::new(),
             field: Field::Preset,
             folded: [(Part::Training, None), (Part::Run, None)],
@@ -70,14 +72,27 @@ impl SetUp {
     /// Why there is no such preset; the form stays as it was.
     pub fn open(&mut self, what: &str) -> Result<(), String> {
         let recipe = (self.environment.open)(what).map_err(|e| e.to_string())?;
+        self.branch = None;
+        self.begin_with(recipe, what.to_owned());
+        Ok(())
+    }
+
+    /// Starts from the recipe of the run in `folder`, for a run that begins with its rows up to and with row `at`, which
+    /// is the one after `after`.
+    pub fn branch(&mut self, recipe: Recipe, folder: &Path, at: usize, after: &str) {
+        self.branch = Some((folder.to_path_buf(), at));
+        let name = folder.file_name().unwrap_or(folder.as_os_str());
+        self.begin_with(recipe, format!("{} after {after}", name.to_string_lossy()));
+    }
+
+    fn begin_with(&mut self, recipe: Recipe, opened: String) {
         self.sequence = Sequence::of(&recipe);
         (self.base, self.draft) = (recipe.clone(), recipe);
-        self.opened = what.to_owned();
+        self.opened = opened;
         if let Field::Task(_) = self.field {
             self.field = Field::Preset;
         }
         self.refresh();
-        Ok(())
     }
 
     /// What was opened last, and what it says of itself.
@@ -111,6 +126,7 @@ impl SetUp {
             folder: self.folder.clone(),
             device: self.device().to_owned(),
             automatic: self.automatic,
+            branch: self.branch.clone(),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::open_run::OpenRun;
 use crate::lab::Level;
 use crate::measure::Forgetting;
+use crate::run::view::PreviewView;
 
 /// The train screen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,9 +64,23 @@ pub struct MatrixLook {
     pub row: Option<usize>,
     /// The cursor's column.
     pub column: usize,
+    /// The amount chosen in the preview, by its place; `None` follows the newest.
+    pub amount: Option<usize>,
 }
 
 impl MatrixLook {
+    /// The amount chosen in the preview, by its place among those that are measured.
+    pub fn amount(&self, preview: &PreviewView) -> usize {
+        let last = preview.done.len().saturating_sub(1);
+        self.amount.map_or(last, |at| at.min(last))
+    }
+
+    /// Chooses another amount.
+    pub fn turn_amount(&mut self, preview: &PreviewView, by: isize) {
+        let at = self.amount(preview).saturating_add_signed(by);
+        self.amount = Some(at.min(preview.done.len().saturating_sub(1)));
+    }
+
     /// The cursor's row: the newest complete one where the user chose none.
     pub fn row(&self, run: &OpenRun) -> usize {
         let last = run.view.rows.len().saturating_sub(1);

@@ -13,6 +13,7 @@ mod figures;
 mod form;
 mod keys;
 pub mod look;
+mod on_merge;
 mod on_screen;
 mod on_set_up;
 pub mod open_run;

@@ -45,6 +45,12 @@ impl App {
             Action::Left => self.matrix.go(run, 0, -1),
             Action::Right => self.matrix.go(run, 0, 1),
             Action::NextFigure => self.matrix.figure = self.matrix.figure.next(),
+            Action::PreviousMerge | Action::NextMerge => {
+                if let Some(preview) = &run.view.preview {
+                    let by = if action == Action::NextMerge { 1 } else { -1 };
+                    self.matrix.turn_amount(preview, by);
+                }
+            }
             _ => {}
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::setup::Request;
 use crate::lab::State;
+use crate::lora::Amount;
 use crate::recipe::Recipe;
 use crate::run::RunView;
 
@@ -27,6 +28,15 @@ pub enum Question {
         task: String,
         /// Whether the task was left out, so that there is no merge.
         skipped: bool,
+    },
+    /// Merge another amount of a merged update?
+    Reweigh {
+        /// Its row.
+        row: usize,
+        /// Its task.
+        task: String,
+        /// How much of it.
+        amount: Amount,
     },
     /// Leave this run for another?
     Leave(Request),
@@ -73,6 +83,11 @@ impl Question {
                 (last != Some(*index) || view.open_training().is_some())
                     .then(|| format!("undo: the run has gone on from {task}"))
             }
+            Self::Reweigh { row, task, .. } => {
+                let there = view.rows.get(*row).is_some_and(|r| r.training.is_some());
+                (!there || view.open_training().is_some())
+                    .then(|| format!("the run has gone on from {task}"))
+            }
             Self::Quit | Self::Leave(_) | Self::Replace { .. } => None,
         }
     }
@@ -103,6 +118,10 @@ impl Question {
             Self::Replace { path, .. } => (
                 format!("Replace {}?", path.display()),
                 "There is such a file already; what it holds now is lost.",
+            ),
+            Self::Reweigh { task, amount, .. } => (
+                format!("Merge {task} with {amount} instead?"),
+                "The rows from there on are measured anew; what was learned after it stays as it is.",
             ),
             Self::Leave(_) => (
                 "Leave this run and start another?".into(),

@@ -64,4 +64,6 @@ pub struct Request {
     pub device: String,
     /// Whether step and merge happen by themselves.
     pub automatic: bool,
+    /// The run whose first rows it begins with, and the last of them.
+    pub branch: Option<(PathBuf, usize)>,
 }

@@ -3,7 +3,7 @@
 use super::actions::{Action, Binding, Scope, Screen};
 use super::keys::Key;
 use super::table::TABLE;
-use crate::lab::{Command, State};
+use crate::lab::{Ask, Command, State};
 
 /// What lies over the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Situation {
     pub undoable: bool,
     /// Whether something is being prepared that can be given up.
     pub preparing: bool,
+    /// Whether a preview has something to choose from.
+    pub previewed: bool,
 }
 
 impl Situation {
@@ -64,7 +66,14 @@ impl Situation {
     /// Why an action makes no sense now, in one sentence; `None` where it does.
     pub fn refuses(&self, action: Action) -> Option<String> {
         match action {
-            Action::Lab(_) | Action::TakeUp | Action::Export if !self.run => {
+            Action::Lab(_)
+            | Action::TakeUp
+            | Action::Export
+            | Action::Preview(_)
+            | Action::Take
+            | Action::Branch
+                if !self.run =>
+            {
                 Some("nothing runs yet: start a run on the set-up screen".into())
             }
             Action::Export if matches!(self.state, State::Idle) => {
@@ -85,6 +94,25 @@ impl Situation {
                 }
                 .into(),
             ),
+            Action::Preview(amounts) => self.refuses(Action::Lab(Command::Preview(Ask {
+                row: 1,
+                amounts,
+                quick: true,
+            }))),
+            Action::Take if matches!(self.state, State::Previewing(_)) => {
+                Some("a preview is under way; end it first".into())
+            }
+            Action::Take if !self.previewed => {
+                Some("no preview is there to take an amount from: v measures one".into())
+            }
+            Action::PreviousMerge | Action::NextMerge
+                if self.screen == Screen::Matrix && !self.previewed =>
+            {
+                Some("no preview is there to choose an amount from: v measures one".into())
+            }
+            Action::Branch if matches!(self.state, State::Idle) => {
+                Some("no row is measured yet to branch from".into())
+            }
             Action::Lab(command) => self.state.refuses(
                 command,
                 self.automatic,
@@ -137,6 +165,7 @@ mod tests {
             next: Some(2),
             undoable: true,
             preparing: false,
+            previewed: false,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::actions::{Action, Binding, EXPLAINED, Scope, Screen};
 use super::keys::Key;
-use crate::lab::Command;
+use crate::lab::{Amounts, Command};
 use crate::lora::Amount;
 
 const fn row(
@@ -254,6 +254,43 @@ pub const TABLE: &[Binding] = &[
         &[(Key::Char('f'), Action::NextFigure)],
         "figure",
         "Accuracy, then forgetting by each of its three definitions.",
+    ),
+    row(
+        Scope::On(Screen::Matrix),
+        &[
+            (Key::Char('v'), Action::Preview(Amounts::Lambdas)),
+            (Key::Char('V'), Action::Preview(Amounts::Ranks)),
+        ],
+        "preview",
+        "Measure what the trained adapter, or the merge of the cursor's row, would give with λ of 0 to 1 (v) or at lower \
+         ranks (V): on a few images of each class, and asked again on all.",
+    ),
+    row(
+        Scope::On(Screen::Matrix),
+        &[
+            (Key::Char('['), Action::PreviousMerge),
+            (Key::Char(']'), Action::NextMerge),
+        ],
+        "amount",
+        "Choose an amount of the preview.",
+    ),
+    row(
+        Scope::On(Screen::Matrix),
+        &[(Key::Char('t'), Action::Take)],
+        "take it",
+        "Merge the chosen amount, or give it to the merge that was previewed.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Matrix),
+        &[(Key::Esc, Action::Lab(Command::EndPreview))],
+        "end preview",
+        "End the preview under way.",
+    )),
+    row(
+        Scope::On(Screen::Matrix),
+        &[(Key::Char('B'), Action::Branch)],
+        "branch",
+        "Set up a run that begins with the rows up to the cursor's, with another rank, order, mode or seed.",
     ),
     row(
         Scope::On(Screen::Forgetting),

@@ -162,7 +162,7 @@ fn the_hub_is_searched_and_what_is_found_is_asked_about() {
 fn a_list_that_is_open_does_not_follow_to_other_screens() {
     let mut app = app();
     keys(&mut app, "jo");
-    app.on_started(Path::new("runs/demo-s0-1"));
+    app.on_started(Path::new("runs/demo-s0-1"), &[]);
     assert_eq!(
         (app.screen, app.situation().layer),
         (Screen::Train, Layer::Screen)

@@ -6,7 +6,7 @@ use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
 use super::super::text::{fit, percent, points, width};
 use super::super::theme::Ink;
-use super::chrome::Figures;
+use super::{chrome::Figures, trial};
 use crate::export::thousands;
 use crate::measure::{Average, Forgetting, Matrix};
 use ratatui::style::{Modifier, Style};
@@ -22,11 +22,11 @@ const DETAILS: u16 = 6;
 const MEANS: &str = "mean of rows";
 
 /// How the matrix is cut to the screen.
-struct Cut {
-    label: u16,
-    cell: u16,
-    first_column: usize,
-    columns: usize,
+pub(super) struct Cut {
+    pub label: u16,
+    pub cell: u16,
+    pub first_column: usize,
+    pub columns: usize,
     first_row: usize,
     rows: usize,
 }
@@ -58,6 +58,7 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
     }
     if cut.first_row + cut.rows >= matrix.rows.len() {
         y += draw_would_be(app, run, &matrix, &cut, y, pen);
+        y += trial::draw(app, run, &matrix, &cut, y, pen);
     }
     draw_means(app, &matrix, &cut, y, pen);
     let columns = pen.width();
@@ -87,7 +88,7 @@ fn cut(run: &OpenRun, matrix: &Matrix, at: (usize, usize), pen: &Pen) -> Cut {
         .open_training()
         .is_some_and(|t| !t.watched.is_empty());
     // Names, the row that would be, the means, an empty line, the figures behind the cell.
-    let rest = NAMES + 2 + u16::from(would_be) + 1 + 1 + DETAILS;
+    let rest = NAMES + 2 + u16::from(would_be) + trial::lines(run) + 1 + 1 + DETAILS;
     let rows = usize::from(pen.height().saturating_sub(rest)).max(3);
     Cut {
         label,
@@ -233,7 +234,7 @@ fn draw_row(
     }
 }
 
-fn draw_cell(text: &str, style: Style, x: u16, y: u16, columns: u16, pen: &mut Pen) {
+pub(super) fn draw_cell(text: &str, style: Style, x: u16, y: u16, columns: u16, pen: &mut Pen) {
     let room = usize::from(columns) - 1;
     let blank = room.saturating_sub(width(text));
     pen.text(x, y, &format!("{}{text} ", " ".repeat(blank)), style);

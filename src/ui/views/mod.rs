@@ -11,6 +11,7 @@ mod matrix;
 mod picker;
 mod setup;
 mod train;
+mod trial;
 
 use ratatui::buffer::Buffer;
 

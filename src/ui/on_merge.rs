@@ -1,0 +1,86 @@
+//! Merges on trial, merges changed, and branches: what the matrix screen asks of the lab and of the form.
+
+use super::actions::{Action, Screen};
+use super::app::App;
+use super::effect::Effect;
+use super::question::Question;
+use super::theme::Ink;
+use crate::lab::{Amounts, Ask, Command, State};
+
+impl App {
+    /// Asks for a preview: of the trained adapter, or else of the merge of the cursor's row. Asked again for what a few
+    /// images of each class have answered, it is of all images.
+    pub(super) fn preview(&mut self, amounts: Amounts) -> Vec<Effect> {
+        let Some(run) = &self.run else {
+            return Vec::new();
+        };
+        let row = match run.view.state {
+            State::Trained(row) => row,
+            _ => self.matrix.row(run),
+        };
+        let last = run.view.preview.as_ref().filter(|p| p.over && p.row == row);
+        let same = last.is_some_and(|p| p.quick && p.amounts.len() == p.done.len());
+        let command = Command::Preview(Ask {
+            row,
+            amounts,
+            quick: !same,
+        });
+        self.matrix.amount = None;
+        vec![Effect::Send(command)]
+    }
+
+    /// Merges the amount chosen in the preview, or asks whether an earlier merge is to be changed to it.
+    pub(super) fn take_amount(&mut self) -> Vec<Effect> {
+        let Some(run) = &self.run else {
+            return Vec::new();
+        };
+        let Some(preview) = &run.view.preview else {
+            return Vec::new();
+        };
+        let Some((amount, _)) = preview.done.get(self.matrix.amount(preview)) else {
+            return Vec::new();
+        };
+        let command = match run.view.state {
+            State::Trained(_) => Command::Merge(*amount),
+            _ => Command::Reweigh(preview.row, *amount),
+        };
+        if let Some(refusal) = self.situation().refuses(Action::Lab(command)) {
+            self.say(Ink::Warning, refusal);
+            return Vec::new();
+        }
+        match command {
+            Command::Reweigh(row, amount) => {
+                let task = run.task_id(row).to_owned();
+                self.question = Some(Question::Reweigh { row, task, amount });
+                Vec::new()
+            }
+            command => vec![Effect::Send(command)],
+        }
+    }
+
+    /// Opens the set-up form with the run's recipe, for a run that begins with its rows up to the cursor's.
+    pub(super) fn set_up_branch(&mut self) {
+        let Some(run) = &self.run else {
+            return;
+        };
+        let Some(started) = &run.view.started else {
+            return;
+        };
+        let at = self.matrix.row(run);
+        let after = match at {
+            0 => "the start".to_owned(),
+            _ => run.task_id(at).to_owned(),
+        };
+        let (recipe, folder) = (started.recipe.clone(), run.folder.clone());
+        self.set_up.branch(recipe, &folder, at, &after);
+        self.screen = Screen::SetUp;
+        let text = match at {
+            0 => "a branch from the untouched backbone: change what is to differ, Enter starts it"
+                .to_owned(),
+            _ => format!(
+                "a branch after {after}: change what is to differ from there on, Enter starts it"
+            ),
+        };
+        self.say(Ink::Accent, text);
+    }
+}
