@@ -226,3 +226,59 @@ fn bundled_data_and_a_modules_list() {
         text(&output.stdout)
     );
 }
+
+/// What can be told from the arguments and the names alone is told before anything is computed or written.
+#[test]
+fn arguments_that_cannot_be_are_refused_before_the_work() {
+    let world = world("test", None);
+    fs::create_dir(world.path().join("folder")).unwrap();
+    let refused = |data: &str, arguments: &[&str], want: &str| {
+        let output = eval_on(world.path(), data, arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(want), "{arguments:?}: {told}");
+        assert!(!told.contains("evaluating"), "{told}");
+        assert!(!world.path().join("out.safetensors").exists());
+    };
+    refused("", &[], "--data is empty");
+    refused("photos", &["--split", ""], "--split is empty");
+    refused(
+        "photos",
+        &["--split", "all"],
+        "photos holds test/, a split: say --split test",
+    );
+    refused("photos", &["--split", "tset"], "has no folder tset/");
+    let twice = ["--split", "test", "--predictions", "out.safetensors"];
+    refused(
+        "photos",
+        &twice,
+        "--logits and --predictions are both out.safetensors",
+    );
+    let folder = ["--split", "test", "--predictions", "folder"];
+    refused("photos", &folder, "--predictions folder is a folder");
+    let nowhere = ["--split", "test", "--classes", "nowhere/classes.csv"];
+    refused("photos", &nowhere, "there is no folder nowhere");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_called_like_a_picture_is_not_waited_for_and_no_name_reaches_the_terminal_raw() {
+    let world = world("test", None);
+    let cat = world.path().join("photos/test/cat");
+    let odd = cat.join("te\u{1b}[31mxt.jpg");
+    fs::write(&odd, "no picture").unwrap();
+    let output = eval(world.path(), &["--split", "test"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("[31mxt.jpg") && !told.contains('\u{1b}'),
+        "{told:?}"
+    );
+    fs::remove_file(odd).unwrap();
+    let made = Command::new("mkfifo").arg(cat.join("pipe.jpg")).status();
+    assert!(made.unwrap().success());
+    let output = eval(world.path(), &["--split", "test"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("is no regular file"), "{told}");
+}

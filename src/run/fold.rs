@@ -257,7 +257,6 @@ impl RunView {
                 quick,
                 amounts,
             } => {
-                self.state = State::Previewing(*index);
                 self.preview = Some(PreviewView {
                     index: *index,
                     row: *row,
@@ -265,7 +264,9 @@ impl RunView {
                     amounts: amounts.clone(),
                     done: Vec::new(),
                     over: false,
+                    from: self.state,
                 });
+                self.state = State::Previewing(*index);
             }
             Event::Previewed { amount, sets, .. } => {
                 if let Some(preview) = &mut self.preview {
@@ -275,8 +276,8 @@ impl RunView {
             Event::PreviewEnded => {
                 if let Some(preview) = &mut self.preview {
                     preview.over = true;
+                    self.state = preview.from;
                 }
-                self.state = self.resting_state();
             }
             Event::Discarded { training } => {
                 self.with_training(*training, |t| t.end = TrainingEnd::Discarded);

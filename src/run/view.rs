@@ -70,6 +70,8 @@ pub struct PreviewView {
     pub done: Vec<(Amount, Vec<PreviewedSet>)>,
     /// Whether it is over.
     pub over: bool,
+    /// Where the run stood when it began.
+    pub from: State,
 }
 
 /// A row of the matrix.

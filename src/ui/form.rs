@@ -83,6 +83,7 @@ impl SetUp {
         self.branch = Some((folder.to_path_buf(), at));
         let name = folder.file_name().unwrap_or(folder.as_os_str());
         self.begin_with(recipe, format!("{} after {after}", name.to_string_lossy()));
+        self.field = Field::Preset;
     }
 
     fn begin_with(&mut self, recipe: Recipe, opened: String) {

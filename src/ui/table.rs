@@ -245,6 +245,12 @@ pub const TABLE: &[Binding] = &[
     ),
     row(
         Scope::On(Screen::Matrix),
+        &[(Key::Char('t'), Action::Take)],
+        "take it",
+        "Merge the chosen amount, or give it to the merge that was previewed.",
+    ),
+    row(
+        Scope::On(Screen::Matrix),
         FOUR_WAYS,
         "cell",
         "Go to another cell; the figures behind it are below.",
@@ -273,12 +279,6 @@ pub const TABLE: &[Binding] = &[
         ],
         "amount",
         "Choose an amount of the preview.",
-    ),
-    row(
-        Scope::On(Screen::Matrix),
-        &[(Key::Char('t'), Action::Take)],
-        "take it",
-        "Merge the chosen amount, or give it to the merge that was previewed.",
     ),
     quiet(row(
         Scope::On(Screen::Matrix),

@@ -399,6 +399,9 @@ fn draw_row_figures(
     figures.add(pen, app, "backward transfer", &transfer);
     figures.add(pen, app, "plasticity", &percent(matrix.plasticity(row)));
     figures.add(pen, app, "‖ΔW‖/‖W‖", &format!("{:.3}", behind.update_total));
+    if !behind.amount.is_whole() {
+        figures.add(pen, app, "merged with", &behind.amount.to_string());
+    }
     figures.add(
         pen,
         app,
