@@ -138,7 +138,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Size of the update up to row `index`: see [`Stack::norms`].
+    /// Size of the update up to row `index`: see [`crate::lora::Stack::norms`].
     pub fn norms(&self, index: usize) -> Result<(Vec<UpdateNorm>, f64)> {
         self.stack.norms_of(self.entries(index))
     }
