@@ -6,9 +6,8 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::recipe::MOST_RANK;
-
 use crate::export::{Artefact, Format};
+use crate::recipe::MOST_RANK;
 
 /// A terminal lab bench for forgetting: train LoRA task after task, merge each, see what is lost.
 ///

@@ -13,7 +13,7 @@ use crate::lab::{merged_backbone, open_backbone};
 use crate::measure::{self, Counts};
 use crate::progress::{Onlooker, Progress};
 use crate::recipe::{BackboneRecipe, DataOptions, LoadingRecipe};
-use crate::run::{RunView, journal, standing};
+use crate::run::{RunView, standing};
 use crate::train::{Head, transform_spec};
 use crate::{Error, Result, files};
 
@@ -171,10 +171,8 @@ fn backbone_of(
     let folder = Path::new(source);
     if folder.join("journal.jsonl").is_file() {
         let run = RunFolder::open(folder)?;
-        let view = RunView::replay(&journal::read(&run.journal_path())?.records);
-        let Some(started) = &view.started else {
-            return Err(Error::input(format!("{source} holds no begun run")));
-        };
+        let view = RunView::of(&run)?;
+        let started = view.begun(&run)?;
         return merged_backbone(&started.recipe, &standing(&view), &run, device, onlooker);
     }
     let (config, weights, _) =

@@ -194,11 +194,8 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// A run that begins with the rows of another one.
 fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::open(&args.run)?;
-    let view = RunView::replay(&journal::read(&folder.journal_path())?.records);
-    let started = view
-        .started
-        .as_ref()
-        .ok_or_else(|| Error::input(format!("{} has not begun", args.run.display())))?;
+    let view = RunView::of(&folder)?;
+    let started = view.begun(&folder)?;
     let ids = view.task_ids();
     let at = match args.at.parse() {
         Ok(number) => number,
@@ -454,11 +451,8 @@ fn export(
 
 fn export_backbone(run: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::open(run)?;
-    let reading = journal::read(&folder.journal_path())?;
-    let view = RunView::replay(&reading.records);
-    let Some(started) = &view.started else {
-        return Err(Error::input(format!("{} has not begun", run.display())).into());
-    };
+    let view = RunView::of(&folder)?;
+    let started = view.begun(&folder)?;
     claim("--backbone", to)?;
     watched(|onlooker| write_backbone(&started.recipe, &standing(&view), &folder, to, onlooker))?;
     writeln!(
@@ -546,8 +540,8 @@ fn list_presets() -> anyhow::Result<ExitCode> {
         writeln!(out, "\nfiles of this folder:")?;
     }
     for (path, description) in files {
-        let path = ui::text::clean(&path.display().to_string());
-        writeln!(out, "{path:14} {}", ui::text::clean(&description))?;
+        let path = clean(&path.display().to_string());
+        writeln!(out, "{path:14} {}", clean(&description))?;
     }
     writeln!(out, "\nfor `pentimento pretrain`:")?;
     for preset in pretrain_presets() {

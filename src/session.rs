@@ -1,10 +1,12 @@
 //! A run with its lab at work: the journal between the lab's thread and whoever looks on.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
+use candle_core::Device;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::folder::RunFolder;
@@ -14,6 +16,7 @@ use crate::lab::{
 };
 use crate::progress::Onlooker;
 use crate::recipe::Recipe;
+use crate::run::view::Started;
 use crate::run::{Fingerprint, Journal, Manifest, Parent, RunView, Trunk, journal, standing};
 use crate::{Error, Result, export, files};
 
@@ -75,12 +78,7 @@ impl Session {
         options: &Options,
         onlooker: &mut dyn Onlooker,
     ) -> Result<Self> {
-        recipe.validate()?;
-        if let Some(folder) = folder {
-            RunFolder::check_free(folder)?;
-        }
-        let wanted = options.device.as_deref().unwrap_or("auto");
-        let (device, device_name) = open_device(wanted)?;
+        let (device, device_name) = prepared(&recipe, folder, options)?;
         let bench = Bench::new(recipe, device, onlooker)?;
         let (folder, journal) = Self::lay_out(&bench, folder, &device_name, None)?;
         Self::start(
@@ -107,28 +105,18 @@ impl Session {
         options: &Options,
         onlooker: &mut dyn Onlooker,
     ) -> Result<Self> {
-        recipe.validate()?;
-        if let Some(folder) = folder {
-            RunFolder::check_free(folder)?;
-        }
+        let (device, device_name) = prepared(&recipe, folder, options)?;
         let parent = RunFolder::open(parent)?;
         let past = journal::read(&parent.journal_path())?.records;
-        let trunk = Trunk::of(parent, &past, at, &recipe)?;
-        let wanted = options.device.as_deref().unwrap_or("auto");
-        let (device, device_name) = open_device(wanted)?;
+        let view = RunView::replay(&past);
+        let started = view.begun(&parent)?;
+        let trunk = Trunk::of(&parent, &past, &view, at, &recipe)?;
         let mut bench = Bench::new(recipe, device, onlooker)?;
         bench.ancestry.clone_from(&trunk.ancestry);
-        let weights = &bench.material.weights_sha256;
-        let view = RunView::replay(&past);
-        if view.started.as_ref().map(|s| &s.backbone.weights_sha256) != Some(weights) {
-            return Err(Error::input(format!(
-                "the weights of {} are not those that the parent was begun with",
-                bench.recipe.backbone.source
-            )));
-        }
+        same_material(&bench, started, &parent, at)?;
         let (folder, mut journal) =
             Self::lay_out(&bench, folder, &device_name, Some(trunk.parent.clone()))?;
-        trunk.bring_files(&folder)?;
+        trunk.bring_files(&parent, &folder)?;
         let begin = Lab::<Notebook>::beginning(&bench, device_name, options.automatic)?;
         let mut past = vec![journal.append(begin)?];
         for record in trunk.records {
@@ -183,34 +171,12 @@ impl Session {
         files::remove_partials(folder.root())?;
         let past = reading.records;
         let view = RunView::replay(&past);
-        let Some(started) = &view.started else {
-            return Err(Error::input(format!(
-                "{} holds no begun run: its journal is empty; start it again with `pentimento run`",
-                folder.root().display()
-            )));
-        };
+        let started = view.begun(&folder)?;
         let begun_on = started.device.clone();
         let wanted = options.device.as_deref().unwrap_or(&begun_on);
         let (device, device_name) = open_device(wanted)?;
         let bench = Bench::new(started.recipe.clone(), device, onlooker)?;
-        if bench.material.weights_sha256 != started.backbone.weights_sha256 {
-            return Err(Error::input(format!(
-                "the weights of {} are not those that {} was begun with; a run goes on with its own weights only",
-                started.recipe.backbone.source,
-                folder.root().display()
-            )));
-        }
-        check_classes(&bench.test_sets(), &started.test_sets, folder.root())?;
-        let recorded = Manifest::read(&folder.manifest_path())?.data;
-        for ((source, sha256), recorded) in bench.fingerprints().into_iter().zip(recorded) {
-            if sha256 != recorded.sha256 {
-                return Err(Error::input(format!(
-                    "the data {source} is not what {} was begun with: its SHA-256 differs; figures of both would stand \
-                     in one matrix",
-                    folder.root().display()
-                )));
-            }
-        }
+        same_material(&bench, started, &folder, started.recipe.tasks.len())?;
         if view.state == State::Finished {
             // A crash may have come between the last event and the export.
             export::write(&view, &folder.export_path())?;
@@ -382,8 +348,48 @@ impl Work {
     }
 }
 
+/// The device of a new run and its name in journals, once all is sound that can be told without reading anything.
+fn prepared(recipe: &Recipe, folder: Option<&Path>, options: &Options) -> Result<(Device, String)> {
+    recipe.validate()?;
+    if let Some(folder) = folder {
+        RunFolder::check_free(folder)?;
+    }
+    open_device(options.device.as_deref().unwrap_or("auto"))
+}
+
+/// Refuses weights, and data of the foundation and of the first `tasks` tasks, that are not those that a run was begun
+/// with.
+fn same_material(bench: &Bench, started: &Started, run: &RunFolder, tasks: usize) -> Result<()> {
+    let folder = run.root().display();
+    if bench.material.weights_sha256 != started.backbone.weights_sha256 {
+        return Err(Error::input(format!(
+            "the weights of {} are not those that {folder} was begun with; a run goes on with its own weights only",
+            started.recipe.backbone.source,
+        )));
+    }
+    let learned = started.recipe.tasks.iter().take(tasks);
+    let columns: BTreeSet<&str> = learned.map(|task| task.column()).collect();
+    let sets = started.test_sets.iter().take(1 + columns.len());
+    check_classes(&bench.test_sets(), sets, run.root())?;
+    let recorded = Manifest::read(&run.manifest_path())?.data;
+    let data = bench.fingerprints().into_iter().zip(recorded);
+    for ((source, sha256), recorded) in data.take(1 + tasks) {
+        if sha256 != recorded.sha256 {
+            return Err(Error::input(format!(
+                "the data {source} is not what {folder} was begun with: its SHA-256 differs; figures of both would stand \
+                 in one matrix"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses data whose classes are not those that a run was begun with: heads and labels would not fit.
-fn check_classes(now: &[TestSet], then: &[TestSet], folder: &Path) -> Result<()> {
+fn check_classes<'a>(
+    now: &[TestSet],
+    then: impl Iterator<Item = &'a TestSet>,
+    folder: &Path,
+) -> Result<()> {
     for (now, then) in now.iter().zip(then) {
         if now.classes == then.classes {
             continue;

@@ -322,4 +322,39 @@ fn a_branch_that_cannot_be_is_refused_in_a_sentence() {
         assert!(text.contains(wanted), "{arguments:?}: {text}");
         assert!(!out.exists());
     }
+    // Data that changed since would stand in one matrix with what was measured before.
+    let manifest = parent.join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let at = text.find("\"data\"").unwrap();
+    let (head, data) = text.split_at(at);
+    let changed = data.replacen("\"sha256\": \"", "\"sha256\": \"0", 1);
+    fs::write(&manifest, format!("{head}{changed}")).unwrap();
+    let out = dir.path().join("out");
+    let recipe = quick(&[]);
+    let refused = Session::branch(&parent, 1, recipe, Some(&out), &automatic(), &mut Nobody)
+        .err()
+        .unwrap();
+    let text = refused.to_string();
+    assert!(
+        text.contains("the data bundled:latin is not what"),
+        "{text}"
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn behind_a_task_that_was_left_out_a_preview_is_compared_with_the_row_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lab = bench(&[], dir.path());
+    learn(&mut lab, 1, Amount::WHOLE);
+    lab.send(Command::Skip);
+    lab.until(|e| matches!(e, Event::Finished));
+    preview(&mut lab, 1, Amounts::One(Amount::WHOLE), true);
+    assert_eq!(lab.view.state, State::Finished);
+    let shown = lab.view.preview.as_ref().unwrap();
+    let (_, sets) = &shown.done[0];
+    assert_eq!(sets.len(), 2);
+    // The amount is the one that is merged.
+    assert!(sets.iter().all(|s| s.present.as_ref() == Some(&s.counts)));
+    lab.stop();
 }

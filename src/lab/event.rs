@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Class;
 use crate::lora::{Amount, UpdateNorm};
 use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
-use crate::recipe::{LoraRecipe, Recipe};
+use crate::recipe::{LoraRecipe, Mode, Recipe};
 
 /// The version of the journal's format.
 pub const JOURNAL_VERSION: u32 = 1;
@@ -336,9 +336,10 @@ pub struct Ancestor {
 }
 
 impl Ancestor {
-    /// The run that row `index` was learned in; none where it is the branch itself.
-    pub fn of(ancestry: &[Self], index: usize) -> Option<&Self> {
-        ancestry.iter().find(|a| index <= a.last_row)
+    /// The mode that row `index` was learned in: that of its run, or `own` where it is the branch itself.
+    pub fn mode(ancestry: &[Self], index: usize, own: Mode) -> Mode {
+        let of = ancestry.iter().find(|a| index <= a.last_row);
+        of.map_or(own, |a| a.lora.mode)
     }
 }
 

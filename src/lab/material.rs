@@ -127,12 +127,17 @@ pub fn open_config(recipe: &BackboneRecipe) -> Result<Option<Config>> {
             None => return Ok(None),
         },
     }?;
+    as_asked(config, recipe).map(Some)
+}
+
+/// A backbone's config with the image size and the precision that a recipe asks for.
+pub(super) fn as_asked(config: Config, recipe: &BackboneRecipe) -> Result<Config> {
     let mut config = match recipe.image_size {
         Some(side) => config.at_size(side)?,
         None => config,
     };
     config.precision = recipe.precision;
-    Ok(Some(config))
+    Ok(config)
 }
 
 /// A backbone from its source, with the SHA-256 of its weights file. What is on the hub alone is downloaded.

@@ -9,11 +9,12 @@ use super::machine::Lab;
 use super::{Event, State};
 use crate::Result;
 use crate::answers::Answers;
+use crate::backbone::Backbone;
 use crate::data::Images;
 use crate::folder::RunFolder;
 use crate::measure::{self, Contextual, Counts, Turned};
 use crate::random::Key;
-use crate::train::TaskTrainer;
+use crate::train::{Head, TaskTrainer};
 
 /// The fixed images that a training is watched on.
 pub struct WatchSets {
@@ -55,7 +56,8 @@ impl<R: Recorder> Lab<R> {
         let begun = Instant::now();
         let data = Arc::clone(self.bench.dataset(column)?);
         let what = self.describe(index, column);
-        let answers = self.predict(&data.test, column, &what)?;
+        let head = self.bench.head(column)?;
+        let answers = self.predict(&self.bench.backbone, column, head, &data.test, &what)?;
         let predictions = &answers.classes;
         let classes = data.classes.len();
         let labels = &data.test.labels;
@@ -93,11 +95,19 @@ impl<R: Recorder> Lab<R> {
         }
     }
 
-    fn predict(&self, images: &Images, column: &str, what: &str) -> Result<Answers> {
+    /// The answers of this backbone and head, with what is stored for the column.
+    pub(super) fn predict(
+        &self,
+        backbone: &Backbone,
+        column: &str,
+        head: &Head,
+        images: &Images,
+        what: &str,
+    ) -> Result<Answers> {
         measure::predict(
-            &self.bench.backbone,
+            backbone,
             self.bench.stored.get(column),
-            self.bench.head(column)?,
+            head,
             images,
             self.bench.transform(),
             self.bench.recipe.measure.batch_size,
@@ -162,9 +172,12 @@ impl<R: Recorder> Lab<R> {
         let chosen = self.bench.watched(&column)?;
         let foundation = set(&column, &chosen)?;
         let counts = |row: &LearnedRow| {
-            let all = &row.predictions[&column];
-            let predictions: Vec<u32> = chosen.iter().map(|&i| all[i]).collect();
-            measure::counts(&predictions, &foundation.0.labels, foundation.1)
+            measure::counts_of(
+                &row.predictions[&column],
+                &chosen,
+                &foundation.0.labels,
+                foundation.1,
+            )
         };
         Ok(WatchSets {
             before: counts(self.bench.row_before(index)),

@@ -69,8 +69,7 @@ pub fn merged_backbone(
     for (index, row) in standing.rows.iter().enumerate() {
         check_files(from, &row.sha256)?;
         if let Some(update) = load_update(from, &row.adapter, device)? {
-            let ancestor = Ancestor::of(&standing.ancestry, index);
-            let mode = ancestor.map_or(recipe.lora.mode, |a| a.lora.mode);
+            let mode = Ancestor::mode(&standing.ancestry, index, recipe.lora.mode);
             stack.push(Entry::of(mode, &update, row.amount)?)?;
         }
     }

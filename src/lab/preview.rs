@@ -71,12 +71,8 @@ impl Previews {
     }
 
     fn config(&self, recipe: &BackboneRecipe) -> Result<Option<Config>> {
-        let known = |known: &Vec<(BackboneRecipe, Config)>| {
-            let found = known.iter().find(|(of, _)| of == recipe);
-            found.map(|(_, config)| config.clone())
-        };
-        if let Some(config) = known(&self.known.borrow()) {
-            return Ok(Some(config));
+        if let Some((_, config)) = self.known.borrow().iter().find(|(of, _)| of == recipe) {
+            return Ok(Some(config.clone()));
         }
         if let BackboneSource::Hub(repo) = recipe.parse()?
             && !hub::may_have(&repo)
@@ -103,10 +99,7 @@ fn by_name(recipe: &BackboneRecipe) -> Result<Option<Config>> {
     let architecture = repo.name.split('.').next().unwrap_or(&repo.name);
     let config = Config::of_name(architecture)
         .map_err(|e| Error::input(format!("backbone.source hub:{repo}: {e}")))?;
-    match recipe.image_size {
-        Some(side) => config.at_size(side).map(Some),
-        None => Ok(Some(config)),
-    }
+    material::as_asked(config, recipe).map(Some)
 }
 
 #[cfg(test)]

@@ -93,9 +93,10 @@ impl<R: Recorder> Lab<R> {
         if !columns.contains(&own) {
             columns.push(own.clone());
         }
+        // The row that is there; one that was left out measures nothing.
         let present = match trained {
             Some(_) => self.bench.row_before(index),
-            None => &self.bench.rows[index],
+            None => self.bench.row_before(index + 1),
         };
         let mut sets = Vec::new();
         for column in columns {
@@ -110,25 +111,12 @@ impl<R: Recorder> Lab<R> {
                 _ => self.bench.head(&column)?,
             };
             let what = format!("previewing {amount}: {column}");
-            let answers = measure::predict(
-                &backbone,
-                self.bench.stored.get(&column),
-                head,
-                &images,
-                self.bench.transform(),
-                self.bench.recipe.measure.batch_size,
-                &|| self.leaves(),
-                &mut |done| self.pulse(&what, done, images.len()),
-            )?;
-            let classes = data.classes.len();
-            let count = |answers: &[u32]| measure::counts(answers, &images.labels, classes);
+            let answers = self.predict(&backbone, &column, head, &images, &what)?;
+            let (labels, classes) = (&images.labels, data.classes.len());
             let before = present.predictions.get(&column);
             sets.push(PreviewedSet {
-                counts: count(&answers.classes),
-                present: before.map(|all| {
-                    let same: Vec<u32> = chosen.iter().map(|&i| all[i]).collect();
-                    count(&same)
-                }),
+                counts: measure::counts(&answers.classes, labels, classes),
+                present: before.map(|all| measure::counts_of(all, &chosen, labels, classes)),
                 test_set: column,
             });
         }

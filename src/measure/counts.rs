@@ -42,6 +42,12 @@ pub fn counts(predictions: &[u32], labels: &[u32], classes: usize) -> Counts {
     }
 }
 
+/// The same of the predictions at `chosen`, indices into `predictions`, whose `labels` are `[chosen]`.
+pub fn counts_of(predictions: &[u32], chosen: &[usize], labels: &[u32], classes: usize) -> Counts {
+    let chosen: Vec<u32> = chosen.iter().map(|&i| predictions[i]).collect();
+    counts(&chosen, labels, classes)
+}
+
 /// By class, the new errors (right before a merge, wrong after it) and the new hits (wrong before, right
 /// after). `before`, `after` and `labels` are `[images]`, labels are below `classes`.
 pub fn changes(

@@ -19,21 +19,24 @@ pub struct Trunk {
     pub ancestry: Vec<Ancestor>,
     /// For the branch's manifest.
     pub parent: Parent,
-    from: RunFolder,
 }
 
 impl Trunk {
-    /// The rows of a run up to and with row `at`, for a run of `recipe`.
+    /// The rows of the run in `from`, whose records `past` are folded into `view`, up to and with row `at`, for a run of
+    /// `recipe`.
     ///
     /// # Errors
     /// [`Error::Input`] where the row is not there or not measured whole, or where the recipe is not one that can begin
     /// with these rows.
-    pub fn of(from: RunFolder, past: &[Record], at: usize, recipe: &Recipe) -> Result<Self> {
-        let view = RunView::replay(past);
+    pub fn of(
+        from: &RunFolder,
+        past: &[Record],
+        view: &RunView,
+        at: usize,
+        recipe: &Recipe,
+    ) -> Result<Self> {
         let name = from.root().display().to_string();
-        let Some(started) = &view.started else {
-            return Err(Error::input(format!("{name} has not begun")));
-        };
+        let started = view.begun(from)?;
         let rows = view.rows.iter().take_while(|row| row.complete).count();
         if at >= rows {
             return Err(Error::input(match rows {
@@ -86,7 +89,6 @@ impl Trunk {
             records,
             ancestry,
             parent,
-            from,
         })
     }
 
@@ -95,24 +97,25 @@ impl Trunk {
     ///
     /// # Errors
     /// [`Error::Input`] where one is missing.
-    pub fn bring_files(&self, to: &RunFolder) -> Result<()> {
+    pub fn bring_files(&self, from: &RunFolder, to: &RunFolder) -> Result<()> {
+        let bring = |name: &str| bring(from, to, name);
         for record in &self.records {
             match &record.event {
                 Event::Trained { adapter, head, .. } => {
-                    self.bring(to, head)?;
+                    bring(head)?;
                     if !adapter.is_empty() {
-                        let folder = self.from.path(adapter)?;
+                        let folder = from.path(adapter)?;
                         for file in fs::read_dir(&folder).map_err(Error::io(&folder))? {
                             let file = file.map_err(Error::io(&folder))?.file_name();
-                            self.bring(to, &format!("{adapter}/{}", file.to_string_lossy()))?;
+                            bring(&format!("{adapter}/{}", file.to_string_lossy()))?;
                         }
                     }
                 }
-                Event::Evaluated { file, .. } => self.bring(to, file)?,
+                Event::Evaluated { file, .. } => bring(file)?,
                 Event::Probed { probes, .. } => {
                     let kinds = [&probes.linear, &probes.joint, &probes.balanced];
                     for set in kinds.into_iter().flatten() {
-                        self.bring(to, &set.file)?;
+                        bring(&set.file)?;
                     }
                 }
                 _ => {}
@@ -120,20 +123,20 @@ impl Trunk {
         }
         Ok(())
     }
+}
 
-    fn bring(&self, to: &RunFolder, name: &str) -> Result<()> {
-        let (from, to) = (self.from.path(name)?, to.path(name)?);
-        if to.exists() {
-            return Ok(());
-        }
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        }
-        if fs::hard_link(&from, &to).is_ok() {
-            return Ok(());
-        }
-        files::write_atomic(&to, &files::read(&from)?)
+fn bring(from: &RunFolder, to: &RunFolder, name: &str) -> Result<()> {
+    let (from, to) = (from.path(name)?, to.path(name)?);
+    if to.exists() {
+        return Ok(());
     }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    if fs::hard_link(&from, &to).is_ok() {
+        return Ok(());
+    }
+    files::write_atomic(&to, &files::read(&from)?)
 }
 
 /// One hash of several files by their names.
@@ -261,11 +264,11 @@ mod tests {
     /// A branch's view is its parent's up to the row, with nothing of what was undone or discarded.
     #[test]
     fn the_rows_up_to_the_point_are_the_parents() {
-        let (past, parent) = (past(), RunView::replay(&sample()));
+        let (past, parent) = (past(), RunView::replay(&past()));
         let rows = parent.rows.iter().take_while(|r| r.complete).count();
         assert!(rows > 2);
         for at in 0..rows {
-            let trunk = Trunk::of(folder().1, &past, at, &recipe()).unwrap();
+            let trunk = Trunk::of(&folder().1, &past, &parent, at, &recipe()).unwrap();
             let begin = past.iter().take(1).cloned();
             let records: Vec<Record> = begin.chain(trunk.records).collect();
             let view = RunView::replay(&records);
@@ -295,7 +298,8 @@ mod tests {
         let refusal = |at: usize, change: fn(&mut Recipe)| {
             let mut recipe = recipe();
             change(&mut recipe);
-            Trunk::of(folder().1, &past(), at, &recipe).map(|t| t.ancestry)
+            let (past, view) = (past(), RunView::replay(&past()));
+            Trunk::of(&folder().1, &past, &view, at, &recipe).map(|t| t.ancestry)
         };
         let text = |r: Result<Vec<Ancestor>>| r.unwrap_err().to_string();
         assert!(refusal(1, |_| ()).unwrap().is_empty());

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::folder::RunFolder;
 use crate::lab::{Ancestor, BackboneSummary, Level, PreviewedSet, Probes, State, TestSet};
 use crate::lora::{Amount, UpdateNorm};
 use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
 use crate::recipe::Recipe;
+use crate::{Error, Result};
 
 /// Everything that a run's journal says, up to the last record applied.
 #[derive(Clone, Debug, Default)]
@@ -245,6 +247,29 @@ pub struct LogLine {
 }
 
 impl RunView {
+    /// What the journal of the run in a folder says, whoever works on it.
+    ///
+    /// # Errors
+    /// As [`super::journal::read`].
+    pub fn of(run: &RunFolder) -> Result<Self> {
+        Ok(Self::replay(
+            &super::journal::read(&run.journal_path())?.records,
+        ))
+    }
+
+    /// How the run, whose folder is `run`, was begun.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it was not.
+    pub fn begun(&self, run: &RunFolder) -> Result<&Started> {
+        self.started.as_ref().ok_or_else(|| {
+            Error::input(format!(
+                "{} holds no begun run: its journal is empty; start it again with `pentimento run`",
+                run.root().display()
+            ))
+        })
+    }
+
     /// Task ids of the sequence in order.
     pub fn task_ids(&self) -> Vec<&str> {
         self.started

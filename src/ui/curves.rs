@@ -1,7 +1,8 @@
 //! From a training's points to what is plotted of it.
 
-use super::plot::{Boundary, Kind, Plot, Series, scale, smoothed};
+use super::plot::{Boundary, Kind, Plot, Series, scale};
 use super::theme::{Ink, Theme};
+use crate::measure::smoothed;
 use crate::run::RunView;
 use crate::run::view::{Training, TrainingEnd};
 

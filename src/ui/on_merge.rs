@@ -8,8 +8,8 @@ use super::theme::Ink;
 use crate::lab::{Amounts, Ask, Command, State};
 
 impl App {
-    /// Asks for a preview: of the trained adapter, or else of the merge of the cursor's row. Asked again for what a few
-    /// images of each class have answered, it is of all images.
+    /// Asks for a preview: of the trained adapter, or else of the merge of the cursor's row. Asked again for the amounts
+    /// that a few images of each class have answered, it is of all images.
     pub(super) fn preview(&mut self, amounts: Amounts) -> Vec<Effect> {
         let Some(run) = &self.run else {
             return Vec::new();
@@ -18,12 +18,15 @@ impl App {
             State::Trained(row) => row,
             _ => self.matrix.row(run),
         };
-        let last = run.view.preview.as_ref().filter(|p| p.over && p.row == row);
-        let same = last.is_some_and(|p| p.quick && p.amounts.len() == p.done.len());
+        let cut = amounts == Amounts::Ranks;
+        let again = run.view.preview.as_ref().is_some_and(|p| {
+            let whole = p.over && p.quick && p.amounts.len() == p.done.len();
+            whole && p.row == row && p.amounts.iter().any(|a| a.rank.is_some()) == cut
+        });
         let command = Command::Preview(Ask {
             row,
             amounts,
-            quick: !same,
+            quick: !again,
         });
         self.matrix.amount = None;
         vec![Effect::Send(command)]

@@ -106,6 +106,11 @@ fn a_preview_stands_below_the_matrix_and_what_is_chosen_is_taken() {
         [Effect::Send(Command::Merge(Amount::of(0.0)))]
     );
     assert_eq!(keys(&mut app, "v"), [ask(false)]);
+    // Lower ranks were not asked for yet.
+    let [Effect::Send(Command::Preview(ranks))] = keys(&mut app, "V")[..] else {
+        panic!("no preview was asked for");
+    };
+    assert_eq!((ranks.amounts, ranks.quick), (Amounts::Ranks, true));
 }
 
 #[test]

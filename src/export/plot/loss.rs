@@ -4,6 +4,7 @@ use super::axis::{BELOW, GAP, Heads, Mark, Scale, below, left, legend, margin};
 use super::colour::OUT;
 use super::svg::{Area, Path, Svg, TEXT};
 use super::{Figures, Picture};
+use crate::measure;
 use crate::run::view::Training;
 
 /// Height of the curves, in points.
@@ -167,19 +168,11 @@ fn thinned(points: &[(f64, f64)], column: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// An exponential moving average with its bias taken out (Kingma and Ba, "Adam", ICLR 2015, section 3) over about a
-/// fiftieth of the points, ten at least. What is not finite leaves it as it was.
+/// [`measure::smoothed`] over about a fiftieth of the points, ten at least.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let beta = 1.0 - 1.0 / (points.len() as f64 / 50.0).max(10.0);
-    let (mut sum, mut weight) = (0.0, 0.0);
-    let average = points.iter().map(|&(step, loss)| {
-        if loss.is_finite() {
-            sum = beta * sum + (1.0 - beta) * loss;
-            weight = beta * weight + (1.0 - beta);
-        }
-        (step, sum / weight)
-    });
-    average.collect()
+    let average = measure::smoothed(points.iter().map(|p| p.1), beta);
+    points.iter().map(|p| p.0).zip(average).collect()
 }
 
 #[cfg(test)]

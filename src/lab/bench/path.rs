@@ -77,7 +77,7 @@ impl Bench {
 
     /// The mode in which row `index` was learned, or is to be.
     pub fn mode(&self, index: usize) -> Mode {
-        Ancestor::of(&self.ancestry, index).map_or(self.recipe.lora.mode, |a| a.lora.mode)
+        Ancestor::mode(&self.ancestry, index, self.recipe.lora.mode)
     }
 
     /// The row whose weights and heads the bench has.
