@@ -323,12 +323,10 @@ fn a_branch_that_cannot_be_is_refused_in_a_sentence() {
         assert!(!out.exists());
     }
     // Data that changed since would stand in one matrix with what was measured before.
-    let manifest = parent.join("manifest.json");
-    let text = fs::read_to_string(&manifest).unwrap();
-    let at = text.find("\"data\"").unwrap();
-    let (head, data) = text.split_at(at);
-    let changed = data.replacen("\"sha256\": \"", "\"sha256\": \"0", 1);
-    fs::write(&manifest, format!("{head}{changed}")).unwrap();
+    let path = parent.join("manifest.json");
+    let mut manifest = Manifest::read(&path).unwrap();
+    manifest.data[0].sha256.insert(0, '0');
+    fs::write(&path, serde_json::to_vec(&manifest).unwrap()).unwrap();
     let out = dir.path().join("out");
     let recipe = quick(&[]);
     let refused = Session::branch(&parent, 1, recipe, Some(&out), &automatic(), &mut Nobody)
