@@ -18,7 +18,7 @@ use pentimento::recipe::{
     BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, preset_files, presets,
     pretrain_presets,
 };
-use pentimento::run::{RunView, journal, standing};
+use pentimento::run::{RunView, standing};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::ui::text::clean;
 use pentimento::{Error, eval, export, ui};
@@ -147,17 +147,10 @@ fn bench() -> anyhow::Result<ExitCode> {
 /// Nothing is written until the user puts a lab to work.
 fn open(run: &Path) -> anyhow::Result<ExitCode> {
     ui::require_terminal()?;
-    let folder = RunFolder::open(run)?;
+    let (past, session) = Session::open(run)?;
     let mut app = app()?;
-    if journal::is_in_use(&folder.journal_path())? {
-        let session = Session::look_on(run)?;
-        app.show_run(&session.folder, &session.past, false);
-        show(&mut app, Some(session))
-    } else {
-        let reading = journal::read(&folder.journal_path())?;
-        app.show_run(folder.root(), &reading.records, false);
-        show(&mut app, None)
-    }
+    app.show_run(run, &past, false);
+    show(&mut app, session)
 }
 
 fn app() -> anyhow::Result<ui::App> {

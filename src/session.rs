@@ -251,6 +251,20 @@ impl Session {
         })
     }
 
+    /// A run to be looked at, as its journal tells it; followed live where another process works on it. Nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`] and [`journal::read`].
+    pub fn open(folder: &Path) -> Result<(Vec<Record>, Option<Self>)> {
+        let run = RunFolder::open(folder)?;
+        if journal::is_in_use(&run.journal_path())? {
+            let mut session = Self::look_on(folder)?;
+            return Ok((std::mem::take(&mut session.past), Some(session)));
+        }
+        Ok((journal::read(&run.journal_path())?.records, None))
+    }
+
     fn start(
         folder: RunFolder,
         journal: Journal,

@@ -3,6 +3,8 @@
 
 #[path = "screens/merging.rs"]
 mod merging;
+#[path = "screens/runs.rs"]
+mod runs;
 #[path = "screens/sample.rs"]
 mod sample;
 #[path = "screens/set_up.rs"]
@@ -468,7 +470,7 @@ fn the_help_can_be_read_to_its_end_on_the_smallest_terminal() {
         keys(&mut app, "?");
         app.on_key(Key::End);
         let end = text(&drawn(&mut app, size));
-        assert!(end.contains("errors."), "{size:?}: {end}");
+        assert!(end.contains("away."), "{size:?}: {end}");
         assert!(!end.contains("more ↓"), "{size:?}: {end}");
     }
 }

@@ -1,5 +1,6 @@
 //! Evaluation, the accuracy matrix, forgetting, and what was lost by class and by context.
 
+mod across;
 mod contextual;
 mod counts;
 mod effect;
@@ -11,6 +12,7 @@ mod smoothing;
 mod texts;
 mod words;
 
+pub use across::Spread;
 pub use contextual::{Contextual, NOT_INDEPENDENT, context, contextual};
 pub use counts::{Counts, changes, counts, counts_of, lost_to, wrong_answers};
 pub use effect::{CONFIDENCE, Effect, Estimate, Turned, distribution, effects};

@@ -20,16 +20,19 @@ pub enum Screen {
     Forgetting,
     /// What the lab said.
     Log,
+    /// The runs around this one, and which branches from which.
+    Runs,
 }
 
 impl Screen {
     /// All of them; the number on the keyboard is the position plus one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SetUp,
         Self::Train,
         Self::Matrix,
         Self::Forgetting,
         Self::Log,
+        Self::Runs,
     ];
 
     /// Its name.
@@ -40,6 +43,7 @@ impl Screen {
             Self::Matrix => "Matrix",
             Self::Forgetting => "Forgetting",
             Self::Log => "Log",
+            Self::Runs => "Runs",
         }
     }
 
@@ -117,6 +121,16 @@ pub enum Action {
     Take,
     /// Sets up a branch from the row under the cursor.
     Branch,
+    /// Opens the run under the cursor.
+    Open,
+    /// Lays the run under the cursor beside the one that is shown, or takes it away.
+    Beside,
+    /// Shows in which cells the run under the cursor differs from the one that is shown.
+    Compare,
+    /// Takes the next of the runs beside this one to compare with.
+    NextBeside,
+    /// Looks again.
+    Refresh,
     /// Chooses the merge before.
     PreviousMerge,
     /// Chooses the merge after.
@@ -157,7 +171,7 @@ pub enum Scope {
 }
 
 /// The scopes that keys are explained by, in the help and in the README, in this order.
-pub const EXPLAINED: [Scope; 8] = [
+pub const EXPLAINED: [Scope; 9] = [
     Scope::Anywhere,
     Scope::Run,
     Scope::On(Screen::SetUp),
@@ -166,6 +180,7 @@ pub const EXPLAINED: [Scope; 8] = [
     Scope::On(Screen::Matrix),
     Scope::On(Screen::Forgetting),
     Scope::On(Screen::Log),
+    Scope::On(Screen::Runs),
 ];
 
 impl Scope {

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::actions::{Action, Key, Layer, Screen, Situation};
+use super::beside::Beside;
 use super::effect::Effect;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
+use super::runs::Runs;
 use super::setup::{Environment, Request, SetUp};
 use super::theme::{Ink, Theme};
 use super::views::{body, form_rows, help};
@@ -60,6 +62,10 @@ pub struct App {
     pub set_up: SetUp,
     /// The run, if there is one.
     pub run: Option<OpenRun>,
+    /// Runs that are compared with it.
+    pub beside: Vec<Beside>,
+    /// The runs around it.
+    pub runs: Runs,
     /// Where the user looks on the train screen.
     pub train: TrainLook,
     /// Where the user looks on the matrix screen.
@@ -93,6 +99,8 @@ impl App {
             theme,
             set_up: SetUp::new(environment),
             run: None,
+            beside: Vec::new(),
+            runs: Runs::default(),
             train: TrainLook::default(),
             matrix: MatrixLook::default(),
             forgetting: ForgettingLook::default(),
@@ -118,6 +126,7 @@ impl App {
         self.matrix = MatrixLook::default();
         self.forgetting = ForgettingLook::default();
         self.log = LogLook::default();
+        self.beside.retain(|beside| beside.folder != folder);
         self.screen = match past.is_empty() || run.view.open_training().is_some() {
             true => Screen::Train,
             false => Screen::Matrix,
@@ -289,6 +298,8 @@ impl App {
             next: view.and_then(RunView::next_index),
             undoable: view.is_some_and(|v| v.rows.len() > 1),
             preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
+            beside: !self.beside.is_empty(),
+            listed: self.runs.chosen().is_some(),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
         }
     }
@@ -350,9 +361,9 @@ impl App {
             return Vec::new();
         }
         match action {
-            Action::Go(screen) => self.screen = screen,
-            Action::NextScreen => self.screen = self.screen.further(1),
-            Action::PreviousScreen => self.screen = self.screen.further(Screen::ALL.len() - 1),
+            Action::Go(screen) => return self.go(screen),
+            Action::NextScreen => return self.go(self.screen.further(1)),
+            Action::PreviousScreen => return self.go(self.screen.further(Screen::ALL.len() - 1)),
             Action::Help => self.help = Some(0),
             Action::Quit => return self.quit(),
             Action::Lab(Command::Discard) => {
@@ -378,6 +389,14 @@ impl App {
             _ => return self.on_screen(action),
         }
         Vec::new()
+    }
+
+    fn go(&mut self, screen: Screen) -> Vec<Effect> {
+        self.screen = screen;
+        match screen {
+            Screen::Runs => self.list_runs(),
+            _ => Vec::new(),
+        }
     }
 
     fn answered(&mut self, question: Question) -> Vec<Effect> {

@@ -15,6 +15,12 @@ pub enum Effect {
     TakeUp,
     /// Pass a command on to the lab.
     Send(Command),
+    /// Read the runs in a folder; answered by [`super::App::on_runs`].
+    ListRuns(PathBuf),
+    /// Read a run to lie beside the one that is shown; answered by [`super::App::on_beside`].
+    LayBeside(PathBuf),
+    /// Read a run to be shown; answered by [`super::App::on_opened`] or [`super::App::on_problem`].
+    Open(PathBuf),
     /// Write the export of the run shown into its folder; answered by [`super::App::on_exported`] or
     /// [`super::App::on_problem`].
     Export,

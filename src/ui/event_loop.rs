@@ -1,6 +1,7 @@
 //! The loop between keys, the lab, signals and the screen.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,12 +15,14 @@ use tokio::task::spawn_blocking;
 use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
+use super::runs;
 use super::setup::Request;
 use super::terminal::Screen;
 use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
-use crate::lab::{self, Command};
+use crate::lab::{self, Command, Record};
 use crate::progress::{Onlooker, Progress};
+use crate::run::{self, Listed, RunView};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
@@ -27,6 +30,8 @@ use crate::{Error, Result, export};
 const FRAME: Duration = Duration::from_millis(50);
 /// Between two looks at the clock.
 const CLOCK: Duration = Duration::from_millis(500);
+/// Between two looks at the runs that lie beside the shown one.
+const LOOK: Duration = Duration::from_secs(3);
 /// How long a lab may take to stop once a signal ends the program.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -47,10 +52,16 @@ enum Answer {
     Started(Box<Result<Session>>),
     TakenUp(Box<Result<Session>>),
     Exported(Result<PathBuf>),
+    Runs(PathBuf, Vec<Listed>),
+    Beside(PathBuf, Box<Result<RunView>>),
+    Opened(PathBuf, Box<Result<Opened>>),
     Found(String, Result<Vec<Repo>>),
     Described(Result<()>),
     Told(Progress),
 }
+
+/// A run's records, and whoever looks on where another process works on it.
+type Opened = (Vec<Record>, Option<Session>);
 
 /// Passes on what a preparation tells, until its user gives it up.
 struct Preparation {
@@ -75,12 +86,14 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
     let mut signals = Signals::listen()?;
     let mut keys = EventStream::new();
     let mut clock = tokio::time::interval(CLOCK);
+    let mut look = tokio::time::interval(LOOK);
     let (answer_to, mut answers) = unbounded_channel();
     let mut desk = Desk {
         session,
         starting: false,
         given_up: Arc::default(),
         answer_to,
+        seen: BTreeMap::new(),
         left: false,
     };
     let begin = Instant::now();
@@ -107,6 +120,7 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
             Some(answer) = answers.recv() => desk.on_answer(answer, app),
             caught = signals.next() => number = Some(caught),
             _ = clock.tick() => {}
+            _ = look.tick() => desk.look_beside(app),
             () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && !terminal_gone => {
                 terminal_gone = screen.draw(app).is_err();
                 app.take_dirty();
@@ -141,7 +155,16 @@ struct Desk {
     starting: bool,
     given_up: Arc<AtomicBool>,
     answer_to: UnboundedSender<Answer>,
+    /// How long the journals of the runs beside the shown one were when they were read.
+    seen: BTreeMap<PathBuf, u64>,
     left: bool,
+}
+
+/// Bytes of a run's journal; 0 where there is none.
+fn journal_size(folder: &Path) -> u64 {
+    let journal = RunFolder::open(folder).map(|run| run.journal_path());
+    let size = journal.ok().and_then(|path| path.metadata().ok());
+    size.map_or(0, |metadata| metadata.len())
 }
 
 impl Desk {
@@ -178,6 +201,15 @@ impl Desk {
             Effect::Start(request) => self.start(request),
             Effect::TakeUp => self.take_up(app),
             Effect::Export => self.export(app),
+            Effect::ListRuns(base) => self.ask(move |_| {
+                let listed = run::list(&base, runs::MOST);
+                Answer::Runs(base, listed)
+            }),
+            Effect::LayBeside(folder) => self.lay_beside(folder),
+            Effect::Open(folder) => self.ask(move |_| {
+                let opened = Session::open(&folder);
+                Answer::Opened(folder, Box::new(opened))
+            }),
             Effect::Quit => self.leave(),
             Effect::Abandon => self.left = true,
             Effect::Cancel => self.given_up.store(true, Ordering::Relaxed),
@@ -271,6 +303,25 @@ impl Desk {
         });
     }
 
+    /// Reads a run that lies beside the one that is shown.
+    fn lay_beside(&mut self, folder: PathBuf) {
+        self.seen.insert(folder.clone(), journal_size(&folder));
+        self.ask(move |_| {
+            let view = RunFolder::open(&folder).and_then(|run| RunView::of(&run));
+            Answer::Beside(folder, Box::new(view))
+        });
+    }
+
+    /// Reads those runs again that lie beside the one that is shown and whose journals have grown.
+    fn look_beside(&mut self, app: &App) {
+        for beside in &app.beside {
+            let folder = beside.folder.clone();
+            if self.seen.get(&folder) != Some(&journal_size(&folder)) {
+                self.lay_beside(folder);
+            }
+        }
+    }
+
     fn export(&mut self, app: &App) {
         let Some(folder) = app.folder() else {
             return;
@@ -298,6 +349,18 @@ impl Desk {
             }),
             Answer::Told(progress) => app.on_progress(&progress),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
+            Answer::Runs(base, listed) => app.on_runs(base, listed),
+            Answer::Beside(folder, view) => app.on_beside(&folder, *view),
+            Answer::Opened(folder, opened) => match *opened {
+                Ok((past, session)) => {
+                    // Whoever only looked on at the run before is not needed any more.
+                    if let Some(before) = std::mem::replace(&mut self.session, session) {
+                        before.send(Command::Stop);
+                    }
+                    app.on_opened(&folder, &past);
+                }
+                Err(problem) => give_up(problem, app),
+            },
             Answer::Found(text, Ok(found)) => app.on_found(&text, &found),
             Answer::Described(Ok(())) => app.on_described(),
             Answer::Exported(Err(problem))

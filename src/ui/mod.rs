@@ -3,6 +3,8 @@
 
 pub mod actions;
 pub mod app;
+pub mod beside;
+mod cells;
 pub mod classes;
 mod curves;
 mod effect;
@@ -21,6 +23,7 @@ mod pen;
 pub mod picker;
 mod plot;
 pub mod question;
+pub mod runs;
 mod sequence;
 pub mod setup;
 mod situation;

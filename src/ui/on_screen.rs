@@ -3,6 +3,7 @@
 use super::actions::{Action, Screen};
 use super::app::{App, PAGE};
 use super::effect::Effect;
+use super::look::Figure;
 use super::views::forgetting;
 
 impl App {
@@ -14,6 +15,7 @@ impl App {
             Screen::Matrix => self.on_matrix(action),
             Screen::Forgetting => self.on_forgetting(action),
             Screen::Log => self.on_log(action),
+            Screen::Runs => return self.on_runs_action(action),
         }
         Vec::new()
     }
@@ -44,7 +46,11 @@ impl App {
             Action::Down => self.matrix.go(run, 1, 0),
             Action::Left => self.matrix.go(run, 0, -1),
             Action::Right => self.matrix.go(run, 0, 1),
-            Action::NextFigure => self.matrix.figure = self.matrix.figure.next(),
+            Action::NextFigure => self.matrix.figure = self.matrix.figure.next(self.comparable()),
+            Action::NextBeside => {
+                self.matrix.beside = (self.matrix.beside + 1) % self.beside.len().max(1);
+                self.matrix.figure = Figure::Difference.among(self.comparable());
+            }
             Action::PreviousMerge | Action::NextMerge => {
                 if let Some(preview) = &run.view.preview {
                     let by = if action == Action::NextMerge { 1 } else { -1 };

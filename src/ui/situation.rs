@@ -46,6 +46,10 @@ pub struct Situation {
     pub preparing: bool,
     /// Whether a preview has something to choose from.
     pub previewed: bool,
+    /// Whether a run lies beside this one.
+    pub beside: bool,
+    /// Whether the cursor is on a run of the list.
+    pub listed: bool,
 }
 
 impl Situation {
@@ -57,7 +61,7 @@ impl Situation {
             | (Layer::List, Scope::List)
             | (Layer::Typing, Scope::Typing)
             | (Layer::Screen, Scope::Anywhere) => true,
-            (Layer::Screen, Scope::Run) => self.screen != Screen::SetUp,
+            (Layer::Screen, Scope::Run) => !matches!(self.screen, Screen::SetUp | Screen::Runs),
             (Layer::Screen, Scope::On(screen)) => self.screen == screen,
             _ => false,
         }
@@ -109,6 +113,20 @@ impl Situation {
                 if self.screen == Screen::Matrix && !self.previewed =>
             {
                 Some("no preview is there to choose an amount from: v measures one".into())
+            }
+            Action::NextBeside if !self.beside => {
+                Some("no run lies beside this one: the Runs screen lays one there".into())
+            }
+            Action::Open | Action::Beside | Action::Compare if !self.listed => {
+                Some("no run is listed here".into())
+            }
+            Action::Open if self.lab => Some(
+                "a lab is at work on the run that is shown: open the other from a second terminal, or lay it beside with \
+                 Space"
+                    .into(),
+            ),
+            Action::Beside | Action::Compare if !self.run => {
+                Some("no run is shown that another could lie beside: Enter opens one".into())
             }
             Action::Branch if matches!(self.state, State::Idle) => {
                 Some("no row is measured yet to branch from".into())
@@ -166,6 +184,8 @@ mod tests {
             undoable: true,
             preparing: false,
             previewed: false,
+            beside: false,
+            listed: true,
         }
     }
 

@@ -259,7 +259,8 @@ pub const TABLE: &[Binding] = &[
         Scope::On(Screen::Matrix),
         &[(Key::Char('f'), Action::NextFigure)],
         "figure",
-        "Accuracy, then forgetting by each of its three definitions.",
+        "Accuracy, forgetting by each of its three definitions; where runs lie beside this one, the difference to one, and \
+         mean and deviation over seeds.",
     ),
     row(
         Scope::On(Screen::Matrix),
@@ -292,6 +293,48 @@ pub const TABLE: &[Binding] = &[
         "branch",
         "Set up a run that begins with the rows up to the cursor's, with another rank, order, mode or seed.",
     ),
+    quiet(row(
+        Scope::On(Screen::Matrix),
+        &[(Key::Char(';'), Action::NextBeside)],
+        "other run",
+        "Compare with the next of the runs that lie beside this one.",
+    )),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Enter, Action::Open)],
+        "open",
+        "Open the run under the cursor; nothing is written until g puts a lab to work on it.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        UP_DOWN,
+        "run",
+        "Go to another run.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char(' '), Action::Beside)],
+        "beside",
+        "Lay the run beside the one that is shown, or take it away: its curves, its matrix, its classes.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char('c'), Action::Compare)],
+        "compare",
+        "Show cell by cell in what the matrix of the run that is shown differs from this one's.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char('r'), Action::Refresh)],
+        "look again",
+        "Read the folder again.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Runs),
+        PAGES,
+        "page",
+        "Go to runs further away.",
+    )),
     row(
         Scope::On(Screen::Forgetting),
         FOUR_WAYS,
@@ -394,6 +437,7 @@ pub const TABLE: &[Binding] = &[
             (Key::Char('3'), Action::Go(Screen::Matrix)),
             (Key::Char('4'), Action::Go(Screen::Forgetting)),
             (Key::Char('5'), Action::Go(Screen::Log)),
+            (Key::Char('6'), Action::Go(Screen::Runs)),
         ],
         "screen",
         "Go to a screen.",

@@ -224,6 +224,16 @@ impl Journal {
         journal
     }
 
+    /// Another seed, and every class loses so much from the start.
+    pub fn seeded(mut self, seed: u64, lost: f64) -> Self {
+        if let Event::RunStarted { recipe, .. } = &mut self.records[0].event {
+            recipe.seed = seed;
+        }
+        self.drop.iter_mut().for_each(|drop| *drop += lost);
+        self.random += seed;
+        self
+    }
+
     /// Appends an event, a little later.
     pub fn write(&mut self, event: Event) {
         self.clock += match event {

@@ -213,6 +213,8 @@ fn answer(app: &mut App, effect: Effect, well: bool) {
         Effect::Search(_) | Effect::Describe(_) | Effect::Start(_) | Effect::Export => {
             app.on_problem("the line is down: \u{1b}[31mno\u{7}");
         }
+        Effect::ListRuns(base) => app.on_runs(base, Vec::new()),
+        Effect::Open(_) | Effect::LayBeside(_) => app.on_problem("no such run"),
         Effect::Quit | Effect::Abandon => app.leaving = false,
         Effect::TakeUp | Effect::Send(_) => {}
     }

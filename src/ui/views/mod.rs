@@ -1,5 +1,6 @@
 //! What is drawn: each view a function of the program's state into a part of the screen.
 
+mod behind;
 mod chrome;
 mod fields;
 pub mod forgetting;
@@ -9,6 +10,7 @@ mod list;
 mod log;
 mod matrix;
 mod picker;
+pub mod runs;
 mod setup;
 mod train;
 mod trial;
@@ -49,6 +51,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
         (None, Screen::Matrix, Some(run)) => matrix::draw(app, run, &mut inside),
         (None, Screen::Forgetting, Some(run)) => forgetting::draw(app, run, &mut inside),
         (None, Screen::Log, Some(run)) => log::draw(app, run, &mut inside),
+        (None, Screen::Runs, _) => runs::draw(app, &mut inside),
         (None, _, None) => chrome::nothing_yet(app, &mut inside),
     }
     chrome::toast(app, &mut pen.part(0, top, width, height - top - 1));
