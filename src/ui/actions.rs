@@ -73,6 +73,10 @@ pub enum Action {
     TakeUp,
     /// Writes the export and shows its path.
     Export,
+    /// Opens the export menu.
+    ExportMenu,
+    /// Puts the matrix on the terminal's clipboard.
+    Copy,
     /// Starts the run that is set up.
     Start,
     /// Moves the cursor.
@@ -166,14 +170,17 @@ pub enum Scope {
     Question,
     /// While a list is open.
     List,
+    /// While the export menu is open.
+    Menu,
     /// While a value is typed.
     Typing,
 }
 
 /// The scopes that keys are explained by, in the help and in the README, in this order.
-pub const EXPLAINED: [Scope; 9] = [
+pub const EXPLAINED: [Scope; 10] = [
     Scope::Anywhere,
     Scope::Run,
+    Scope::Menu,
     Scope::On(Screen::SetUp),
     Scope::List,
     Scope::On(Screen::Train),
@@ -193,6 +200,7 @@ impl Scope {
             Self::Help => "this help",
             Self::Question => "a question",
             Self::List => "a list",
+            Self::Menu => "the export menu",
             Self::Typing => "typing",
         }
     }

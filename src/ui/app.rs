@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::actions::{Action, Key, Layer, Screen, Situation};
 use super::beside::Beside;
 use super::effect::Effect;
+use super::exporting::ExportMenu;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
@@ -43,7 +44,7 @@ pub struct Busy {
 }
 
 impl Busy {
-    fn with(text: &str, cancels: bool) -> Option<Self> {
+    pub(super) fn with(text: &str, cancels: bool) -> Option<Self> {
         Some(Self {
             text: text.to_owned(),
             cancels,
@@ -76,6 +77,8 @@ pub struct App {
     pub log: LogLook,
     /// First line of the help that is shown, while it is open.
     pub help: Option<usize>,
+    /// The export menu, while it is open.
+    pub export: Option<ExportMenu>,
     /// The open question.
     pub question: Option<Question>,
     /// The message at the bottom.
@@ -106,6 +109,7 @@ impl App {
             forgetting: ForgettingLook::default(),
             log: LogLook::default(),
             help: None,
+            export: None,
             question: None,
             toast: None,
             leaving: false,
@@ -281,6 +285,7 @@ impl App {
         let layer = match () {
             () if self.question.is_some() => Layer::Question,
             () if self.help.is_some() => Layer::Help,
+            () if self.export.is_some() => Layer::Menu,
             () if self.screen != Screen::SetUp => Layer::Screen,
             () if self.set_up.prompt().is_some() => Layer::Typing,
             () if self.set_up.picker().is_some() => Layer::List,
@@ -356,6 +361,9 @@ impl App {
             self.help = scrolled(line, help::last_start(body(width, height)), action);
             return Vec::new();
         }
+        if self.export.is_some() {
+            return self.on_export_menu(action);
+        }
         if let Some(refusal) = self.situation().refuses(action) {
             self.say(Ink::Warning, refusal);
             return Vec::new();
@@ -384,6 +392,8 @@ impl App {
                 self.busy = Busy::with("exporting", false);
                 return vec![Effect::Export];
             }
+            Action::ExportMenu => self.export = Some(ExportMenu::default()),
+            Action::Copy => return self.copy_matrix(),
             Action::Start => return self.start(),
             Action::Marker => self.theme.marker = self.theme.marker.next(),
             _ => return self.on_screen(action),

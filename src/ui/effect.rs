@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::setup::Request;
+use crate::export::Choice;
 use crate::lab::Command;
 use crate::recipe::{BackboneRecipe, Recipe};
 
@@ -24,6 +25,10 @@ pub enum Effect {
     /// Write the export of the run shown into its folder; answered by [`super::App::on_exported`] or
     /// [`super::App::on_problem`].
     Export,
+    /// Write what was chosen of the run shown into its folder's export; answered as [`Effect::Export`].
+    ExportChosen(Choice),
+    /// Put a text on the terminal's clipboard.
+    Copy(String),
     /// Stop the lab, wait until it has ended, then leave.
     Quit,
     /// Leave without waiting any longer.

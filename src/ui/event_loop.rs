@@ -17,7 +17,7 @@ use super::app::App;
 use super::effect::Effect;
 use super::runs;
 use super::setup::Request;
-use super::terminal::Screen;
+use super::terminal::{self, Screen};
 use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
 use crate::lab::{self, Command, Record};
@@ -200,7 +200,13 @@ impl Desk {
             }
             Effect::Start(request) => self.start(request),
             Effect::TakeUp => self.take_up(app),
-            Effect::Export => self.export(app),
+            Effect::Export => self.export(app, None),
+            Effect::ExportChosen(choice) => self.export(app, Some(choice)),
+            Effect::Copy(text) => {
+                if let Err(problem) = terminal::copy(&text) {
+                    app.on_problem(problem);
+                }
+            }
             Effect::ListRuns(base) => self.ask(move |_| {
                 let listed = run::list(&base, runs::MOST);
                 Answer::Runs(base, listed)
@@ -322,7 +328,8 @@ impl Desk {
         }
     }
 
-    fn export(&mut self, app: &App) {
+    /// Writes the usual export, or what was chosen.
+    fn export(&mut self, app: &App, choice: Option<export::Choice>) {
         let Some(folder) = app.folder() else {
             return;
         };
@@ -330,8 +337,12 @@ impl Desk {
         spawn_blocking(move || {
             // From the journal as it is now: another process may have gone on with the run.
             let written = RunFolder::open(&folder).and_then(|folder| {
-                export::write_journal(&folder, &folder.export_path())?;
-                Ok(folder.export_path())
+                let to = folder.export_path();
+                match &choice {
+                    Some(choice) => export::write_journal_chosen(&folder, choice, &to)?,
+                    None => export::write_journal(&folder, &to)?,
+                };
+                Ok(to)
             });
             let _ = answer_to.send(Answer::Exported(written));
         });

@@ -10,6 +10,7 @@ mod curves;
 mod effect;
 mod environment;
 mod event_loop;
+mod exporting;
 pub mod field;
 mod figures;
 mod form;

@@ -17,6 +17,8 @@ pub enum Layer {
     Question,
     /// A list to choose from.
     List,
+    /// The export menu.
+    Menu,
     /// A value being typed.
     Typing,
 }
@@ -59,6 +61,7 @@ impl Situation {
             (Layer::Help, Scope::Help)
             | (Layer::Question, Scope::Question)
             | (Layer::List, Scope::List)
+            | (Layer::Menu, Scope::Menu)
             | (Layer::Typing, Scope::Typing)
             | (Layer::Screen, Scope::Anywhere) => true,
             (Layer::Screen, Scope::Run) => !matches!(self.screen, Screen::SetUp | Screen::Runs),
@@ -73,6 +76,8 @@ impl Situation {
             Action::Lab(_)
             | Action::TakeUp
             | Action::Export
+            | Action::ExportMenu
+            | Action::Copy
             | Action::Preview(_)
             | Action::Take
             | Action::Branch
@@ -80,7 +85,9 @@ impl Situation {
             {
                 Some("nothing runs yet: start a run on the set-up screen".into())
             }
-            Action::Export if matches!(self.state, State::Idle) => {
+            Action::Export | Action::ExportMenu | Action::Copy
+                if matches!(self.state, State::Idle) =>
+            {
                 Some("nothing is measured yet that could be exported".into())
             }
             Action::CancelWork if !self.preparing => {
@@ -206,6 +213,7 @@ mod tests {
                     Layer::Help,
                     Layer::Question,
                     Layer::List,
+                    Layer::Menu,
                     Layer::Typing,
                 ] {
                     let now = Situation {

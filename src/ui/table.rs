@@ -114,6 +114,31 @@ pub const TABLE: &[Binding] = &[
         "close",
         "Close the list without a change.",
     ),
+    row(
+        Scope::Menu,
+        &[(Key::Enter, Action::Confirm)],
+        "export",
+        "Write what is chosen into export/.",
+    ),
+    row(
+        Scope::Menu,
+        &[(Key::Char(' '), Action::Toggle)],
+        "choose",
+        "Choose what is under the cursor, or not.",
+    ),
+    row(Scope::Menu, UP_DOWN, "line", "Go to another line."),
+    quiet(row(
+        Scope::Menu,
+        PAGES,
+        "page",
+        "Go to the first or the last line.",
+    )),
+    row(
+        Scope::Menu,
+        &[(Key::Esc, Action::Cancel), (Key::Char('q'), Action::Cancel)],
+        "close",
+        "Close the menu without an export.",
+    ),
     row(Scope::Help, UP_DOWN, "scroll", "Scroll."),
     quiet(row(Scope::Help, PAGES, "page", "Scroll by pages.")),
     row(
@@ -405,6 +430,18 @@ pub const TABLE: &[Binding] = &[
         "export",
         "Write the matrix, the per-class figures and the summary into export/.",
     ),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('X'), Action::ExportMenu)],
+        "export menu",
+        "Choose tables and figures to export: CSV, JSON, Markdown, LaTeX, SVG, PNG.",
+    )),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('Y'), Action::Copy)],
+        "copy",
+        "Put the matrix on the terminal's clipboard, for a spreadsheet.",
+    )),
     row(
         Scope::Anywhere,
         &[(Key::Esc, Action::CancelWork)],

@@ -138,7 +138,8 @@ pub fn question(question: &Question, app: &App, pen: &mut Pen) {
     pen.text(x + 1, y, "no", theme.ink(Ink::Plain));
 }
 
-fn frame(pen: &mut Pen, app: &App) {
+/// The lines around a box.
+pub fn frame(pen: &mut Pen, app: &App) {
     let style = app.theme.ink(Ink::Accent);
     let (columns, rows) = (pen.width(), pen.height());
     let inner = "─".repeat(usize::from(columns.saturating_sub(2)));

@@ -2,6 +2,7 @@
 
 mod behind;
 mod chrome;
+mod exporting;
 mod fields;
 pub mod forgetting;
 mod glyphs;
@@ -56,6 +57,9 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
     }
     chrome::toast(app, &mut pen.part(0, top, width, height - top - 1));
     chrome::footer(app, &mut pen.part(0, height - 1, width, 1));
+    if let Some(menu) = &app.export {
+        exporting::draw(app, menu, &mut pen.part(0, top, width, height - top - 1));
+    }
     if let Some(question) = &app.question {
         chrome::question(
             question,
