@@ -228,7 +228,7 @@ impl<R: Recorder> Lab<R> {
             adapter_folder = RunFolder::adapter(training, &id);
             let files = update.save(&folder.path(&adapter_folder)?)?;
             // For a reviewer: PEFT's logits on the timm model of this point are these.
-            let input = self.bench.probe(self.bench.column(index), CHECKED_IMAGES)?;
+            let (input, _) = self.bench.probe(self.bench.column(index), CHECKED_IMAGES)?;
             let logits = trainer.logits(&input)?;
             let check = [("input".to_owned(), input), ("logits".to_owned(), logits)];
             folder.write(

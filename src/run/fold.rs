@@ -164,6 +164,7 @@ impl RunView {
                 update,
                 update_total,
                 fidelity,
+                agreement,
             } => {
                 self.state = State::Measuring(*index);
                 self.with_training(*training, |t| t.end = TrainingEnd::Merged);
@@ -176,6 +177,7 @@ impl RunView {
                     update: update.clone(),
                     update_total: *update_total,
                     fidelity: *fidelity,
+                    agreement: *agreement,
                     ..Row::default()
                 });
             }
@@ -242,6 +244,7 @@ impl RunView {
                         amount: row.amount,
                         revision: row.revision + 1,
                         fidelity: row.fidelity,
+                        agreement: row.agreement,
                         update: size.update.clone(),
                         update_total: size.update_total,
                         ..Row::default()

@@ -262,6 +262,7 @@ pub fn merged(index: usize, training: u32) -> Event {
         update: Vec::new(),
         update_total: 0.1 * index as f64,
         fidelity: 1e-6,
+        agreement: None,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::folder::RunFolder;
-use crate::lab::{Ancestor, BackboneSummary, Level, PreviewedSet, Probes, State, TestSet};
+use crate::lab::{
+    Agreement, Ancestor, BackboneSummary, Level, PreviewedSet, Probes, State, TestSet,
+};
 use crate::lora::{Amount, UpdateNorm};
 use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
 use crate::recipe::Recipe;
@@ -99,6 +101,8 @@ pub struct Row {
     pub update_total: f64,
     /// Largest logit difference, adapter against merged.
     pub fidelity: f64,
+    /// What both answer to the same images, where the journal says.
+    pub agreement: Option<Agreement>,
     /// How much of the update is merged.
     pub amount: Amount,
     /// How often it was measured anew because the amount of a merge was changed.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pentimento::data::Class;
 use pentimento::lab::{
-    BackboneSummary, Event, JOURNAL_VERSION, Level, Memory, Preview, Record, TestSet,
+    Agreement, BackboneSummary, Event, JOURNAL_VERSION, Level, Memory, Preview, Record, TestSet,
 };
 use pentimento::lora::{Amount, UpdateNorm};
 use pentimento::measure::{Contextual, Counts};
@@ -459,6 +459,11 @@ impl Journal {
                 .collect(),
             update_total: 0.31 + 0.12 * self.row as f64,
             fidelity: 3.8e-6,
+            agreement: Some(Agreement {
+                images: 64,
+                adapter: 63,
+                merged: 63,
+            }),
         });
     }
 

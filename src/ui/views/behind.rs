@@ -144,10 +144,13 @@ fn draw_row_figures(
     if !behind.amount.is_whole() {
         figures.add(pen, app, "merged with", &behind.amount.to_string());
     }
-    figures.add(
-        pen,
-        app,
-        "merged = adapter within",
-        &format!("{:.0e}", behind.fidelity),
-    );
+    let within = format!("{:.0e}", behind.fidelity);
+    let text = match behind.agreement {
+        Some(both) => format!(
+            "{within}, right {} and {} of {}",
+            both.merged, both.adapter, both.images
+        ),
+        None => within,
+    };
+    figures.add(pen, app, "merged = adapter within", &text);
 }
