@@ -149,7 +149,7 @@ fn open(run: &Path) -> anyhow::Result<ExitCode> {
     ui::require_terminal()?;
     let (past, session) = Session::open(run)?;
     let mut app = app()?;
-    app.show_run(run, &past, false);
+    app.on_opened(run, &past, session.is_some());
     show(&mut app, session)
 }
 

@@ -5,6 +5,8 @@
 mod exporting;
 #[path = "screens/merging.rs"]
 mod merging;
+#[path = "screens/replay.rs"]
+mod replay;
 #[path = "screens/runs.rs"]
 mod runs;
 #[path = "screens/sample.rs"]

@@ -135,6 +135,16 @@ pub enum Action {
     NextBeside,
     /// Looks again.
     Refresh,
+    /// Goes back in the journal of a run that no lab is at work on.
+    Rewind,
+    /// Goes forward in it.
+    Advance,
+    /// Goes back to the turn before: a training begun, a merge, an undo.
+    PreviousEvent,
+    /// Goes forward to the next turn.
+    NextEvent,
+    /// Lets the journal play, or stops it.
+    Play,
     /// Chooses the merge before.
     PreviousMerge,
     /// Chooses the merge after.

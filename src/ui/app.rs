@@ -10,6 +10,7 @@ use super::exporting::ExportMenu;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
+use super::replay::Replay;
 use super::runs::Runs;
 use super::setup::{Environment, Request, SetUp};
 use super::theme::{Ink, Theme};
@@ -126,6 +127,7 @@ impl App {
     pub fn show_run(&mut self, folder: &Path, past: &[Record], lab: bool) {
         let mut run = OpenRun::new(folder.to_path_buf(), lab);
         past.iter().for_each(|record| run.apply(record));
+        run.replay = (!lab).then(|| Replay::new(past));
         self.train = TrainLook::default();
         self.matrix = MatrixLook::default();
         self.forgetting = ForgettingLook::default();
@@ -193,8 +195,11 @@ impl App {
         let Some(run) = &mut self.run else {
             return;
         };
-        run.apply(record);
+        run.hear(record);
         self.dirty = true;
+        if run.replay.as_ref().is_some_and(|replay| !replay.follows()) {
+            return;
+        }
         let asked = self.question.as_ref();
         if let Some(overtaken) = asked.and_then(|q| q.overtaken(&run.view)) {
             self.question = None;
@@ -247,6 +252,7 @@ impl App {
             self.dirty = true;
         }
         self.now = now;
+        self.play();
     }
 
     /// The terminal has another size.
@@ -383,15 +389,16 @@ impl App {
             Action::Take => return self.take_amount(),
             Action::Branch => self.set_up_branch(),
             Action::CancelWork => return vec![Effect::Cancel],
-            Action::TakeUp if self.busy.is_none() => {
-                let text = "reading the backbone, the data and the run's adapters";
-                self.busy = Busy::with(text, true);
-                return vec![Effect::TakeUp];
-            }
+            Action::TakeUp => return self.take_up(),
             Action::Export if self.busy.is_none() => {
                 self.busy = Busy::with("exporting", false);
                 return vec![Effect::Export];
             }
+            Action::Rewind
+            | Action::Advance
+            | Action::PreviousEvent
+            | Action::NextEvent
+            | Action::Play => self.scrub(action),
             Action::ExportMenu => self.export = Some(ExportMenu::default()),
             Action::Copy => return self.copy_matrix(),
             Action::Start => return self.start(),
@@ -421,11 +428,19 @@ impl App {
                 vec![Effect::Send(Command::Reweigh(row, amount))]
             }
             Question::Leave(request) => self.begin(request),
+            Question::TakeUp => self.take_up(),
             Question::Replace { path, recipe } => vec![Effect::Save {
                 path,
                 recipe,
                 replace: true,
             }],
+        }
+    }
+
+    fn take_up(&mut self) -> Vec<Effect> {
+        match self.prepare("reading the backbone, the data and the run's adapters") {
+            true => vec![Effect::TakeUp],
+            false => Vec::new(),
         }
     }
 

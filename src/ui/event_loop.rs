@@ -365,10 +365,11 @@ impl Desk {
             Answer::Opened(folder, opened) => match *opened {
                 Ok((past, session)) => {
                     // Whoever only looked on at the run before is not needed any more.
+                    let live = session.is_some();
                     if let Some(before) = std::mem::replace(&mut self.session, session) {
                         before.send(Command::Stop);
                     }
-                    app.on_opened(&folder, &past);
+                    app.on_opened(&folder, &past, live);
                 }
                 Err(problem) => give_up(problem, app),
             },

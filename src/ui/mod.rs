@@ -24,6 +24,7 @@ mod pen;
 pub mod picker;
 mod plot;
 pub mod question;
+pub mod replay;
 pub mod runs;
 mod sequence;
 pub mod setup;

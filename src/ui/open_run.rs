@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::replay::Replay;
 use crate::lab::{Event, Pulse, Record, State};
 use crate::run::RunView;
 use crate::run::view::Training;
@@ -16,6 +17,8 @@ pub struct OpenRun {
     pub folder: PathBuf,
     /// Whether a lab is at work on it.
     pub lab: bool,
+    /// All its records, where no lab of this program is at work on it.
+    pub replay: Option<Replay>,
     /// What the lab is doing, and since when.
     pub pulse: Option<(Pulse, Duration)>,
     pace: Pace,
@@ -28,6 +31,7 @@ impl OpenRun {
             view: RunView::default(),
             folder,
             lab,
+            replay: None,
             pulse: None,
             pace: Pace::default(),
         }

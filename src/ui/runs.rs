@@ -6,9 +6,10 @@ use super::actions::{Action, Screen};
 use super::app::{App, PAGE};
 use super::effect::Effect;
 use super::look::Figure;
+use super::question::Question;
 use super::theme::Ink;
-use crate::lab::Record;
-use crate::run::{Listed, Twig, tree};
+use crate::lab::{Record, State};
+use crate::run::{Listed, RunView, Twig, tree};
 
 /// Runs that are read at most, the newest.
 pub const MOST: usize = 200;
@@ -89,10 +90,13 @@ impl App {
         self.touch();
     }
 
-    /// A run was read to be shown, as its journal tells it.
-    pub fn on_opened(&mut self, folder: &Path, past: &[Record]) {
+    /// A run was read to be shown, as its journal tells it; `live` where another process works on it. One that was
+    /// interrupted is offered to be taken up.
+    pub fn on_opened(&mut self, folder: &Path, past: &[Record], live: bool) {
         self.busy = None;
         self.show_run(folder, past, false);
+        let ended = |view: &RunView| view.state == State::Finished || view.started.is_none();
+        self.question = (!live && !self.view().is_some_and(ended)).then_some(Question::TakeUp);
         self.screen = match self.screen {
             Screen::Runs => Screen::Matrix,
             screen => screen,

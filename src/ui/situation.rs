@@ -121,6 +121,15 @@ impl Situation {
             {
                 Some("no preview is there to choose an amount from: v measures one".into())
             }
+            Action::Rewind
+            | Action::Advance
+            | Action::PreviousEvent
+            | Action::NextEvent
+            | Action::Play
+                if self.lab || !self.run =>
+            {
+                Some("a journal is gone through where no lab is at work on it: open a run to do so".into())
+            }
             Action::NextBeside if !self.beside => {
                 Some("no run lies beside this one: the Runs screen lays one there".into())
             }

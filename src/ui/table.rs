@@ -269,6 +269,23 @@ pub const TABLE: &[Binding] = &[
         "Put a lab to work on a run that was opened to be looked at.",
     ),
     row(
+        Scope::Run,
+        &[
+            (Key::Char('{'), Action::PreviousEvent),
+            (Key::Char('}'), Action::NextEvent),
+            (Key::Char('('), Action::Rewind),
+            (Key::Char(')'), Action::Advance),
+        ],
+        "back, forward",
+        "Go back and forth in the journal of a run that no lab is at work on: by its turns ({ }), or by hundredths (( )).",
+    ),
+    quiet(row(
+        Scope::Run,
+        &[(Key::Char('P'), Action::Play)],
+        "play",
+        "Let the journal play, or stop it.",
+    )),
+    row(
         Scope::On(Screen::Matrix),
         &[(Key::Char('t'), Action::Take)],
         "take it",

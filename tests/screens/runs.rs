@@ -161,7 +161,9 @@ fn what_cannot_be_laid_beside_says_why() {
     );
     app.on_ended();
     assert_eq!(app.on_key(Key::Enter), [Effect::Open(shown.clone())]);
-    app.on_opened(&shown, &after(2).records);
+    app.on_opened(&shown, &after(2).records, false);
+    assert_eq!(app.question, Some(Question::TakeUp));
+    keys(&mut app, "n");
     assert_eq!(app.screen, Screen::Matrix);
     let gone = pentimento::Error::input("there is no folder runs/gone");
     app.on_beside(Path::new("runs/gone"), Err(gone));

@@ -55,6 +55,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
         (None, Screen::Runs, _) => runs::draw(app, &mut inside),
         (None, _, None) => chrome::nothing_yet(app, &mut inside),
     }
+    chrome::replay(app, &mut pen.part(1, height - 2, width - 2, 1));
     chrome::toast(app, &mut pen.part(0, top, width, height - top - 1));
     chrome::footer(app, &mut pen.part(0, height - 1, width, 1));
     if let Some(menu) = &app.export {
