@@ -382,9 +382,9 @@ fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCo
         automatic: true,
         leave_when_finished: true,
     };
-    let session = watched(|onlooker| Session::reopen(run, &options, Reopen::GoOn, onlooker))?;
+    let mut session = watched(|onlooker| Session::reopen(run, &options, Reopen::GoOn, onlooker))?;
     // Nobody is there to step by hand.
-    session.send(lab::Command::Automatic(true));
+    session.send(lab::Command::Automatic(true))?;
     follow(session, log)
 }
 

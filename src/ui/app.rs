@@ -196,6 +196,7 @@ impl App {
             return;
         };
         run.hear(record);
+        let elsewhere = run.elsewhere;
         self.dirty = true;
         if run.replay.as_ref().is_some_and(|replay| !replay.follows()) {
             return;
@@ -215,6 +216,7 @@ impl App {
                 self.say(ink, message.clone());
             }
             Event::Failed { message } => self.say(Ink::Bad, message.clone()),
+            Event::Stopped if elsewhere => self.on_control_lost(),
             _ => {}
         }
     }
@@ -231,10 +233,29 @@ impl App {
         }
     }
 
+    /// The lab of another process hears this program now: what it does is shown as it happens.
+    pub fn on_control(&mut self) {
+        self.busy = None;
+        self.follow();
+        if let Some(run) = &mut self.run {
+            (run.lab, run.elsewhere, run.replay) = (true, true, None);
+        }
+        let text = "this terminal controls the run too; leaving it leaves the run at work";
+        self.say(Ink::Accent, text.into());
+    }
+
+    /// It hears it no longer.
+    pub fn on_control_lost(&mut self) {
+        if let Some(run) = &mut self.run {
+            (run.lab, run.elsewhere) = (false, false);
+        }
+        self.dirty = true;
+    }
+
     /// The lab's thread has ended.
     pub fn on_ended(&mut self) {
         if let Some(run) = &mut self.run {
-            run.lab = false;
+            (run.lab, run.elsewhere) = (false, false);
             run.pulse = None;
         }
         self.dirty = true;
@@ -303,6 +324,7 @@ impl App {
             screen: self.screen,
             run: view.is_some(),
             lab: self.run.as_ref().is_some_and(|run| run.lab),
+            elsewhere: self.run.as_ref().is_some_and(|run| run.elsewhere),
             state: view.map_or(State::Idle, |v| v.state),
             paused: view.is_some_and(|v| v.paused),
             automatic: view.is_some_and(|v| v.automatic),
@@ -467,8 +489,9 @@ impl App {
                 return Vec::new();
             }
         };
-        let unfinished =
-            |run: &OpenRun| run.lab && !matches!(run.view.state, State::Finished | State::Failed);
+        let unfinished = |run: &OpenRun| {
+            run.lab && !run.elsewhere && !matches!(run.view.state, State::Finished | State::Failed)
+        };
         if self.run.as_ref().is_some_and(unfinished) {
             self.question = Some(Question::Leave(request));
             return Vec::new();

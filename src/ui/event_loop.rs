@@ -20,9 +20,9 @@ use super::setup::Request;
 use super::terminal::{self, Screen};
 use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
-use crate::lab::{self, Command, Record};
+use crate::lab::{self, Record};
 use crate::progress::{Onlooker, Progress};
-use crate::run::{self, Listed, RunView};
+use crate::run::{self, Listed, RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
@@ -167,6 +167,12 @@ fn journal_size(folder: &Path) -> u64 {
     size.map_or(0, |metadata| metadata.len())
 }
 
+/// Whether a process is at work on the run in a folder.
+fn is_in_use(folder: &Path) -> bool {
+    let journal = RunFolder::open(folder).map(|run| run.journal_path());
+    journal.is_ok_and(|path| journal::is_in_use(&path).unwrap_or(false))
+}
+
 impl Desk {
     /// The lab's next word; never one where no lab is at work.
     async fn update(&mut self) -> Option<Update> {
@@ -194,8 +200,10 @@ impl Desk {
     fn carry_out(&mut self, effect: Effect, app: &mut App) {
         match effect {
             Effect::Send(command) => {
-                if let Some(session) = &self.session {
-                    session.send(command);
+                let sent = self.session.as_mut().map(|session| session.send(command));
+                if let Some(Err(problem)) = sent {
+                    app.on_control_lost();
+                    app.on_problem(problem);
                 }
             }
             Effect::Start(request) => self.start(request),
@@ -251,7 +259,7 @@ impl Desk {
     fn leave(&mut self) {
         self.given_up.store(true, Ordering::Relaxed);
         match &self.session {
-            Some(session) => session.send(Command::Stop),
+            Some(session) => session.leave(),
             // Whoever is being started is stopped when it is there.
             None => self.left = !self.starting,
         }
@@ -290,10 +298,22 @@ impl Desk {
         });
     }
 
-    fn take_up(&mut self, app: &App) {
+    fn take_up(&mut self, app: &mut App) {
         let Some(folder) = app.folder() else {
             return;
         };
+        // Another process is at work on it: that one is asked then.
+        if let Some(session) = &mut self.session {
+            if is_in_use(&folder) {
+                match session.take_control() {
+                    Ok(()) => app.on_control(),
+                    Err(problem) => app.on_problem(problem),
+                }
+                return;
+            }
+            session.leave();
+            self.session = None;
+        }
         let answer_to = self.answer_to.clone();
         let options = Options {
             // Where it ran before, so that it goes on with the same bits.
@@ -367,7 +387,7 @@ impl Desk {
                     // Whoever only looked on at the run before is not needed any more.
                     let live = session.is_some();
                     if let Some(before) = std::mem::replace(&mut self.session, session) {
-                        before.send(Command::Stop);
+                        before.leave();
                     }
                     app.on_opened(&folder, &past, live);
                 }
@@ -392,7 +412,7 @@ impl Desk {
             Ok(session) => {
                 show(app, &session);
                 if let Some(before) = self.session.replace(session) {
-                    before.send(Command::Stop);
+                    before.leave();
                     // How it ended stands in its journal; the program's own end waits for it.
                     spawn_blocking(move || before.join());
                 }

@@ -17,6 +17,8 @@ pub struct OpenRun {
     pub folder: PathBuf,
     /// Whether a lab is at work on it.
     pub lab: bool,
+    /// Whether another process is at work on it; with `lab`, this program has the control of it too.
+    pub elsewhere: bool,
     /// All its records, where no lab of this program is at work on it.
     pub replay: Option<Replay>,
     /// What the lab is doing, and since when.
@@ -31,6 +33,7 @@ impl OpenRun {
             view: RunView::default(),
             folder,
             lab,
+            elsewhere: false,
             replay: None,
             pulse: None,
             pace: Pace::default(),
@@ -47,6 +50,7 @@ impl OpenRun {
     pub fn works(&self) -> bool {
         let goes_on = self.view.automatic && self.view.next_index().is_some();
         self.lab
+            && !self.elsewhere
             && match self.view.state {
                 State::Idle
                 | State::Training(_)

@@ -142,6 +142,13 @@ impl App {
         run.show(to);
     }
 
+    /// Shows all there is.
+    pub(super) fn follow(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.show(usize::MAX);
+        }
+    }
+
     /// Plays on, if it plays.
     pub(super) fn play(&mut self) {
         let Some(run) = &mut self.run else {

@@ -95,6 +95,9 @@ impl App {
     pub fn on_opened(&mut self, folder: &Path, past: &[Record], live: bool) {
         self.busy = None;
         self.show_run(folder, past, false);
+        if let Some(run) = &mut self.run {
+            run.elsewhere = live;
+        }
         let ended = |view: &RunView| view.state == State::Finished || view.started.is_none();
         self.question = (!live && !self.view().is_some_and(ended)).then_some(Question::TakeUp);
         self.screen = match self.screen {

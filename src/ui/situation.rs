@@ -34,6 +34,8 @@ pub struct Situation {
     pub run: bool,
     /// Whether a lab is at work on it.
     pub lab: bool,
+    /// Whether another process is at work on it.
+    pub elsewhere: bool,
     /// Where the run stands.
     pub state: State,
     /// Whether it stands still.
@@ -136,7 +138,7 @@ impl Situation {
             Action::Open | Action::Beside | Action::Compare if !self.listed => {
                 Some("no run is listed here".into())
             }
-            Action::Open if self.lab => Some(
+            Action::Open if self.lab && !self.elsewhere => Some(
                 "a lab is at work on the run that is shown: open the other from a second terminal, or lay it beside with \
                  Space"
                     .into(),
@@ -193,6 +195,7 @@ mod tests {
             screen,
             run: true,
             lab: true,
+            elsewhere: false,
             state,
             paused: false,
             automatic: false,

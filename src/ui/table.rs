@@ -266,7 +266,8 @@ pub const TABLE: &[Binding] = &[
         Scope::Run,
         &[(Key::Char('g'), Action::TakeUp)],
         "take up",
-        "Put a lab to work on a run that was opened to be looked at.",
+        "Put a lab to work on a run that was opened to be looked at; where another process is at work on it, take its \
+         control.",
     ),
     row(
         Scope::Run,

@@ -148,7 +148,11 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
     let keys = match run.view.state {
         _ if !run.lab => {
             let key = key_of(Action::TakeUp);
-            let text = format!("looking on: {key} puts a lab to work on this run");
+            let what = match run.elsewhere {
+                true => "takes the control of the process at work",
+                false => "puts a lab to work on this run",
+            };
+            let text = format!("looking on: {key} {what}");
             pen.text(0, 0, &text, theme.ink(Ink::Faint));
             return;
         }
