@@ -152,7 +152,7 @@ fn loss_scale(parts: &[(f64, &Training)]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::view::Point;
+    use crate::run::view::{Point, Spent};
     use crate::ui::theme::{Depth, Marker};
 
     fn training(losses: &[f32]) -> Training {
@@ -162,6 +162,7 @@ mod tests {
             lr: 1e-3,
             accuracy: 0.5,
             rate: 100.0,
+            spent: Spent::NOTHING,
         };
         Training {
             steps: losses.len(),

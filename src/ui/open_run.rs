@@ -175,6 +175,7 @@ mod tests {
                 correct: 1,
                 images: 32,
                 seconds: 0.1,
+                waited: None,
             },
         }
     }

@@ -18,6 +18,7 @@ fn step(step: usize, loss: f32) -> Event {
         correct: 3,
         images: 32,
         seconds: 0.02,
+        waited: None,
     }
 }
 
