@@ -127,6 +127,14 @@ pub enum Action {
     Sort,
     /// Shows one task or the whole run.
     Span,
+    /// Draws curves over steps, epochs or time.
+    Axis,
+    /// Shows losses by their logarithm, or as they are.
+    Logarithm,
+    /// Smooths curves more.
+    Smoother,
+    /// Smooths curves less.
+    Rougher,
     /// Draws curves with other characters.
     Marker,
     /// Hides less important lines.

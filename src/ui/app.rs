@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::actions::{Action, Key, Layer, Screen, Situation};
+use super::curves::Memo;
 use super::effect::Effect;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
@@ -82,6 +83,8 @@ pub struct App {
     pub now: Duration,
     /// Size of the terminal as of the last frame: cursors in grids move by what is drawn.
     pub size: (u16, u16),
+    /// Smoothed curves of frames before.
+    pub(super) memo: Memo,
     dirty: bool,
 }
 
@@ -104,6 +107,7 @@ impl App {
             busy: None,
             now: Duration::ZERO,
             size: (80, 24),
+            memo: Memo::default(),
             dirty: true,
         };
         app.on_resize(80, 24);
@@ -115,6 +119,7 @@ impl App {
         let mut run = OpenRun::new(folder.to_path_buf(), lab);
         past.iter().for_each(|record| run.apply(record));
         self.train = TrainLook::default();
+        self.memo = Memo::default();
         self.matrix = MatrixLook::default();
         self.forgetting = ForgettingLook::default();
         self.log = LogLook::default();

@@ -16,6 +16,7 @@ pub mod look;
 mod on_merge;
 mod on_screen;
 mod on_set_up;
+mod on_train;
 pub mod open_run;
 mod pen;
 pub mod picker;

@@ -18,23 +18,6 @@ impl App {
         Vec::new()
     }
 
-    fn on_train(&mut self, action: Action) {
-        let trainings = self.view().map_or(0, |v| v.trainings.len());
-        let newest = trainings.saturating_sub(1);
-        let by = match action {
-            Action::Span => {
-                self.train.whole = !self.train.whole;
-                return;
-            }
-            Action::Left => -1,
-            Action::Right => 1,
-            _ => return,
-        };
-        let at = self.train.training.unwrap_or(newest);
-        let to = at.saturating_add_signed(by).min(newest);
-        self.train.training = (to < newest).then_some(to);
-    }
-
     fn on_matrix(&mut self, action: Action) {
         let Some(run) = &self.run else {
             return;
