@@ -1,6 +1,8 @@
 //! The screens, drawn from a made-up journal: text as snapshots, colours cell by cell, and the program driven by
 //! its keys without a terminal.
 
+#[path = "screens/machine.rs"]
+mod machine;
 #[path = "screens/merging.rs"]
 mod merging;
 #[path = "screens/sample.rs"]

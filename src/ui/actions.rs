@@ -20,16 +20,19 @@ pub enum Screen {
     Forgetting,
     /// What the lab said.
     Log,
+    /// What is left, how fast it goes, what the machine does.
+    Machine,
 }
 
 impl Screen {
     /// All of them; the number on the keyboard is the position plus one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SetUp,
         Self::Train,
         Self::Matrix,
         Self::Forgetting,
         Self::Log,
+        Self::Machine,
     ];
 
     /// Its name.
@@ -40,6 +43,7 @@ impl Screen {
             Self::Matrix => "Matrix",
             Self::Forgetting => "Forgetting",
             Self::Log => "Log",
+            Self::Machine => "Machine",
         }
     }
 

@@ -7,6 +7,7 @@ use super::actions::{Action, Key, Layer, Screen, Situation};
 use super::curves::Memo;
 use super::effect::Effect;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
+use super::machine::{History, Sample};
 use super::open_run::OpenRun;
 use super::question::Question;
 use super::setup::{Environment, Request, SetUp};
@@ -83,6 +84,8 @@ pub struct App {
     pub now: Duration,
     /// Size of the terminal as of the last frame: cursors in grids move by what is drawn.
     pub size: (u16, u16),
+    /// What the machine did in the last minutes.
+    pub history: History,
     /// Smoothed curves of frames before.
     pub(super) memo: Memo,
     dirty: bool,
@@ -107,6 +110,7 @@ impl App {
             busy: None,
             now: Duration::ZERO,
             size: (80, 24),
+            history: History::default(),
             memo: Memo::default(),
             dirty: true,
         };
@@ -225,6 +229,12 @@ impl App {
             run.pulse = None;
         }
         self.dirty = true;
+    }
+
+    /// The machine was looked at.
+    pub fn on_sample(&mut self, sample: Sample) {
+        self.history.push(self.now, sample);
+        self.dirty |= self.screen == Screen::Machine;
     }
 
     /// Time passes.

@@ -14,6 +14,8 @@ use tokio::task::spawn_blocking;
 use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
+use super::machine::Sample;
+use super::sampler::{PERIOD, Sampler};
 use super::setup::Request;
 use super::terminal::Screen;
 use crate::folder::RunFolder;
@@ -50,6 +52,7 @@ enum Answer {
     Found(String, Result<Vec<Repo>>),
     Described(Result<()>),
     Told(Progress),
+    Sampled(Box<Sample>),
 }
 
 /// Passes on what a preparation tells, until its user gives it up.
@@ -83,6 +86,7 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
         answer_to,
         left: false,
     };
+    watch_machine(desk.answer_to.clone());
     let begin = Instant::now();
     let mut last_frame: Option<Instant> = None;
     let mut caught: Option<(u8, Instant)> = None;
@@ -130,6 +134,25 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
         }
     }
     Ok(caught.map_or(Ending::Left, |(number, _)| Ending::Signal(number)))
+}
+
+/// Looks at the machine now and then, as long as somebody listens: on a thread of its own, for a driver may let it wait.
+fn watch_machine(tell: UnboundedSender<Answer>) {
+    let watch = move || {
+        let mut sampler = Sampler::new();
+        sampler.sample();
+        loop {
+            std::thread::sleep(PERIOD);
+            let sample = Box::new(sampler.sample());
+            if tell.send(Answer::Sampled(sample)).is_err() {
+                return;
+            }
+        }
+    };
+    // Without it the screen goes on saying that the machine is looked at in a moment.
+    let _ = std::thread::Builder::new()
+        .name("sampler".into())
+        .spawn(watch);
 }
 
 /// SIGHUP's number.
@@ -297,6 +320,7 @@ impl Desk {
                 app.on_taken_up(&session.folder, &session.past);
             }),
             Answer::Told(progress) => app.on_progress(&progress),
+            Answer::Sampled(sample) => app.on_sample(*sample),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Found(text, Ok(found)) => app.on_found(&text, &found),
             Answer::Described(Ok(())) => app.on_described(),

@@ -14,6 +14,7 @@ impl App {
             Screen::Matrix => self.on_matrix(action),
             Screen::Forgetting => self.on_forgetting(action),
             Screen::Log => self.on_log(action),
+            Screen::Machine => {}
         }
         Vec::new()
     }

@@ -436,6 +436,7 @@ pub const TABLE: &[Binding] = &[
             (Key::Char('3'), Action::Go(Screen::Matrix)),
             (Key::Char('4'), Action::Go(Screen::Forgetting)),
             (Key::Char('5'), Action::Go(Screen::Log)),
+            (Key::Char('6'), Action::Go(Screen::Machine)),
         ],
         "screen",
         "Go to a screen.",

@@ -7,9 +7,11 @@ mod glyphs;
 pub mod help;
 mod list;
 mod log;
+mod machine;
 mod matrix;
 mod picker;
 mod setup;
+mod titled;
 mod train;
 mod trial;
 
@@ -49,6 +51,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
         (None, Screen::Matrix, Some(run)) => matrix::draw(app, run, &mut inside),
         (None, Screen::Forgetting, Some(run)) => forgetting::draw(app, run, &mut inside),
         (None, Screen::Log, Some(run)) => log::draw(app, run, &mut inside),
+        (None, Screen::Machine, run) => machine::draw(app, run.as_ref(), &mut inside),
         (None, _, None) => chrome::nothing_yet(app, &mut inside),
     }
     chrome::toast(app, &mut pen.part(0, top, width, height - top - 1));

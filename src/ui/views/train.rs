@@ -167,10 +167,15 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
         pen.text(0, 0, &keys.join(" · "), theme.ink(Ink::Accent));
         return;
     }
-    let Some((pulse, since)) = &run.pulse else {
-        pen.text(0, 0, "waiting for the lab", theme.ink(Ink::Faint));
-        return;
-    };
+    let doing = doing(app, run);
+    let text = doing.as_deref().unwrap_or("waiting for the lab");
+    let room = pen.width();
+    pen.fitted(0, 0, room, text, theme.ink(Ink::Faint));
+}
+
+/// What the lab says it is doing, and for how long; a slow first step is named so.
+pub fn doing(app: &App, run: &OpenRun) -> Option<String> {
+    let (pulse, since) = run.pulse.as_ref()?;
     let mut text = pulse.what.clone();
     if pulse.total > 0 {
         text.push_str(&format!(
@@ -183,6 +188,5 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
     if seconds >= 2 {
         text.push_str(&format!("  for {seconds} s"));
     }
-    let room = pen.width();
-    pen.fitted(0, 0, room, &text, theme.ink(Ink::Faint));
+    Some(text)
 }

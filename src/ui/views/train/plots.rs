@@ -1,14 +1,12 @@
 //! The curves of the train screen: loss, learning rate and accuracy.
 
-use ratatui::style::Style;
-
 use super::super::super::app::App;
 use super::super::super::curves::{ABOVE, Curves, Missing, NOT_FINITE, Scene};
 use super::super::super::open_run::OpenRun;
 use super::super::super::pen::Pen;
-use super::super::super::plot::Plot;
-use super::super::super::text::{percent, ratio, width};
+use super::super::super::text::{percent, ratio};
 use super::super::super::theme::Ink;
+use super::super::titled::{Piece, titled};
 use crate::run::view::Training;
 
 /// Columns from which two plots stand side by side.
@@ -52,33 +50,6 @@ pub fn draw(app: &App, run: &OpenRun, training: &Training, pen: &mut Pen) {
         (false, false) => return,
     };
     draw_accuracy(app, run, training, &curves, &mut second);
-}
-
-/// A piece of a title.
-type Piece = Vec<(String, Style)>;
-
-/// Writes pieces beside one another, on a second line where the first is full, and the plot below.
-fn titled(pieces: &[Piece], plot: &Plot, app: &App, pen: &mut Pen) {
-    let (columns, rows) = (pen.width(), pen.height());
-    let (mut x, mut y) = (0, 0);
-    for piece in pieces {
-        let needed: usize = piece.iter().map(|(text, _)| width(text)).sum();
-        let full = x > 0 && usize::from(x) + needed > usize::from(columns);
-        match (full, y) {
-            (true, 0) => (x, y) = (0, 1),
-            (true, _) => break,
-            (false, _) => {}
-        }
-        for (text, style) in piece {
-            x = pen.text(x, y, text, *style);
-        }
-        x += 2;
-    }
-    let top = y + 1;
-    plot.draw(
-        &mut pen.part(0, top, columns, rows.saturating_sub(top)),
-        &app.theme,
-    );
 }
 
 fn draw_loss(app: &App, training: &Training, curves: &Curves, pen: &mut Pen) {
