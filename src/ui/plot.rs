@@ -30,6 +30,8 @@ pub struct Series {
     pub kind: Kind,
     /// A letter at its end, so that curves differ without colour too.
     pub letter: Option<char>,
+    /// What the line is drawn with where a cell holds one sign; `None` as any line.
+    pub sign: Option<char>,
 }
 
 /// An upright line with a name: where a task ends.
@@ -360,12 +362,13 @@ impl Plot {
         }
         layer.close(open, series.kind, marker);
         for (i, bits) in layer.bits.iter().enumerate().filter(|(_, b)| **b != 0) {
-            let symbol = match (marker, series.kind) {
-                (Marker::Braille, _) => char::from_u32(0x2800 + u32::from(*bits)).unwrap_or('•'),
-                (Marker::Dots, Kind::Line) => '•',
-                (Marker::Dots, Kind::Points) => '·',
-                (Marker::Ascii, Kind::Line) => '*',
-                (Marker::Ascii, Kind::Points) => '.',
+            let symbol = match (marker, series.kind, series.sign) {
+                (Marker::Braille, ..) => char::from_u32(0x2800 + u32::from(*bits)).unwrap_or('•'),
+                (_, Kind::Line, Some(sign)) => sign,
+                (Marker::Dots, Kind::Line, None) => '•',
+                (Marker::Dots, Kind::Points, _) => '·',
+                (Marker::Ascii, Kind::Line, None) => '*',
+                (Marker::Ascii, Kind::Points, _) => '.',
             };
             let (x, y) = ((i % columns) as u16, (i / columns) as u16);
             pen.text(x, y, symbol.encode_utf8(&mut [0; 4]), series.style);

@@ -165,5 +165,5 @@ fn with_ascii_markers_the_sparks_are_ascii() {
     let buffer = drawn(&mut app, SIZES[0]);
     let (_, y) = find(&buffer, "processors");
     let line: String = (0..80).map(|x| buffer[(x, y)].symbol()).collect();
-    assert!(line.is_ascii() && line.contains("++++"), "{line}");
+    assert!(line.is_ascii() && line.contains("****"), "{line}");
 }

@@ -13,7 +13,7 @@ use ratatui::style::Style;
 use super::plot::{Boundary, Kind, Mark, Plot, Series, scale as fitting};
 use super::theme::{Ink, Theme};
 use crate::run::RunView;
-use crate::run::view::{Training, Watch};
+use crate::run::view::{Point, Training, Watch};
 
 pub use axis::{Axis, Course, Part, Zoom};
 pub use smooth::{Memo, Strength};
@@ -100,6 +100,13 @@ struct Sight<'a> {
     smooth: std::rc::Rc<smooth::Smooth>,
 }
 
+impl<'a> Sight<'a> {
+    fn points(&self) -> &'a [Point] {
+        let points = self.part.training.points.get(self.points.clone());
+        points.unwrap_or_default()
+    }
+}
+
 impl Scene<'_> {
     /// The curves of what is in sight.
     pub fn curves(&self) -> Curves {
@@ -116,12 +123,17 @@ impl Scene<'_> {
             .enumerate()
             .map(|(i, course)| self.sights(course, i + 1, window))
             .collect();
-        let mut missing = Missing::default();
-        let mut loss = self.loss(&course, &own, window, &mut missing);
+        let y = self.scale(own.iter().chain(others.iter().flatten()));
+        let (mut loss, missing) = self.loss(&course, &own, window, y);
         let mut accuracy = self.accuracy(&course, &own, window);
-        for (i, (course, sights)) in courses.iter().zip(&others).enumerate() {
-            self.lay_over(course, sights, i, &mut loss, &mut accuracy);
-        }
+        let others = courses.iter().zip(&others).enumerate();
+        let laid: Vec<_> = others
+            .flat_map(|(i, (course, sights))| self.of_other(course, sights, i, window))
+            .collect();
+        // Over the raw losses, under what is the run's own.
+        let (losses, accuracies): (Vec<Series>, Vec<Series>) = laid.into_iter().unzip();
+        loss.series.splice(1..1, losses);
+        accuracy.series.splice(0..0, accuracies);
         let shown = accuracy.series.iter().flat_map(|s| &s.points);
         let (low, high) = fitting(shown.map(|p| p.1), 0.05);
         accuracy.y = (low.max(0.0), high.min(1.0));
@@ -178,34 +190,33 @@ impl Scene<'_> {
         }
     }
 
+    /// How high losses are drawn, so that those of all runs have their place.
+    fn scale<'a>(&self, sights: impl Iterator<Item = &'a Sight<'a>> + Clone) -> (f64, f64) {
+        let raw = sights.clone().flat_map(Sight::points);
+        let raw = raw.map(|p| f64::from(p.loss)).filter(|l| l.is_finite());
+        let in_sight = |s: &'a Sight| s.smooth.loss.get(s.points.clone()).unwrap_or_default();
+        let smooth = Range::of(sights.flat_map(in_sight).copied());
+        match self.look.log {
+            true => scale::logarithmic(raw.collect(), smooth),
+            false => scale::linear(raw.collect(), smooth),
+        }
+    }
+
     fn loss(
         &self,
         course: &Course,
         sights: &[Sight],
         window: (f64, f64),
-        missing: &mut Missing,
-    ) -> Plot {
-        let in_sight = || {
-            sights.iter().flat_map(|s| {
-                let points = s.part.training.points.get(s.points.clone());
-                let points = points.unwrap_or_default().iter();
-                points.map(|p| (course.at(&s.part, p), f64::from(p.loss)))
-            })
-        };
-        let smooth = Range::of(
-            sights
-                .iter()
-                .flat_map(|s| s.smooth.loss.get(s.points.clone()).unwrap_or_default())
-                .copied(),
-        );
-        let raw: Vec<f64> = in_sight().map(|p| p.1).filter(|l| l.is_finite()).collect();
-        let y = match self.look.log {
-            true => scale::logarithmic(raw, smooth),
-            false => scale::linear(raw, smooth),
-        };
+        y: (f64, f64),
+    ) -> (Plot, Missing) {
+        let place = |s: &Sight, p: &Point| (course.at(&s.part, p), f64::from(p.loss));
+        let in_sight = sights
+            .iter()
+            .flat_map(|s| s.points().iter().map(move |p| place(s, p)));
+        let mut missing = Missing::default();
         let mut marks = Vec::new();
         let mut points = Vec::new();
-        for (x, loss) in in_sight() {
+        for (x, loss) in in_sight {
             match self.height(loss) {
                 _ if !loss.is_finite() => {
                     missing.not_finite += 1;
@@ -234,6 +245,7 @@ impl Scene<'_> {
             style: self.theme.ink(Ink::Faint),
             kind: Kind::Points,
             letter: None,
+            sign: None,
         };
         let style = self.theme.ink(Ink::Accent);
         let lines = sights.iter().map(|s| Series {
@@ -241,14 +253,16 @@ impl Scene<'_> {
             style,
             kind: Kind::Line,
             letter: None,
+            sign: None,
         });
-        Plot {
+        let plot = Plot {
             y,
             log: self.look.log,
             series: std::iter::once(raw).chain(lines).collect(),
             marks,
             ..self.plot(course, window)
-        }
+        };
+        (plot, missing)
     }
 
     fn smooth_loss(&self, course: &Course, sight: &Sight, window: (f64, f64)) -> Vec<(f64, f64)> {
@@ -273,6 +287,7 @@ impl Scene<'_> {
                 style: self.theme.ink(ink),
                 kind: Kind::Line,
                 letter: newest.then_some(letter),
+                sign: None,
             }));
         }
         Plot {
@@ -282,34 +297,33 @@ impl Scene<'_> {
         }
     }
 
-    /// Another run's smoothed loss, and what it did to the foundation.
-    fn lay_over(
+    /// Another run's smoothed losses, and what is left of the foundation beside each.
+    fn of_other(
         &self,
         course: &Course,
         sights: &[Sight],
         number: usize,
-        loss: &mut Plot,
-        accuracy: &mut Plot,
-    ) {
-        let window = loss.x;
-        for (i, sight) in sights.iter().enumerate() {
-            let series = |points| Series {
-                points,
-                style: self.theme.beside(number),
-                kind: Kind::Line,
-                letter: (i + 1 == sights.len()).then(|| letter(number)),
-            };
+        window: (f64, f64),
+    ) -> Vec<(Series, Series)> {
+        let series = |points, last: bool| Series {
+            points,
+            style: self.theme.beside(number),
+            kind: Kind::Line,
+            letter: last.then(|| letter(number)),
+            sign: Some(letter(number).to_ascii_lowercase()),
+        };
+        let both = |(i, sight): (usize, &Sight)| {
+            let last = i + 1 == sights.len();
             let smooth = self.smooth_loss(course, sight, window);
-            loss.series.push(series(smooth));
             let kept = watched(course, &sight.part, |w| w.foundation.accuracy(), window);
-            accuracy.series.push(series(kept));
-        }
+            (series(smooth, last), series(kept, last))
+        };
+        sights.iter().enumerate().map(both).collect()
     }
 
     fn rate(&self, course: &Course, sights: &[Sight], window: (f64, f64)) -> (Plot, f64) {
         let rates = |s: &Sight| -> Vec<(f64, f64)> {
-            let points = s.part.training.points.get(s.points.clone());
-            let points = points.unwrap_or_default().iter();
+            let points = s.points().iter();
             points.map(|p| (course.at(&s.part, p), p.lr)).collect()
         };
         let mut lines: Vec<Vec<(f64, f64)>> = sights.iter().map(rates).collect();
@@ -322,6 +336,7 @@ impl Scene<'_> {
             style: self.theme.ink(Ink::Plain),
             kind: Kind::Line,
             letter: None,
+            sign: None,
         });
         let plot = Plot {
             y: (0.0, 1.05),

@@ -1,7 +1,12 @@
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
 use super::testing::training;
 use super::*;
 use crate::measure::Counts;
 use crate::run::view::TrainingEnd;
+use crate::ui::pen::Pen;
 use crate::ui::theme::{Depth, Marker};
 
 const THEME: Theme = Theme {
@@ -122,8 +127,8 @@ fn other_runs_lie_over_it_by_task() {
     let beside = [("demo-s1", &other), ("none", &view)];
     let drawn = curves(&view, Look::default(), &beside);
     let ends: Vec<Option<char>> = drawn.loss.series.iter().map(|s| s.letter).collect();
-    assert_eq!(ends, [None, None, Some('A'), Some('B')]);
-    assert!(drawn.loss.series[2].points.iter().all(|p| p.1 == 2.0));
+    assert_eq!(ends, [None, Some('A'), Some('B'), None]);
+    assert!(drawn.loss.series[1].points.iter().all(|p| p.1 == 2.0));
     let kept = drawn.accuracy.series.iter().find(|s| s.letter == Some('A'));
     assert_eq!(kept.unwrap().points, [(10.0, 0.75)]);
     let names: Vec<&str> = drawn.beside.iter().map(|b| b.1.as_str()).collect();
@@ -133,9 +138,46 @@ fn other_runs_lie_over_it_by_task() {
         ..Look::default()
     };
     let drawn = curves(&view, whole, &beside);
-    let of_a = drawn.loss.series.iter().filter(|s| s.letter.is_none());
+    let unlettered = drawn.loss.series.iter().filter(|s| s.letter.is_none());
     // Raw and smoothed of its own, and the other's first task, which ends where the second begins.
-    assert_eq!(of_a.count(), 3);
+    assert_eq!(unlettered.count(), 3);
+}
+
+/// A colour and a letter of its own, and where a cell holds one sign, that letter all along.
+#[test]
+fn other_runs_are_told_apart_with_and_without_colour() {
+    let other = run(vec![training(&[2.0; 20])]);
+    let view = run(vec![training(&[1.0; 20])]);
+    let beside = [("a", &other), ("b", &other)];
+    let cells = |theme: Theme, wanted: &str| {
+        let scene = Scene {
+            view: &view,
+            training: &view.trainings[0],
+            look: Look::default(),
+            theme: &theme,
+            memo: &Memo::default(),
+            beside: &beside,
+        };
+        let area = Rect::new(0, 0, 40, 10);
+        let mut buffer = Buffer::empty(area);
+        scene
+            .curves()
+            .loss
+            .draw(&mut Pen::new(&mut buffer, area), &theme);
+        let cells = buffer.content.into_iter();
+        cells
+            .filter(|c| c.symbol() == wanted)
+            .map(|c| c.fg)
+            .collect::<Vec<Color>>()
+    };
+    let colours = Theme {
+        depth: Depth::True,
+        marker: Marker::Braille,
+    };
+    // Both end in one cell: the later lies over it.
+    assert_eq!(cells(colours, "B"), [Color::Rgb(205, 95, 150)]);
+    assert!(cells(THEME, "b").len() > 20 && cells(THEME, "*").len() > 20);
+    assert!(cells(THEME, "b").iter().all(|c| *c == Color::Reset));
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn plot(points: Vec<(f64, f64)>) -> Plot {
             style: Style::new(),
             kind: Kind::Line,
             letter: Some('h'),
+            sign: None,
         }],
         ..Plot::default()
     }

@@ -79,7 +79,8 @@ fn progress(app: &App, run: &OpenRun, y: u16, pen: &mut Pen) -> u16 {
             }
             figures.add(pen, app, "run left", &rest.words());
         }
-        (None, State::Finished | State::Failed) => figures.add(pen, app, "left", "nothing"),
+        (None, State::Finished) => figures.add(pen, app, "left", "nothing"),
+        (None, State::Failed) => figures.add(pen, app, "left", "the run has failed"),
         // What the first slow steps do says more than a guess.
         (None, _) => {
             let doing = doing(app, run).unwrap_or_else(|| "waiting for the lab".into());

@@ -6,13 +6,16 @@ use super::super::actions::Action;
 use super::super::app::App;
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
-use super::super::text::clock;
+use super::super::text::{clock, width};
 use super::super::theme::{Ink, Marker};
 use super::chrome::{Figures, key_of};
 use crate::export::thousands;
 use crate::lab::{Command, State};
 use crate::lora::Amount;
 use crate::run::view::{Training, TrainingEnd};
+
+/// Columns from which the rest of the run is said.
+const WITH_REST: u16 = 100;
 
 /// Draws the screen.
 pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
@@ -29,7 +32,8 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
         add_figures(app, run, training, &mut figures, pen);
         y = figures.end();
     }
-    activity(app, run, &mut pen.part(0, y, pen.width(), 1));
+    let room = left(app, run, y, pen);
+    activity(app, run, &mut pen.part(0, y, room, 1));
     y += 1;
     let (columns, rows) = (pen.width(), pen.height().saturating_sub(y));
     let drawn = |t: &&Training| app.train.curves.whole || !t.points.is_empty();
@@ -131,6 +135,18 @@ fn add_figures(
     if let Some(row) = row {
         figures.add(pen, app, "‖ΔW‖/‖W‖", &format!("{:.3}", row.update_total));
     }
+}
+
+/// How long the whole run will take, where there is room; returns the columns that are left of it.
+fn left(app: &App, run: &OpenRun, y: u16, pen: &mut Pen) -> u16 {
+    let columns = pen.width();
+    let rest = run.rest().filter(|_| columns >= WITH_REST && run.works());
+    let Some(rest) = rest else {
+        return columns;
+    };
+    let text = format!("run left {}", rest.words());
+    pen.right(columns, y, &text, app.theme.ink(Ink::Faint));
+    columns.saturating_sub(width(&text) as u16 + 2)
 }
 
 /// One line: what the lab does, or which keys come next.

@@ -53,6 +53,7 @@ fn series(app: &App, (letter, _, ink): Named, points: Vec<(f64, f64)>) -> Series
         style: app.theme.ink(ink),
         kind: Kind::Line,
         letter: Some(letter),
+        sign: None,
     }
 }
 
