@@ -204,8 +204,13 @@ fn measure(bench: &mut Criterion) -> Result<()> {
     let mut app = app()?;
     let mut group = bench.benchmark_group("200x60");
     let mut taken = STEPS;
-    for screen in Screen::ALL {
-        app.on_action(Action::Go(screen));
+    let screens = Screen::ALL.map(|screen| (screen.name(), vec![Action::Go(screen)]));
+    let whole_run = vec![Action::Go(Screen::Train), Action::Span];
+    let views = screens.into_iter().chain([("Train, whole run", whole_run)]);
+    for (name, actions) in views {
+        for action in actions {
+            app.on_action(action);
+        }
         let before = drawn(&app);
         let mut further = |app: &mut App| {
             if taken == STEPS + MORE {
@@ -217,7 +222,6 @@ fn measure(bench: &mut Criterion) -> Result<()> {
         };
         further(&mut app);
         let after = drawn(&app);
-        let name = screen.name();
         let whole = bytes(&Buffer::empty(AREA), &after);
         println!(
             "{name}: {whole} bytes at first, {} for a step more",

@@ -197,6 +197,25 @@ impl Layer {
     }
 }
 
+/// Where points lie among dots.
+struct Grid {
+    from: (f64, f64),
+    to_part: (f64, f64),
+    last: (f64, f64),
+}
+
+impl Grid {
+    /// A point's place in dots, from the upper left, if it has one.
+    fn place(&self, (x, y): (f64, f64)) -> Option<(i64, i64)> {
+        let part_x = (x - self.from.0) * self.to_part.0;
+        let part_y = (y - self.from.1) * self.to_part.1;
+        let inside = (0.0..=1.0).contains(&part_x) && (0.0..=1.0).contains(&part_y);
+        // Nothing is below 0 here, so cutting rounds.
+        let near = |part: f64, last: f64| (part * last + 0.5) as i64;
+        inside.then(|| (near(part_x, self.last.0), near(1.0 - part_y, self.last.1)))
+    }
+}
+
 impl Plot {
     /// Draws axes and series into the whole of the pen's area; nothing where that is too small to say anything.
     pub fn draw(&self, pen: &mut Pen, theme: &Theme) {
@@ -324,25 +343,23 @@ impl Plot {
         }
     }
 
-    /// A point's place in dots, if it has one.
-    fn place(&self, (x, y): (f64, f64), across: usize, down: usize) -> Option<(i64, i64)> {
-        let part_x = (x - self.x.0) / (self.x.1 - self.x.0);
-        let part_y = (y - self.y.0) / (self.y.1 - self.y.0);
-        let inside = (0.0..=1.0).contains(&part_x) && (0.0..=1.0).contains(&part_y);
-        inside.then(|| {
-            let x = (part_x * (across as f64 - 1.0)).round() as i64;
-            let y = ((1.0 - part_y) * (down as f64 - 1.0)).round() as i64;
-            (x, y)
-        })
+    /// Where points lie among so many dots.
+    fn grid(&self, across: usize, down: usize) -> Grid {
+        Grid {
+            from: (self.x.0, self.y.0),
+            to_part: (1.0 / (self.x.1 - self.x.0), 1.0 / (self.y.1 - self.y.0)),
+            last: (across as f64 - 1.0, down as f64 - 1.0),
+        }
     }
 
     fn draw_series(&self, pen: &mut Pen, series: &Series, marker: Marker) {
         let (columns, rows) = (usize::from(pen.width()), usize::from(pen.height()));
         let (across, down) = dots(marker);
         let mut layer = Layer::new(columns, rows);
+        let grid = self.grid(columns * across, rows * down);
         let mut open: Option<Stack> = None;
         for point in &series.points {
-            let Some((x, y)) = self.place(*point, columns * across, rows * down) else {
+            let Some((x, y)) = grid.place(*point) else {
                 layer.close(open.take(), series.kind, marker);
                 continue;
             };
@@ -379,7 +396,7 @@ impl Plot {
         let (columns, rows) = (usize::from(pen.width()), usize::from(pen.height()));
         let last = series.points.last();
         if let (Some(letter), Some(point)) = (series.letter, last)
-            && let Some((x, y)) = self.place(*point, columns, rows)
+            && let Some((x, y)) = self.grid(columns, rows).place(*point)
         {
             let x = (x + 1).min(columns as i64 - 1);
             pen.text(

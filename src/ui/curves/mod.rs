@@ -93,6 +93,9 @@ pub const NOT_FINITE: char = '!';
 /// The mark of a loss above the scale.
 pub const ABOVE: char = '^';
 
+/// Points of a training that its learning rate is drawn through.
+const RATES: usize = 1000;
+
 /// A part of the course in sight: which of its points are.
 struct Sight<'a> {
     part: Part<'a>,
@@ -322,17 +325,19 @@ impl Scene<'_> {
     }
 
     fn rate(&self, course: &Course, sights: &[Sight], window: (f64, f64)) -> (Plot, f64) {
-        let rates = |s: &Sight| -> Vec<(f64, f64)> {
-            let points = s.points().iter();
-            points.map(|p| (course.at(&s.part, p), p.lr)).collect()
+        let rates = sights.iter().flat_map(Sight::points).map(|p| p.lr);
+        let peak = rates.filter(|r| r.is_finite()).fold(0.0, f64::max);
+        let unit = if peak > 0.0 { peak } else { 1.0 };
+        let line = |s: &Sight| {
+            let points = s.points();
+            // It changes slowly: more points than dots would say no more.
+            let every = points.len().div_ceil(RATES).max(1);
+            let some = points.iter().step_by(every);
+            let some = some.chain(points.last().filter(|_| every > 1));
+            some.map(|p| (course.at(&s.part, p), p.lr / unit)).collect()
         };
-        let mut lines: Vec<Vec<(f64, f64)>> = sights.iter().map(rates).collect();
-        let all = lines.iter().flatten().map(|p| p.1);
-        let peak = all.filter(|r| r.is_finite()).fold(0.0, f64::max);
-        let least = if peak > 0.0 { peak } else { 1.0 };
-        lines.iter_mut().flatten().for_each(|p| p.1 /= least);
-        let series = lines.into_iter().map(|points| Series {
-            points,
+        let series = sights.iter().map(|s| Series {
+            points: line(s),
             style: self.theme.ink(Ink::Plain),
             kind: Kind::Line,
             letter: None,
