@@ -66,9 +66,7 @@ impl OpenRun {
             0 => Some(0.0),
             _ => self.pace(),
         }?;
-        let task = open
-            .and_then(|t| Some(self.remaining(t)?))
-            .filter(|_| left > 0);
+        let task = open.and_then(|t| self.remaining(t)).filter(|_| left > 0);
         let measuring = measuring(view, started)?;
         let rest = Rest {
             task,

@@ -130,11 +130,10 @@ impl Scene<'_> {
         let (mut loss, missing) = self.loss(&course, &own, window, y);
         let mut accuracy = self.accuracy(&course, &own, window);
         let others = courses.iter().zip(&others).enumerate();
-        let laid: Vec<_> = others
-            .flat_map(|(i, (course, sights))| self.of_other(course, sights, i, window))
-            .collect();
         // Over the raw losses, under what is the run's own.
-        let (losses, accuracies): (Vec<Series>, Vec<Series>) = laid.into_iter().unzip();
+        let (losses, accuracies): (Vec<Series>, Vec<Series>) = others
+            .flat_map(|(i, (course, sights))| self.of_other(course, sights, i, window))
+            .unzip();
         loss.series.splice(1..1, losses);
         accuracy.series.splice(0..0, accuracies);
         let shown = accuracy.series.iter().flat_map(|s| &s.points);

@@ -23,7 +23,8 @@ pub fn ticks(from: f64, to: f64, count: usize) -> Vec<f64> {
 /// Round figures for an axis of common logarithms from `from` to `to`, at most about `count`, each with its label:
 /// 1, 2 and 5 of each power of ten, or 1 and 3, or the powers alone.
 pub fn log_ticks(from: f64, to: f64, count: usize) -> Vec<(f64, String)> {
-    if !(from.is_finite() && to.is_finite() && from < to) || count == 0 {
+    let span = to - from;
+    if !span.is_finite() || span <= 0.0 || count == 0 {
         return Vec::new();
     }
     // Between what floats can be.

@@ -144,16 +144,19 @@ fn rate(app: &App, run: &OpenRun) -> Option<Titled> {
     let top = rates.iter().filter(|r| r.is_finite());
     let top = top.copied().fold(1e-9, f64::max);
     let steps = points.iter().map(|p| p.step as f64);
-    let curve = series(app, ('i', "", Ink::Accent), steps.zip(rates).collect());
+    let curve = Series {
+        points: steps.zip(rates).collect(),
+        style: app.theme.ink(Ink::Accent),
+        kind: Kind::Line,
+        letter: None,
+        sign: None,
+    };
     let plot = Plot {
-        x: (first.step as f64, (last.step.max(first.step + 1)) as f64),
+        x: (first.step as f64, last.step.max(first.step + 1) as f64),
         y: (0.0, 1.05 * top),
         unit: 1.0,
         name: "step",
-        series: vec![Series {
-            letter: None,
-            ..curve
-        }],
+        series: vec![curve],
         ..Plot::default()
     };
     Some((title(app, "images/s", "smoothed", &[]), plot))
