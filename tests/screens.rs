@@ -3,6 +3,8 @@
 
 #[path = "screens/exporting.rs"]
 mod exporting;
+#[path = "screens/machine.rs"]
+mod machine;
 #[path = "screens/merging.rs"]
 mod merging;
 #[path = "screens/replay.rs"]
@@ -13,6 +15,8 @@ mod runs;
 mod sample;
 #[path = "screens/set_up.rs"]
 mod set_up;
+#[path = "screens/train.rs"]
+mod train;
 
 use std::path::Path;
 use std::time::Duration;
@@ -135,8 +139,7 @@ fn after_three_merges() {
     snapshot("forgetting-since-start", &mut app, SIZES[0]);
     keys(&mut app, "2z");
     snapshot("train-whole-run", &mut app, SIZES[1]);
-    app.on_key(Key::Left);
-    keys(&mut app, "zcc");
+    keys(&mut app, "[zcc");
     snapshot("train-earlier-ascii", &mut app, SIZES[0]);
 }
 
@@ -387,6 +390,10 @@ fn arrows_never_leave_the_screen() {
         Action::Baseline,
         Action::Sort,
         Action::Span,
+        Action::Axis,
+        Action::Logarithm,
+        Action::Smoother,
+        Action::Rougher,
         Action::Filter,
     ];
     for journal in [Journal::latin(), in_training(), words()] {

@@ -107,6 +107,9 @@ pub enum Event {
         images: usize,
         /// Seconds the step took, loading included.
         seconds: f64,
+        /// Of these, seconds in which it waited for its batch; absent in journals of before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<f64>,
     },
     /// The unmerged adapter was measured on fixed parts of test sets; provisional, never in the matrix.
     Watched {

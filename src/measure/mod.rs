@@ -20,6 +20,6 @@ pub use matrix::{Average, Forgetting, Matrix, mean};
 pub use predict::{answer, predict, prototypes, similarity};
 pub use probe::{Features, features, fit, joint_answers};
 pub use rank::{average_ranks, spearman};
-pub use smoothing::smoothed;
+pub use smoothing::{MovingAverage, smoothed};
 pub use texts::{TextSimilarity, embeddings, text_similarity};
 pub use words::{WordSimilarity, word_similarity};

@@ -143,6 +143,7 @@ mod tests {
             correct: 0,
             images: 32,
             seconds: 0.1,
+            waited: None,
         };
         assert_eq!(describe(&step(0.5), Mode::Merge), None);
         let (level, text) = describe(&step(f32::NAN), Mode::Merge).unwrap();

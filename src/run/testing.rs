@@ -208,6 +208,7 @@ pub fn step(training: u32, step: usize) -> Event {
         correct: 16,
         images: 32,
         seconds: 0.5,
+        waited: None,
     }
 }
 

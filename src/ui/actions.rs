@@ -20,18 +20,21 @@ pub enum Screen {
     Forgetting,
     /// What the lab said.
     Log,
+    /// What is left, how fast it goes, what the machine does.
+    Machine,
     /// The runs around this one, and which branches from which.
     Runs,
 }
 
 impl Screen {
     /// All of them; the number on the keyboard is the position plus one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SetUp,
         Self::Train,
         Self::Matrix,
         Self::Forgetting,
         Self::Log,
+        Self::Machine,
         Self::Runs,
     ];
 
@@ -43,6 +46,7 @@ impl Screen {
             Self::Matrix => "Matrix",
             Self::Forgetting => "Forgetting",
             Self::Log => "Log",
+            Self::Machine => "Machine",
             Self::Runs => "Runs",
         }
     }
@@ -155,6 +159,14 @@ pub enum Action {
     Sort,
     /// Shows one task or the whole run.
     Span,
+    /// Draws curves over steps, epochs or time.
+    Axis,
+    /// Shows losses by their logarithm, or as they are.
+    Logarithm,
+    /// Smooths curves more.
+    Smoother,
+    /// Smooths curves less.
+    Rougher,
     /// Draws curves with other characters.
     Marker,
     /// Hides less important lines.

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::actions::{Action, Key, Layer, Screen, Situation};
 use super::beside::Beside;
+use super::curves::Memo;
 use super::effect::Effect;
 use super::exporting::ExportMenu;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
+use super::machine::{History, Sample};
 use super::open_run::OpenRun;
 use super::question::Question;
 use super::replay::Replay;
@@ -92,6 +94,10 @@ pub struct App {
     pub now: Duration,
     /// Size of the terminal as of the last frame: cursors in grids move by what is drawn.
     pub size: (u16, u16),
+    /// What the machine did in the last minutes.
+    pub history: History,
+    /// Smoothed curves of frames before.
+    pub(super) memo: Memo,
     dirty: bool,
 }
 
@@ -117,6 +123,8 @@ impl App {
             busy: None,
             now: Duration::ZERO,
             size: (80, 24),
+            history: History::default(),
+            memo: Memo::default(),
             dirty: true,
         };
         app.on_resize(80, 24);
@@ -129,6 +137,7 @@ impl App {
         past.iter().for_each(|record| run.apply(record));
         run.replay = (!lab).then(|| Replay::new(past));
         self.train = TrainLook::default();
+        self.memo = Memo::default();
         self.matrix = MatrixLook::default();
         self.forgetting = ForgettingLook::default();
         self.log = LogLook::default();
@@ -259,6 +268,12 @@ impl App {
             run.pulse = None;
         }
         self.dirty = true;
+    }
+
+    /// The machine was looked at.
+    pub fn on_sample(&mut self, sample: Sample) {
+        self.history.push(self.now, sample);
+        self.dirty |= self.screen == Screen::Machine;
     }
 
     /// Time passes.

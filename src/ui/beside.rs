@@ -34,9 +34,9 @@ impl Beside {
         }
     }
 
-    /// The letter of the run at a place: `a`, `b`, …
+    /// The letter of the run at a place: `A`, `B`, …
     pub fn letter(place: usize) -> char {
-        (b'a'..=b'z').nth(place).map_or('z', char::from)
+        (b'A'..=b'Z').nth(place).map_or('Z', char::from)
     }
 }
 

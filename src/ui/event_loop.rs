@@ -15,7 +15,9 @@ use tokio::task::spawn_blocking;
 use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
+use super::machine::Sample;
 use super::runs;
+use super::sampler::{PERIOD, Sampler};
 use super::setup::Request;
 use super::terminal::{self, Screen};
 use crate::folder::RunFolder;
@@ -58,6 +60,7 @@ enum Answer {
     Found(String, Result<Vec<Repo>>),
     Described(Result<()>),
     Told(Progress),
+    Sampled(Box<Sample>),
 }
 
 /// A run's records, and whoever looks on where another process works on it.
@@ -96,6 +99,7 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
         seen: BTreeMap::new(),
         left: false,
     };
+    watch_machine(desk.answer_to.clone());
     let begin = Instant::now();
     let mut last_frame: Option<Instant> = None;
     let mut caught: Option<(u8, Instant)> = None;
@@ -144,6 +148,25 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
         }
     }
     Ok(caught.map_or(Ending::Left, |(number, _)| Ending::Signal(number)))
+}
+
+/// Looks at the machine now and then, as long as somebody listens: on a thread of its own, for a driver may let it wait.
+fn watch_machine(tell: UnboundedSender<Answer>) {
+    let watch = move || {
+        let mut sampler = Sampler::new();
+        sampler.sample();
+        loop {
+            std::thread::sleep(PERIOD);
+            let sample = Box::new(sampler.sample());
+            if tell.send(Answer::Sampled(sample)).is_err() {
+                return;
+            }
+        }
+    };
+    // Without it the screen goes on saying that the machine is looked at in a moment.
+    let _ = std::thread::Builder::new()
+        .name("sampler".into())
+        .spawn(watch);
 }
 
 /// SIGHUP's number.
@@ -379,6 +402,7 @@ impl Desk {
                 app.on_taken_up(&session.folder, &session.past);
             }),
             Answer::Told(progress) => app.on_progress(&progress),
+            Answer::Sampled(sample) => app.on_sample(*sample),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Runs(base, listed) => app.on_runs(base, listed),
             Answer::Beside(folder, view) => app.on_beside(&folder, *view),

@@ -1,5 +1,6 @@
 //! Where the user looks: cursors and choices of each screen. Nothing of it is part of a run.
 
+use super::curves::Look;
 use super::open_run::OpenRun;
 use crate::lab::Level;
 use crate::measure::Forgetting;
@@ -10,8 +11,8 @@ use crate::run::view::PreviewView;
 pub struct TrainLook {
     /// Position of the training looked at; `None` follows the newest.
     pub training: Option<usize>,
-    /// Whether curves are of the whole run.
-    pub whole: bool,
+    /// How its curves are looked at.
+    pub curves: Look,
 }
 
 /// What the matrix shows.

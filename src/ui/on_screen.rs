@@ -15,26 +15,10 @@ impl App {
             Screen::Matrix => self.on_matrix(action),
             Screen::Forgetting => self.on_forgetting(action),
             Screen::Log => self.on_log(action),
+            Screen::Machine => {}
             Screen::Runs => return self.on_runs_action(action),
         }
         Vec::new()
-    }
-
-    fn on_train(&mut self, action: Action) {
-        let trainings = self.view().map_or(0, |v| v.trainings.len());
-        let newest = trainings.saturating_sub(1);
-        let by = match action {
-            Action::Span => {
-                self.train.whole = !self.train.whole;
-                return;
-            }
-            Action::Left => -1,
-            Action::Right => 1,
-            _ => return,
-        };
-        let at = self.train.training.unwrap_or(newest);
-        let to = at.saturating_add_signed(by).min(newest);
-        self.train.training = (to < newest).then_some(to);
     }
 
     fn on_matrix(&mut self, action: Action) {

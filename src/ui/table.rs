@@ -413,9 +413,51 @@ pub const TABLE: &[Binding] = &[
     ),
     row(
         Scope::On(Screen::Train),
-        LEFT_RIGHT,
+        &[
+            (Key::Char('['), Action::PreviousMerge),
+            (Key::Char(']'), Action::NextMerge),
+        ],
         "training",
-        "Look at an earlier training.",
+        "Look at the training before or after.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        UP_DOWN,
+        "zoom",
+        "Look closer at the newest steps or at the middle of what is in sight, or less close.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        LEFT_RIGHT,
+        "pan",
+        "Look at what was before or after; at the newest step curves are followed.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Train),
+        &[(Key::Home, Action::Home), (Key::End, Action::End)],
+        "all, newest",
+        "See all of the curves again, or follow the newest step.",
+    )),
+    row(
+        Scope::On(Screen::Train),
+        &[
+            (Key::Char('e'), Action::Smoother),
+            (Key::Char('E'), Action::Rougher),
+        ],
+        "smooth",
+        "Smooth curves more (e) or less (E): the weight of the past, none to .99, of an exponential moving average.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        &[(Key::Char('y'), Action::Logarithm)],
+        "log",
+        "Losses by their logarithm, or as they are.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        &[(Key::Char('t'), Action::Axis)],
+        "axis",
+        "Curves over steps, epochs or the time of training.",
     ),
     quiet(row(
         Scope::On(Screen::Train),
@@ -492,7 +534,8 @@ pub const TABLE: &[Binding] = &[
             (Key::Char('3'), Action::Go(Screen::Matrix)),
             (Key::Char('4'), Action::Go(Screen::Forgetting)),
             (Key::Char('5'), Action::Go(Screen::Log)),
-            (Key::Char('6'), Action::Go(Screen::Runs)),
+            (Key::Char('6'), Action::Go(Screen::Machine)),
+            (Key::Char('7'), Action::Go(Screen::Runs)),
         ],
         "screen",
         "Go to a screen.",

@@ -117,6 +117,28 @@ impl Theme {
         }
     }
 
+    /// The colour of the `number`th run that lies over another; a letter tells them apart as well.
+    pub fn beside(&self, number: usize) -> Style {
+        const COLOURS: [[u8; 3]; 4] = [
+            [160, 110, 200],
+            [205, 95, 150],
+            [110, 140, 60],
+            [150, 120, 90],
+        ];
+        const SIXTEEN: [Color; 4] = [
+            Color::Magenta,
+            Color::LightMagenta,
+            Color::Blue,
+            Color::LightBlue,
+        ];
+        let style = Style::new();
+        match self.depth {
+            Depth::None => style,
+            Depth::Sixteen => style.fg(SIXTEEN[number % SIXTEEN.len()]),
+            _ => style.fg(self.rgb(COLOURS[number % COLOURS.len()])),
+        }
+    }
+
     /// Bold text of the given ink.
     pub fn bold(&self, ink: Ink) -> Style {
         self.ink(ink).add_modifier(Modifier::BOLD)

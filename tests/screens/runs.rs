@@ -66,7 +66,7 @@ fn some() -> Vec<Listed> {
 
 fn on_runs(journal: &Journal) -> App {
     let mut app = app(journal, Depth::True);
-    let effects = keys(&mut app, "6");
+    let effects = keys(&mut app, "7");
     assert_eq!(effects, [Effect::ListRuns(PathBuf::from("runs"))]);
     app.on_runs(PathBuf::from("runs"), some());
     app
@@ -85,7 +85,7 @@ fn the_runs_are_a_tree() {
     keys(&mut app, "jjjj");
     snapshot("runs-branch", &mut app, SIZES[0]);
     let mut empty = App::new(sample::environment(), theme(Depth::True));
-    keys(&mut empty, "6");
+    keys(&mut empty, "7");
     assert!(text(&drawn(&mut empty, SIZES[0])).contains("reading the runs"));
     empty.on_runs("runs".into(), Vec::new());
     assert!(text(&drawn(&mut empty, SIZES[0])).contains("no run lies in runs"));
@@ -112,7 +112,7 @@ fn a_run_is_laid_beside_and_compared_cell_by_cell() {
     let shown = format!("difference {}", pentimento::ui::text::points(difference));
     assert!(text(&drawn(&mut app, SIZES[0])).contains(&shown), "{shown}");
     // What it lay beside is taken away: the figure that needs it goes with it.
-    keys(&mut app, "6");
+    keys(&mut app, "7");
     app.on_runs("runs".into(), some());
     keys(&mut app, " 3");
     assert!(app.beside.is_empty());

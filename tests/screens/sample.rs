@@ -410,6 +410,7 @@ impl Journal {
                 correct: (32.0 * accuracy) as usize,
                 images: 32,
                 seconds: if step < 4 { 0.4 } else { 0.0174 },
+                waited: Some(0.0012),
             });
             for class in 0..self.foundation.len() {
                 let hit = self.foundation[class].group == context;

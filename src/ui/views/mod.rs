@@ -9,10 +9,12 @@ mod glyphs;
 pub mod help;
 mod list;
 mod log;
+mod machine;
 mod matrix;
 mod picker;
 pub mod runs;
 mod setup;
+mod titled;
 mod train;
 mod trial;
 
@@ -52,6 +54,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
         (None, Screen::Matrix, Some(run)) => matrix::draw(app, run, &mut inside),
         (None, Screen::Forgetting, Some(run)) => forgetting::draw(app, run, &mut inside),
         (None, Screen::Log, Some(run)) => log::draw(app, run, &mut inside),
+        (None, Screen::Machine, run) => machine::draw(app, run.as_ref(), &mut inside),
         (None, Screen::Runs, _) => runs::draw(app, &mut inside),
         (None, _, None) => chrome::nothing_yet(app, &mut inside),
     }
