@@ -27,6 +27,7 @@ use document::Document;
 mod tests;
 
 pub use data::{DataOptions, FoundationRecipe, LoadingRecipe};
+pub(crate) use nearest::suggestion;
 pub use own::preset_files;
 pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::actions::{Action, Key, Layer, Screen, Situation};
+use super::actions::{Action, Bindings, Key, Layer, Screen, Situation};
+use super::commands::Commands;
 use super::effect::Effect;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
+use super::settings::Settings;
 use super::setup::{Environment, Request, SetUp};
-use super::theme::{Ink, Theme};
-use super::views::{body, form_rows, help};
+use super::theme::{Depth, Ink, Theme};
+use super::views::{body, fits, form_rows, help};
 use crate::lab::{Command, Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
 use crate::run::RunView;
@@ -56,6 +58,8 @@ pub struct App {
     pub screen: Screen,
     /// Colours and markers.
     pub theme: Theme,
+    /// The keys in force.
+    pub keys: Bindings,
     /// The set-up form.
     pub set_up: SetUp,
     /// The run, if there is one.
@@ -70,6 +74,8 @@ pub struct App {
     pub log: LogLook,
     /// First line of the help that is shown, while it is open.
     pub help: Option<usize>,
+    /// The list of everything that can be done, while it is open.
+    pub commands: Option<Commands>,
     /// The open question.
     pub question: Option<Question>,
     /// The message at the bottom.
@@ -91,6 +97,7 @@ impl App {
         let mut app = Self {
             screen: Screen::SetUp,
             theme,
+            keys: Bindings::default(),
             set_up: SetUp::new(environment),
             run: None,
             train: TrainLook::default(),
@@ -98,6 +105,7 @@ impl App {
             forgetting: ForgettingLook::default(),
             log: LogLook::default(),
             help: None,
+            commands: None,
             question: None,
             toast: None,
             leaving: false,
@@ -108,6 +116,14 @@ impl App {
         };
         app.on_resize(80, 24);
         app
+    }
+
+    /// The program with the keys that its user set.
+    pub fn with_keys(self, settings: &Settings) -> Self {
+        Self {
+            keys: settings.keys.clone(),
+            ..self
+        }
     }
 
     /// Shows a run: its past records first, then what [`Self::on_record`] brings if a lab is at work on it.
@@ -268,10 +284,13 @@ impl App {
     }
 
     /// What decides which keys hold.
-    pub fn situation(&self) -> Situation {
+    pub fn situation(&self) -> Situation<'_> {
         let layer = match () {
             () if self.question.is_some() => Layer::Question,
+            () if !fits(self.size) => Layer::TooSmall,
+            () if self.commands.is_some() => Layer::Commands,
             () if self.help.is_some() => Layer::Help,
+            () if self.screen == Screen::Log && self.log.before.is_some() => Layer::Typing,
             () if self.screen != Screen::SetUp => Layer::Screen,
             () if self.set_up.prompt().is_some() => Layer::Typing,
             () if self.set_up.picker().is_some() => Layer::List,
@@ -279,6 +298,7 @@ impl App {
         };
         let view = self.view();
         Situation {
+            keys: &self.keys,
             layer,
             screen: self.screen,
             run: view.is_some(),
@@ -299,20 +319,33 @@ impl App {
         if self.toast.as_ref().is_some_and(|t| t.ink == Ink::Bad) {
             self.toast = None;
         }
-        let situation = self.situation();
         if key == Key::Interrupt {
             return self.interrupt();
         }
-        if situation.layer == Layer::Typing {
-            match key {
-                Key::Char(c) => self.set_up.type_character(c),
-                Key::Backspace => self.set_up.erase(),
-                _ => {}
-            }
+        let situation = self.situation();
+        let (layer, action) = (situation.layer, situation.action(key));
+        match (layer, action) {
+            // Nothing else can be seen there.
+            (Layer::TooSmall, Some(Action::Quit)) => return self.interrupt(),
+            (Layer::TooSmall, _) => return Vec::new(),
+            (Layer::Typing | Layer::Commands, _) => self.on_typed_key(layer, key),
+            _ => {}
         }
-        match situation.action(key) {
+        match action {
             Some(action) => self.on_action(action),
             None => Vec::new(),
+        }
+    }
+
+    fn on_typed_key(&mut self, layer: Layer, key: Key) {
+        match (key, layer) {
+            (Key::Char(c), Layer::Commands) => self.type_command(c),
+            (Key::Backspace, Layer::Commands) => self.erase_command(),
+            (Key::Char(c), _) if self.screen == Screen::Log => self.log.type_character(c),
+            (Key::Backspace, _) if self.screen == Screen::Log => self.log.erase(),
+            (Key::Char(c), _) => self.set_up.type_character(c),
+            (Key::Backspace, _) => self.set_up.erase(),
+            _ => {}
         }
     }
 
@@ -321,7 +354,7 @@ impl App {
         match self.question {
             Some(Question::Quit) => self.on_action(Action::Confirm),
             _ => {
-                self.question = None;
+                (self.question, self.commands, self.help) = (None, None, None);
                 self.quit()
             }
         }
@@ -340,9 +373,13 @@ impl App {
                 }
             };
         }
+        if self.commands.is_some() {
+            return self.on_commands(action);
+        }
         if let Some(line) = self.help {
             let (width, height) = self.size;
-            self.help = scrolled(line, help::last_start(body(width, height)), action);
+            let last = help::last_start(&self.keys, body(width, height));
+            self.help = scrolled(line, last, action);
             return Vec::new();
         }
         if let Some(refusal) = self.situation().refuses(action) {
@@ -375,9 +412,22 @@ impl App {
             }
             Action::Start => return self.start(),
             Action::Marker => self.theme.marker = self.theme.marker.next(),
+            Action::NextTheme => self.next_theme(),
+            Action::Commands => self.open_commands(),
             _ => return self.on_screen(action),
         }
         Vec::new()
+    }
+
+    fn next_theme(&mut self) {
+        if self.theme.depth == Depth::None {
+            let text = "NO_COLOR is set: there are no colours to change";
+            self.say(Ink::Warning, text.into());
+            return;
+        }
+        self.theme = self.theme.with_palette(self.theme.palette.next());
+        let text = format!("colours: {}", self.theme.palette.name());
+        self.say(Ink::Accent, text);
     }
 
     fn answered(&mut self, question: Question) -> Vec<Effect> {

@@ -184,6 +184,7 @@ mod tests {
         let theme = Theme {
             depth: Depth::None,
             marker: Marker::Ascii,
+            ..Theme::default()
         };
         let mut undone = training(&[1.0; 10]);
         undone.end = TrainingEnd::Undone;

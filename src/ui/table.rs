@@ -114,6 +114,33 @@ pub const TABLE: &[Binding] = &[
         "close",
         "Close the list without a change.",
     ),
+    row(
+        Scope::Commands,
+        &[(Key::Enter, Action::Confirm)],
+        "do it",
+        "Do what is under the cursor, on its own screen where it has one.",
+    ),
+    row(
+        Scope::Commands,
+        &[(Key::Up, Action::Up), (Key::Down, Action::Down)],
+        "choice",
+        "Go to another action.",
+    ),
+    quiet(row(
+        Scope::Commands,
+        PAGES,
+        "page",
+        "Go to actions further away.",
+    )),
+    row(
+        Scope::Commands,
+        &[
+            (Key::Esc, Action::Cancel),
+            (Key::Control('p'), Action::Cancel),
+        ],
+        "close",
+        "Close the list of actions.",
+    ),
     row(Scope::Help, UP_DOWN, "scroll", "Scroll."),
     quiet(row(Scope::Help, PAGES, "page", "Scroll by pages.")),
     row(
@@ -331,12 +358,6 @@ pub const TABLE: &[Binding] = &[
         "training",
         "Look at an earlier training.",
     ),
-    quiet(row(
-        Scope::On(Screen::Train),
-        &[(Key::Char('c'), Action::Marker)],
-        "dots",
-        "Draw curves in braille, dots or ASCII.",
-    )),
     row(Scope::On(Screen::Log), UP_DOWN, "scroll", "Scroll."),
     quiet(row(
         Scope::On(Screen::Log),
@@ -349,6 +370,18 @@ pub const TABLE: &[Binding] = &[
         &[(Key::Char('f'), Action::Filter)],
         "filter",
         "Show all lines, warnings and errors, or errors.",
+    ),
+    row(
+        Scope::On(Screen::Log),
+        &[(Key::Char('/'), Action::Find)],
+        "find",
+        "Show only lines with the text that is typed; an empty one shows all.",
+    ),
+    row(
+        Scope::On(Screen::Log),
+        LEFT_RIGHT,
+        "sideways",
+        "Scroll long lines sideways.",
     ),
     quiet(row(
         Scope::On(Screen::Forgetting),
@@ -406,6 +439,27 @@ pub const TABLE: &[Binding] = &[
         ],
         "screen",
         "Go to the next screen, or the one before.",
+    )),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('c'), Action::Marker)],
+        "dots",
+        "Draw curves in braille or dots, or everything in ASCII.",
+    )),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('C'), Action::NextTheme)],
+        "theme",
+        "Other colours: dark, light, high contrast, colour-blind.",
+    )),
+    quiet(row(
+        Scope::Anywhere,
+        &[
+            (Key::Char(':'), Action::Commands),
+            (Key::Control('p'), Action::Commands),
+        ],
+        "actions",
+        "Find any of these by a word of it, and do it.",
     )),
     row(
         Scope::Anywhere,

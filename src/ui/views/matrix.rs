@@ -1,7 +1,7 @@
 //! The accuracy matrix and the forgettings: rows after each merge, columns test sets.
 
 use super::super::app::App;
-use super::super::look::Figure;
+use super::super::look::{Figure, MatrixLook};
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
 use super::super::text::{fit, percent, points, width};
@@ -49,7 +49,7 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
         app.matrix.row(run),
         app.matrix.column.min(matrix.tasks.len().saturating_sub(1)),
     );
-    let cut = cut(run, &matrix, at, pen);
+    let cut = cut(run, &matrix, at, (pen.width(), pen.height()));
     draw_names(app, &matrix, at.1, &cut, pen);
     let mut y = NAMES + 2;
     for row in cut.first_row..(cut.first_row + cut.rows).min(matrix.rows.len()) {
@@ -72,11 +72,28 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
     );
 }
 
-fn cut(run: &OpenRun, matrix: &Matrix, at: (usize, usize), pen: &Pen) -> Cut {
+/// The cell at a place of a part of the screen of this size, by its row and column, if there is one.
+pub fn cell_at(
+    run: &OpenRun,
+    look: &MatrixLook,
+    size: (u16, u16),
+    (x, y): (u16, u16),
+) -> Option<(usize, usize)> {
+    let matrix = run.view.matrix();
+    let last = matrix.tasks.len().checked_sub(1)?;
+    let cut = cut(run, &matrix, (look.row(run), look.column.min(last)), size);
+    let down = usize::from(y.checked_sub(NAMES + 2)?);
+    let right = usize::from(x.checked_sub(cut.label)? / cut.cell);
+    let (row, column) = (cut.first_row + down, cut.first_column + right);
+    let there = down < cut.rows && row < matrix.rows.len() && right < cut.columns;
+    (there && column <= last).then_some((row, column))
+}
+
+fn cut(run: &OpenRun, matrix: &Matrix, at: (usize, usize), (wide, height): (u16, u16)) -> Cut {
     let labels = (0..matrix.rows.len() + 1).map(|row| width(&label(run, row)) as u16 + 1);
     let longest = labels.max().unwrap_or(0).max(width(MEANS) as u16 + 2);
     let all = matrix.tasks.len();
-    let room = pen.width().saturating_sub(2 * CELL);
+    let room = wide.saturating_sub(2 * CELL);
     let needed = CELL.saturating_mul(all as u16);
     let label = longest.min(room.saturating_sub(needed).max(10));
     let names = matrix.tasks.iter().map(|t| width(t) as u16 + 2).max();
@@ -89,7 +106,7 @@ fn cut(run: &OpenRun, matrix: &Matrix, at: (usize, usize), pen: &Pen) -> Cut {
         .is_some_and(|t| !t.watched.is_empty());
     // Names, the row that would be, the means, an empty line, the figures behind the cell.
     let rest = NAMES + 2 + u16::from(would_be) + trial::lines(run) + 1 + 1 + DETAILS;
-    let rows = usize::from(pen.height().saturating_sub(rest)).max(3);
+    let rows = usize::from(height.saturating_sub(rest)).max(3);
     Cut {
         label,
         cell,
