@@ -42,6 +42,9 @@ impl Terminal {
         command.cwd(folder);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
+        // Not the settings of whoever runs the tests.
+        command.env("XDG_CONFIG_HOME", folder);
+        ["CONFIG", "THEME", "MARKER"].map(|n| command.env_remove(format!("PENTIMENTO_{n}")));
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let output = Arc::new(Mutex::new(Output {

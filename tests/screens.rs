@@ -17,6 +17,8 @@ mod pointer;
 mod sample;
 #[path = "screens/set_up.rs"]
 mod set_up;
+#[path = "screens/settings.rs"]
+mod settings;
 
 use std::path::Path;
 use std::time::Duration;

@@ -258,7 +258,7 @@ pub struct Binding {
     pub keys: &'static [(Key, Action)],
     /// A word or two for the footer.
     pub name: &'static str,
-    /// One sentence for the help.
+    /// One sentence for the help; `{action}` stands for the action's key.
     pub help: &'static str,
     /// Whether the footer leaves it out.
     pub quiet: bool,

@@ -487,12 +487,13 @@ impl App {
         vec![Effect::Start(request)]
     }
 
-    /// Shows a message for a while.
+    /// Shows a message for a while; `{action}` in it stands for the action's key.
     pub fn say(&mut self, ink: Ink, text: String) {
         let until = match ink {
             Ink::Bad => Duration::MAX,
             _ => self.now + TOAST,
         };
+        let text = self.keys.fill(&text);
         self.toast = Some(Toast { text, ink, until });
         self.dirty = true;
     }

@@ -80,6 +80,33 @@ impl Bindings {
         found.map_or_else(|| action.name(), |(key, _)| key.label())
     }
 
+    /// `text` with the key of each action that it names in braces, as in `{next-screen}`; other braces stay.
+    pub fn fill(&self, text: &str) -> String {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let named = after.split_once('}');
+            rest = match named.and_then(|(name, rest)| Some((self.action(name)?, rest))) {
+                Some((action, rest)) => {
+                    filled.push_str(&self.of(action));
+                    rest
+                }
+                None => {
+                    filled.push('{');
+                    after
+                }
+            };
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn action(&self, name: &str) -> Option<Action> {
+        let mut actions = self.rows.iter().flat_map(Row::actions);
+        actions.find(|action| action.name() == name)
+    }
+
     /// Scopes that have keys, each once, in the table's order.
     pub fn scopes(&self) -> Vec<Scope> {
         let mut scopes: Vec<Scope> = Vec::new();
@@ -257,6 +284,29 @@ mod tests {
         assert_eq!(bindings.of(Action::Quit), "Ctrl-C");
         bindings.rebind(None, "export", &[]);
         assert_eq!(bindings.of(Action::Export), "export");
+    }
+
+    #[test]
+    fn sentences_name_the_keys_in_force() {
+        let mut bindings = Bindings::default();
+        let text = "{add-task} adds, {left}{right} change, {no-such} and {2,3} and { stay";
+        let filled = "a adds, ←→ change, {no-such} and {2,3} and { stay";
+        assert_eq!(bindings.fill(text), filled);
+        bindings.rebind(None, "add-task", &[Key::Function(2)]);
+        assert!(bindings.fill(text).starts_with("F2 adds"));
+    }
+
+    /// No sentence of the table names an action that there is not.
+    #[test]
+    fn every_name_in_the_table_is_an_action() {
+        let bindings = Bindings::default();
+        for row in bindings.rows() {
+            assert!(
+                !bindings.fill(row.binding.help).contains('{'),
+                "{}",
+                row.binding.help
+            );
+        }
     }
 
     #[test]

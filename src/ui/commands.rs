@@ -24,7 +24,7 @@ pub struct Entry {
     /// Its keys, as they are written.
     pub keys: String,
     /// One sentence.
-    pub help: &'static str,
+    pub help: String,
     /// The screen that it is done on, where it is another one.
     pub elsewhere: Option<Screen>,
     /// Why it makes no sense now.
@@ -99,7 +99,7 @@ impl App {
                     action,
                     name,
                     keys: keys.join(" "),
-                    help: row.binding.help,
+                    help: self.keys.fill(row.binding.help),
                     elsewhere: (screen != self.screen).then_some(screen),
                     refusal: there.refuses(action),
                 };

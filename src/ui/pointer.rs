@@ -5,7 +5,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use super::actions::{Action, Layer, Screen};
 use super::app::App;
 use super::effect::Effect;
-use super::views::{body, chrome, matrix, setup, top};
+use super::views::{body, chrome, commands, matrix, picker, setup, top};
 
 /// What the mouse did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,7 @@ impl App {
         let layer = self.situation().layer;
         match pointer {
             Pointer::Wheel { down } => self.on_wheel(layer, down),
-            Pointer::Click { x, y } if layer == Layer::Screen => return self.on_click(x, y),
-            Pointer::Click { .. } => {}
+            Pointer::Click { x, y } => return self.on_click(layer, (x, y)),
         }
         Vec::new()
     }
@@ -68,9 +67,9 @@ impl App {
         }
     }
 
-    fn on_click(&mut self, x: u16, y: u16) -> Vec<Effect> {
+    fn on_click(&mut self, layer: Layer, (x, y): (u16, u16)) -> Vec<Effect> {
         let (width, height) = self.size;
-        if y == 1 {
+        if y == 1 && layer == Layer::Screen {
             let tabs = chrome::tabs(self.screen, width);
             let tab = tabs.iter().find(|tab| (tab.from..tab.end()).contains(&x));
             return tab.map_or_else(Vec::new, |tab| self.on_action(Action::Go(tab.screen)));
@@ -82,21 +81,38 @@ impl App {
         if x >= size.0 || y >= size.1 {
             return Vec::new();
         }
-        match (self.screen, &self.run) {
-            (Screen::SetUp, _) => {
-                if let Some(field) = setup::field_at(self, size, y) {
-                    self.set_up.go_to(field);
-                    self.touch();
+        self.touch();
+        match (layer, self.screen, &self.run) {
+            (Layer::Commands, ..) => self.click_command((x + 1, y), (width, size.1)),
+            (Layer::List, ..) => {
+                if let Some(picker) = self.set_up.picker()
+                    && let Some(choice) = picker::choice_at(picker, size.1, y)
+                {
+                    self.set_up.choose_in_list(choice);
                 }
             }
-            (Screen::Matrix, Some(run)) => {
+            (Layer::Screen, Screen::SetUp, _) => {
+                if let Some(field) = setup::field_at(self, size, y) {
+                    self.set_up.go_to(field);
+                }
+            }
+            (Layer::Screen, Screen::Matrix, Some(run)) => {
                 if let Some((row, column)) = matrix::cell_at(run, &self.matrix, size, (x, y)) {
                     self.matrix.put(run, row, column);
-                    self.touch();
                 }
             }
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Puts the cursor of the list of actions on one of them; it is done by its key, never by a slip of the hand.
+    fn click_command(&mut self, place: (u16, u16), size: (u16, u16)) {
+        let count = self.entries().len();
+        if let Some(commands) = &mut self.commands
+            && let Some(at) = commands::entry_at(commands.at, count, size, place)
+        {
+            commands.at = at;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The one table of what a user can do. Its order is the footer's: what comes first stays when the terminal
 //! is narrow.
 
-use super::actions::{Action, Binding, EXPLAINED, Scope, Screen};
+use super::actions::{Action, Binding, Bindings, EXPLAINED, Scope, Screen};
 use super::keys::Key;
 use crate::lab::{Amounts, Command};
 use crate::lora::Amount;
@@ -295,8 +295,8 @@ pub const TABLE: &[Binding] = &[
             (Key::Char('V'), Action::Preview(Amounts::Ranks)),
         ],
         "preview",
-        "Measure what the trained adapter, or the merge of the cursor's row, would give with λ of 0 to 1 (v) or at lower \
-         ranks (V): on a few images of each class, and asked again on all.",
+        "Measure what the trained adapter, or the merge of the cursor's row, would give with λ of 0 to 1 ({preview-lambdas}) or \
+         at lower ranks ({preview-ranks}): on a few images of each class, and asked again on all.",
     ),
     row(
         Scope::On(Screen::Matrix),
@@ -363,7 +363,7 @@ pub const TABLE: &[Binding] = &[
         Scope::On(Screen::Log),
         PAGES,
         "page",
-        "Scroll by pages; End follows the newest line.",
+        "Scroll by pages; {end} follows the newest line.",
     )),
     row(
         Scope::On(Screen::Log),
@@ -480,6 +480,7 @@ pub const TABLE: &[Binding] = &[
 
 /// The table as Markdown, for the README.
 pub fn markdown() -> String {
+    let bindings = Bindings::default();
     let mut text = String::from("| Where | Keys | |\n|---|---|---|\n");
     for scope in EXPLAINED {
         for binding in TABLE.iter().filter(|b| b.scope == scope) {
@@ -492,7 +493,7 @@ pub fn markdown() -> String {
                 "| {} | {} | {} |\n",
                 scope.name(),
                 keys.join(" "),
-                binding.help
+                bindings.fill(binding.help)
             ));
         }
     }

@@ -54,6 +54,26 @@ fn a_click_on_a_field_puts_the_cursor_there_and_the_wheel_moves_it() {
 }
 
 #[test]
+fn a_click_on_a_line_of_a_list_puts_the_cursor_there() {
+    let mut app = App::new(sample::environment(), theme(Depth::True));
+    keys(&mut app, "jo");
+    let at = find(&drawn(&mut app, SIZES[0]), "glyph-resnet");
+    click(&mut app, at);
+    let shown = text(&drawn(&mut app, SIZES[0]));
+    let line = shown.lines().find(|l| l.contains("▸ ")).unwrap();
+    assert!(line.contains("glyph-resnet"), "{shown}");
+    app.on_key(Key::Esc);
+    for size in [(60, 16), (80, 24), (200, 60)] {
+        keys(&mut app, ":next");
+        let at = find(&drawn(&mut app, size), "next theme");
+        click(&mut app, at);
+        let shown = text(&drawn(&mut app, size));
+        assert!(shown.contains("▸ next theme"), "{shown}");
+        app.on_key(Key::Esc);
+    }
+}
+
+#[test]
 fn the_wheel_scrolls_text_and_answers_no_question() {
     let mut app = app(&after(3), Depth::True);
     keys(&mut app, "5");

@@ -7,21 +7,46 @@ use super::super::text::{fit_end, width, wrap};
 use super::super::theme::{Ink, Theme};
 use super::chrome::frame;
 
-/// Columns of the box at most, and of names and keys in it.
+/// Columns and rows of the box at most, and columns of names and keys in it.
 const MOST: u16 = 100;
+const HIGHEST: u16 = 26;
 const NAMES: u16 = 17;
 const KEYS: u16 = 10;
 /// Rows for the whole sentence of the action under the cursor.
 const FOOT: u16 = 2;
 
+/// First column, columns and rows of the box in a part of the screen of this size. It is as high however many there
+/// are, so that it stands still while one types.
+fn place(width: u16, height: u16) -> (u16, u16, u16) {
+    let columns = width.saturating_sub(2).min(MOST);
+    ((width - columns) / 2, columns, height.min(HIGHEST))
+}
+
+/// The first action shown, and the rows for actions, in a box of so many rows with the cursor at `at`.
+fn window(at: usize, rows: u16) -> (usize, usize) {
+    let rows = usize::from(rows.saturating_sub(3 + FOOT));
+    ((at + 1).saturating_sub(rows), rows)
+}
+
+/// The action at a place of a part of the screen of this size, by its place among `count`, if there is one.
+pub fn entry_at(
+    at: usize,
+    count: usize,
+    (width, height): (u16, u16),
+    (x, y): (u16, u16),
+) -> Option<usize> {
+    let (left, columns, rows) = place(width, height);
+    let (from, rows) = window(at, rows);
+    let down = usize::from(y.checked_sub(2)?);
+    let inside = x > left && x + 1 < left + columns && down < rows;
+    (inside && from + down < count).then_some(from + down)
+}
+
 /// Draws the box: what is typed, how many there are, and as many as there is room for.
 pub fn draw(app: &App, commands: &Commands, pen: &mut Pen) {
     let theme = &app.theme;
-    let columns = pen.width().saturating_sub(2).min(MOST);
+    let (x, columns, rows) = place(pen.width(), pen.height());
     let entries = app.entries();
-    // As high as the whole list, so that it stands still while one types.
-    let rows = pen.height().min(26);
-    let x = (pen.width() - columns) / 2;
     let mut pen = pen.part(x, 0, columns, rows);
     pen.clear();
     frame(&mut pen, app);
@@ -37,9 +62,8 @@ pub fn draw(app: &App, commands: &Commands, pen: &mut Pen) {
     let typed = fit_end(&commands.text, left);
     let x = inside.text(x, 0, &typed, theme.bold(Ink::Plain));
     inside.text(x, 0, " ", theme.selected());
-    let rows = usize::from(inside.height().saturating_sub(1 + FOOT));
     let at = commands.at.min(entries.len().saturating_sub(1));
-    let from = (at + 1).saturating_sub(rows);
+    let (from, rows) = window(at, rows);
     for (y, entry) in entries.iter().enumerate().skip(from).take(rows) {
         let row = (y - from) as u16 + 1;
         draw_entry(theme, entry, y == at, row, &mut inside);
@@ -76,6 +100,6 @@ fn sentence(entry: &Entry) -> String {
     match (&entry.refusal, entry.elsewhere) {
         (Some(refusal), _) => format!("not now: {refusal}"),
         (None, Some(screen)) => format!("{}: {}", screen.name(), entry.help),
-        (None, None) => entry.help.to_owned(),
+        (None, None) => entry.help.clone(),
     }
 }

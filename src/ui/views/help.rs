@@ -15,7 +15,10 @@ fn lines(bindings: &Bindings, columns: usize) -> Vec<(String, String)> {
         }
         lines.push((String::new(), scope.name().to_owned()));
         for row in bindings.of_scope(scope) {
-            let text = wrap(row.binding.help, columns.saturating_sub(KEYS + 2).max(10));
+            let text = wrap(
+                &bindings.fill(row.binding.help),
+                columns.saturating_sub(KEYS + 2).max(10),
+            );
             for (i, line) in text.into_iter().enumerate() {
                 let keys = if i == 0 { row.all_keys() } else { " ".into() };
                 lines.push((keys, line));

@@ -1,7 +1,7 @@
 //! What is drawn: each view a function of the program's state into a part of the screen.
 
 pub mod chrome;
-mod commands;
+pub mod commands;
 mod fields;
 pub mod forgetting;
 mod glyphs;
@@ -9,7 +9,7 @@ pub mod help;
 mod list;
 pub mod log;
 pub mod matrix;
-mod picker;
+pub mod picker;
 pub mod setup;
 mod train;
 mod trial;

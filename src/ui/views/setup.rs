@@ -218,7 +218,7 @@ fn draw_foot(app: &App, pen: &mut Pen) {
         }
     }
     let lines = texts.into_iter().flat_map(|(text, ink)| {
-        let lines = wrap(&text, columns);
+        let lines = wrap(&app.keys.fill(&text), columns);
         lines.into_iter().map(move |line| (line, ink))
     });
     for (y, (line, ink)) in lines.enumerate() {
