@@ -44,7 +44,9 @@ impl Terminal {
         command.env_remove("NO_COLOR");
         // Not the settings of whoever runs the tests.
         command.env("XDG_CONFIG_HOME", folder);
-        ["CONFIG", "THEME", "MARKER"].map(|n| command.env_remove(format!("PENTIMENTO_{n}")));
+        for name in ["CONFIG", "THEME", "MARKER"] {
+            command.env_remove(format!("PENTIMENTO_{name}"));
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let output = Arc::new(Mutex::new(Output {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::actions::{Action, Bindings, Key, Layer, Screen, Situation};
+use super::actions::{Action, Bindings, Key, Layer, Scope, Screen, Situation};
 use super::commands::Commands;
 use super::effect::Effect;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
@@ -493,7 +493,7 @@ impl App {
             Ink::Bad => Duration::MAX,
             _ => self.now + TOAST,
         };
-        let text = self.keys.fill(&text);
+        let text = self.keys.fill(&text, Scope::On(self.screen));
         self.toast = Some(Toast { text, ink, until });
         self.dirty = true;
     }

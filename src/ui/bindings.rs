@@ -80,16 +80,17 @@ impl Bindings {
         found.map_or_else(|| action.name(), |(key, _)| key.label())
     }
 
-    /// `text` with the key of each action that it names in braces, as in `{next-screen}`; other braces stay.
-    pub fn fill(&self, text: &str) -> String {
+    /// `text` with the key of each action that it names in braces, as in `{next-screen}`, that of a scope first; other
+    /// braces stay.
+    pub fn fill(&self, text: &str, scope: Scope) -> String {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             filled.push_str(before);
             let named = after.split_once('}');
-            rest = match named.and_then(|(name, rest)| Some((self.action(name)?, rest))) {
-                Some((action, rest)) => {
-                    filled.push_str(&self.of(action));
+            rest = match named.and_then(|(name, rest)| Some((self.label(name, scope)?, rest))) {
+                Some((label, rest)) => {
+                    filled.push_str(&label);
                     rest
                 }
                 None => {
@@ -102,9 +103,12 @@ impl Bindings {
         filled
     }
 
-    fn action(&self, name: &str) -> Option<Action> {
-        let mut actions = self.rows.iter().flat_map(Row::actions);
-        actions.find(|action| action.name() == name)
+    /// The first key of the action of a name, that of a scope first.
+    fn label(&self, name: &str, scope: Scope) -> Option<String> {
+        let everywhere = self.rows.iter().flat_map(Row::actions);
+        let action = { everywhere }.find(|action| action.name() == name)?;
+        let mut here = self.of_scope(scope).flat_map(|row| row.keys_of(action));
+        Some(here.next().map_or_else(|| self.of(action), Key::label))
     }
 
     /// Scopes that have keys, each once, in the table's order.
@@ -183,7 +187,7 @@ impl Bindings {
         for scope in self.scopes() {
             text.push_str(&format!("\n[keys.{}]\n", scope.key()));
             for row in self.of_scope(scope) {
-                for line in wrap(row.binding.help, 94) {
+                for line in wrap(&self.fill(row.binding.help, scope), 94) {
                     text.push_str(&format!("# {line}\n"));
                 }
                 for action in row.actions() {
@@ -291,9 +295,13 @@ mod tests {
         let mut bindings = Bindings::default();
         let text = "{add-task} adds, {left}{right} change, {no-such} and {2,3} and { stay";
         let filled = "a adds, ←→ change, {no-such} and {2,3} and { stay";
-        assert_eq!(bindings.fill(text), filled);
+        assert_eq!(bindings.fill(text, Scope::Anywhere), filled);
         bindings.rebind(None, "add-task", &[Key::Function(2)]);
-        assert!(bindings.fill(text).starts_with("F2 adds"));
+        assert!(bindings.fill(text, Scope::Anywhere).starts_with("F2 adds"));
+        bindings.rebind(Some(Scope::List), "edit", &[Key::Function(3)]);
+        let edit = |scope| bindings.fill("{edit}", scope);
+        assert_eq!(edit(Scope::List), "F3");
+        assert_eq!(edit(Scope::On(Screen::SetUp)), "e");
     }
 
     /// No sentence of the table names an action that there is not.
@@ -301,11 +309,8 @@ mod tests {
     fn every_name_in_the_table_is_an_action() {
         let bindings = Bindings::default();
         for row in bindings.rows() {
-            assert!(
-                !bindings.fill(row.binding.help).contains('{'),
-                "{}",
-                row.binding.help
-            );
+            let help = bindings.fill(row.binding.help, row.binding.scope);
+            assert!(!help.contains('{'), "{help}");
         }
     }
 

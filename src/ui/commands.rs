@@ -70,7 +70,10 @@ fn spread(name: &str, typed: &str) -> Option<usize> {
             last = i;
         }
     }
-    (wanted.peek().is_none()).then(|| last + 1 - first.unwrap_or(0))
+    wanted
+        .peek()
+        .is_none()
+        .then(|| last + 1 - first.unwrap_or(0))
 }
 
 impl App {
@@ -99,7 +102,7 @@ impl App {
                     action,
                     name,
                     keys: keys.join(" "),
-                    help: self.keys.fill(row.binding.help),
+                    help: self.keys.fill(row.binding.help, row.binding.scope),
                     elsewhere: (screen != self.screen).then_some(screen),
                     refusal: there.refuses(action),
                 };

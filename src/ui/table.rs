@@ -493,7 +493,7 @@ pub fn markdown() -> String {
                 "| {} | {} | {} |\n",
                 scope.name(),
                 keys.join(" "),
-                bindings.fill(binding.help)
+                bindings.fill(binding.help, scope)
             ));
         }
     }

@@ -106,6 +106,24 @@ fn an_action_of_another_screen_goes_there_first() {
     assert!(app.leaving || app.question.is_some());
 }
 
+/// Every sentence of the form names keys in force, and none is left unfilled.
+#[test]
+fn the_forms_sentences_name_the_keys_in_force() {
+    let file = "[keys.set-up]\nedit = 'i'\ntoggle = 'f6'\n";
+    let settings = Settings::parse(file, "config.toml").unwrap();
+    let mut app = App::new(sample::environment(), theme(Depth::True)).with_keys(&settings);
+    app.on_resize(120, 40);
+    assert!(text(&drawn(&mut app, SIZES[1])).contains("and runs, i types one; w saves"));
+    let mut all = String::new();
+    for _ in 0..30 {
+        app.on_key(Key::Down);
+        let shown = text(&drawn(&mut app, SIZES[1]));
+        assert!(!shown.contains('{') && !shown.contains('}'), "{shown}");
+        all.push_str(&shown);
+    }
+    assert!(all.contains("F6 leaves it out or takes it in, a adds one"));
+}
+
 #[test]
 fn other_keys_show_in_footer_help_and_list() {
     let file = "[keys]\nstep = 'S'\nhelp = 'f1'\nup = ['i', 'up']\n[keys.matrix]\nnext-figure = 'ctrl-f'\n";

@@ -32,6 +32,8 @@ fn every_screen_on_the_smallest_terminal() {
     app.on_key(Key::Esc);
     keys(&mut app, "q");
     snapshot("smallest-quit", &mut app, SMALLEST);
+    keys(&mut set_up, "jo");
+    snapshot("smallest-backbones", &mut set_up, SMALLEST);
 }
 
 #[test]

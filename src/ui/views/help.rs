@@ -16,7 +16,7 @@ fn lines(bindings: &Bindings, columns: usize) -> Vec<(String, String)> {
         lines.push((String::new(), scope.name().to_owned()));
         for row in bindings.of_scope(scope) {
             let text = wrap(
-                &bindings.fill(row.binding.help),
+                &bindings.fill(row.binding.help, scope),
                 columns.saturating_sub(KEYS + 2).max(10),
             );
             for (i, line) in text.into_iter().enumerate() {

@@ -1,5 +1,6 @@
 //! A list to choose from, in the place of the form.
 
+use super::super::actions::Scope;
 use super::super::app::App;
 use super::super::pen::Pen;
 use super::super::picker::Picker;
@@ -78,7 +79,7 @@ pub fn draw(app: &App, picker: &Picker, pen: &mut Pen) {
         Ok(text) => (text, Ink::Plain),
         Err(problem) => (problem, Ink::Bad),
     };
-    let text = app.keys.fill(text);
+    let text = app.keys.fill(text, Scope::List);
     for (y, line) in wrap(&text, usize::from(pen.width())).iter().enumerate() {
         pen.text(0, y as u16, line, theme.ink(ink));
     }

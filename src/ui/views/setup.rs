@@ -1,5 +1,6 @@
 //! The set-up form.
 
+use super::super::actions::{Scope, Screen};
 use super::super::app::App;
 use super::super::field::{Field, Part, RANKS};
 use super::super::figures;
@@ -218,7 +219,7 @@ fn draw_foot(app: &App, pen: &mut Pen) {
         }
     }
     let lines = texts.into_iter().flat_map(|(text, ink)| {
-        let lines = wrap(&app.keys.fill(&text), columns);
+        let lines = wrap(&app.keys.fill(&text, Scope::On(Screen::SetUp)), columns);
         lines.into_iter().map(move |line| (line, ink))
     });
     for (y, (line, ink)) in lines.enumerate() {
