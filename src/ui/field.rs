@@ -251,19 +251,20 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::actions::{Bindings, Scope, Screen};
+    use crate::ui::text::wrap;
 
     #[test]
     fn every_field_explains_itself_in_two_lines_of_a_small_screen() {
+        let keys = Bindings::default();
         let parts = [Part::Training, Part::Run];
         let mut fields = Field::MODEL.to_vec();
         fields.extend([Field::Foundation, Field::Task(0)]);
         fields.extend(parts.map(Field::Part));
         fields.extend(parts.iter().flat_map(|part| part.fields()));
         for field in fields {
-            assert!(
-                super::super::text::wrap(field.help(), 76).len() <= 2,
-                "{field:?}"
-            );
+            let help = keys.fill(field.help(), Scope::On(Screen::SetUp));
+            assert!(wrap(&help, 76).len() <= 2, "{field:?}");
             assert!(field.label().len() <= 9);
         }
     }

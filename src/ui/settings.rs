@@ -204,10 +204,13 @@ impl Reader<'_> {
     fn keys(&self, value: &Value, keys: &mut Bindings) -> Result<()> {
         let table = self.table(value, "keys")?;
         let scopes = keys.scopes();
+        let mut set = Vec::new();
         // Those of a scope are the last word, wherever they stand.
         for (name, value) in table {
             if !matches!(value.get_ref(), DeValue::Table(_)) {
-                self.rebind(None, (name.get_ref(), name.span().start), value, keys)?;
+                let action = (name.get_ref().as_ref(), name.span().start);
+                self.rebind(None, action, value, keys)?;
+                set.push(action);
             }
         }
         for (name, value) in table {
@@ -227,9 +230,10 @@ impl Reader<'_> {
             for (action, value) in self.table(value, "keys")? {
                 let action = (action.get_ref().as_ref(), action.span().start);
                 self.rebind(Some(scopes[at]), action, value, keys)?;
+                set.push(action);
             }
         }
-        self.check(value.span().start, keys)
+        self.check(&set, keys)
     }
 
     fn table<'v, 'b>(&self, value: &'v Value<'b>, key: &str) -> Result<&'v DeTable<'b>> {
@@ -281,7 +285,8 @@ impl Reader<'_> {
         })
     }
 
-    fn check(&self, at: usize, keys: &Bindings) -> Result<()> {
+    /// Refuses two meanings of one key, at the place of one that was set.
+    fn check(&self, set: &[(&str, usize)], keys: &Bindings) -> Result<()> {
         let Some((key, one, other, scope)) = keys.clash() else {
             return Ok(());
         };
@@ -292,7 +297,11 @@ impl Reader<'_> {
             other.name(),
             scope.key()
         );
-        Err(self.refuse(at, &why))
+        let names = [one.name(), other.name()];
+        let at = set
+            .iter()
+            .rfind(|(name, _)| names.iter().any(|n| n == name));
+        Err(self.refuse(at.map_or(0, |(_, at)| *at), &why))
     }
 }
 
@@ -361,7 +370,7 @@ mod tests {
             ),
             (
                 "[keys]\nstep = 'x'",
-                "config.toml, line 1: keys: \"x\" would mean step and export (everywhere) at one moment",
+                "config.toml, line 2: keys: \"x\" would mean step and export (everywhere) at one moment",
             ),
             (
                 "[keys.typing]\nconfirm = 'x'",

@@ -43,9 +43,9 @@ fn a_terminal_too_small_says_what_it_needs_and_that_the_run_goes_on() {
     assert_eq!(
         small.lines().take(3).collect::<Vec<_>>(),
         [
-            "pentimento needs 60 × 16 cells, here are",
-            "40 × 15. The run goes on. q leaves.",
-            ""
+            "pentimento needs 60 × 16 cells, this",
+            "terminal has 40 × 15. The run goes on. q",
+            "leaves."
         ]
     );
     assert_eq!(

@@ -49,7 +49,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
 fn too_small(app: &App, pen: &mut Pen) {
     let (width, height) = (pen.width(), pen.height());
     let mut text = format!(
-        "pentimento needs {} × {} cells, here are {width} × {height}. ",
+        "pentimento needs {} × {} cells, this terminal has {width} × {height}. ",
         LEAST.0, LEAST.1
     );
     let works = app.run.as_ref().is_some_and(OpenRun::works);
