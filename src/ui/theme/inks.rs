@@ -14,8 +14,12 @@ pub(super) struct Inks {
     third: [u8; 3],
     warning: [u8; 3],
     bad: [u8; 3],
+    beside: [[u8; 3]; RUNS],
     sixteen: Sixteen,
 }
+
+/// Runs that lie over another and have a colour of their own.
+const RUNS: usize = 4;
 
 /// The same among the terminal's own sixteen; what is faint is dimmed there.
 struct Sixteen {
@@ -26,6 +30,7 @@ struct Sixteen {
     third: Color,
     warning: Color,
     bad: Color,
+    beside: [Color; RUNS],
 }
 
 const DARK: Inks = Inks {
@@ -37,6 +42,12 @@ const DARK: Inks = Inks {
     third: [104, 190, 130],
     warning: [222, 170, 60],
     bad: [240, 120, 110],
+    beside: [
+        [190, 140, 235],
+        [235, 130, 180],
+        [165, 195, 95],
+        [200, 170, 135],
+    ],
     sixteen: Sixteen {
         plain: Color::White,
         ground: Color::Black,
@@ -45,6 +56,12 @@ const DARK: Inks = Inks {
         third: Color::Green,
         warning: Color::Yellow,
         bad: Color::LightRed,
+        beside: [
+            Color::LightMagenta,
+            Color::LightGreen,
+            Color::LightCyan,
+            Color::White,
+        ],
     },
 };
 
@@ -58,6 +75,7 @@ const LIGHT: Inks = Inks {
     warning: [128, 82, 0],
     bad: [176, 28, 28],
     // Greens, cyans and yellows are too light for a light ground; curves have letters too.
+    beside: [[110, 60, 160], [160, 40, 105], [80, 105, 20], [115, 80, 45]],
     sixteen: Sixteen {
         plain: Color::Black,
         ground: Color::White,
@@ -66,6 +84,7 @@ const LIGHT: Inks = Inks {
         third: Color::Black,
         warning: Color::Magenta,
         bad: Color::Red,
+        beside: [Color::Blue, Color::Magenta, Color::Red, Color::Black],
     },
 };
 
@@ -78,6 +97,12 @@ const CONTRAST: Inks = Inks {
     third: [120, 240, 150],
     warning: [255, 220, 0],
     bad: [255, 140, 140],
+    beside: [
+        [220, 180, 255],
+        [255, 170, 215],
+        [200, 230, 120],
+        [235, 205, 170],
+    ],
     sixteen: Sixteen {
         plain: Color::White,
         ground: Color::Black,
@@ -86,6 +111,12 @@ const CONTRAST: Inks = Inks {
         third: Color::LightGreen,
         warning: Color::LightYellow,
         bad: Color::LightYellow,
+        beside: [
+            Color::LightCyan,
+            Color::LightGreen,
+            Color::Yellow,
+            Color::White,
+        ],
     },
 };
 
@@ -99,6 +130,12 @@ const COLOUR_BLIND: Inks = Inks {
     third: [0, 168, 122],
     warning: [240, 228, 66],
     bad: [235, 120, 40],
+    beside: [
+        [214, 135, 178],
+        [160, 160, 250],
+        [190, 190, 190],
+        [190, 150, 100],
+    ],
     sixteen: Sixteen {
         plain: Color::White,
         ground: Color::Black,
@@ -107,6 +144,12 @@ const COLOUR_BLIND: Inks = Inks {
         third: Color::White,
         warning: Color::LightYellow,
         bad: Color::LightYellow,
+        beside: [
+            Color::LightMagenta,
+            Color::LightCyan,
+            Color::White,
+            Color::LightYellow,
+        ],
     },
 };
 
@@ -141,6 +184,15 @@ impl Inks {
             Ink::Warning => self.sixteen.warning,
             Ink::Bad => self.sixteen.bad,
         }
+    }
+
+    /// The colour of the `number`th run that lies over another.
+    pub fn beside(&self, number: usize) -> [u8; 3] {
+        self.beside[number % RUNS]
+    }
+
+    pub fn beside_of_sixteen(&self, number: usize) -> Color {
+        self.sixteen.beside[number % RUNS]
     }
 
     /// Text and ground.
@@ -189,8 +241,8 @@ mod tests {
     fn every_ink_can_be_read_on_every_ground() {
         for palette in Palette::ALL {
             let inks = Inks::of(palette);
-            for ink in INKS {
-                let rgb = inks.rgb(ink);
+            let beside = (0..RUNS).map(|i| inks.beside(i));
+            for rgb in INKS.into_iter().map(|ink| inks.rgb(ink)).chain(beside) {
                 for ground in grounds(palette) {
                     let shown = of_indexed(nearest_indexed(rgb));
                     let grey = of_indexed(nearest_indexed(ground));
@@ -198,7 +250,7 @@ mod tests {
                         let reached = contrast(luminance(text), luminance(ground));
                         assert!(
                             reached >= least(palette),
-                            "{palette:?} {ink:?} on {ground:?}: {reached:.2}"
+                            "{palette:?} {rgb:?} on {ground:?}: {reached:.2}"
                         );
                     }
                 }
@@ -212,8 +264,13 @@ mod tests {
         for palette in Palette::ALL {
             let inks = Inks::of(palette);
             let ground = luminance(of_sixteen(inks.sixteen_ground().1));
-            for ink in INKS {
-                let text = luminance(of_sixteen(inks.of_sixteen(ink)));
+            let beside = (0..RUNS).map(|i| inks.beside_of_sixteen(i));
+            for ink in INKS
+                .into_iter()
+                .map(|ink| inks.of_sixteen(ink))
+                .chain(beside)
+            {
+                let text = luminance(of_sixteen(ink));
                 let reached = contrast(text, ground);
                 assert!(
                     reached >= least(palette),

@@ -11,6 +11,8 @@ use ratatui::style::{Color, Modifier, Style};
 use inks::Inks;
 use ramps::Ramp;
 
+pub use ramps::luminance;
+
 /// How many colours the terminal shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
@@ -193,6 +195,21 @@ impl Theme {
             (Depth::Sixteen, _) => style.fg(inks.of_sixteen(ink)),
             (Depth::Indexed | Depth::True, _) => style.fg(self.rgb(inks.rgb(ink))),
         }
+    }
+
+    /// The colour of the `number`th run that lies over another; a letter tells them apart as well.
+    pub fn beside(&self, number: usize) -> Style {
+        let (style, inks) = (Style::new(), Inks::of(self.palette));
+        match self.depth {
+            Depth::None => style,
+            Depth::Sixteen => style.fg(inks.beside_of_sixteen(number)),
+            Depth::Indexed | Depth::True => style.fg(self.rgb(inks.beside(number))),
+        }
+    }
+
+    /// A pixel's colour, where the terminal has enough of them for pictures.
+    pub fn pixel(&self, rgb: [u8; 3]) -> Option<Color> {
+        matches!(self.depth, Depth::Indexed | Depth::True).then(|| self.rgb(rgb))
     }
 
     /// Bold text of the given ink.

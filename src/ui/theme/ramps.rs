@@ -239,7 +239,7 @@ pub(super) fn linear(component: u8) -> f64 {
 }
 
 /// Relative luminance of an sRGB colour, in [0, 1].
-pub(super) fn luminance(rgb: [u8; 3]) -> f64 {
+pub fn luminance(rgb: [u8; 3]) -> f64 {
     let [r, g, b] = rgb.map(linear);
     0.2126 * r + 0.7152 * g + 0.0722 * b
 }
