@@ -191,6 +191,24 @@ Examples:
         /// The preset to print, as TOML
         name: Option<String>,
     },
+    /// Print the keys in force, as a settings file says them, and where that file is
+    #[command(after_help = "\
+Examples:
+  pentimento keys
+  pentimento keys >> ~/.config/pentimento/config.toml    a start for keys of your own
+
+The settings file is $XDG_CONFIG_HOME/pentimento/config.toml, else ~/.config/pentimento/config.toml, or \
+PENTIMENTO_CONFIG. It may say:
+  theme = \"colour-blind\"      or dark, light, high-contrast; PENTIMENTO_THEME is the last word
+  marker = \"ascii\"            or braille, dots; PENTIMENTO_MARKER is the last word
+  mouse = \"auto\"              on outside tmux; or true, false (as without it)
+  [keys]
+  step = \"S\"                  an action and its key or keys, wherever it has one
+  [keys.matrix]
+  preview-lambdas = [\"v\", \"F5\"]
+
+NO_COLOR leaves all colours out. COLORTERM, TERM and COLORFGBG say what the terminal shows.")]
+    Keys,
     /// Tell what this binary and this machine can do
     Doctor,
     /// Print a completion script

@@ -111,6 +111,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         }) => pretrain(&recipe, &out, &with_seed(overrides, seed), &device.device),
         Some(Command::Presets { name: None }) => list_presets(),
         Some(Command::Presets { name: Some(name) }) => print_preset(&name),
+        Some(Command::Keys) => keys(),
         Some(Command::Doctor) => doctor(),
         Some(Command::Completions { shell }) => {
             // clap_complete panics where it cannot write.
@@ -136,33 +137,41 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("the runtime of signals and the screen does not start")
 }
 
+/// A variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// The set-up screen, and whatever runs its user starts from there.
 fn bench() -> anyhow::Result<ExitCode> {
     ui::require_terminal()?;
-    let mut app = app()?;
-    show(&mut app, None)
+    let settings = ui::Settings::read(&variable)?;
+    show(&mut app(&settings)?, None, &settings)
 }
 
 /// The screens over an existing run, as its journal tells it; followed live if another process works on it.
 /// Nothing is written until the user puts a lab to work.
 fn open(run: &Path) -> anyhow::Result<ExitCode> {
     ui::require_terminal()?;
+    let settings = ui::Settings::read(&variable)?;
     let (past, session) = Session::open(run)?;
-    let mut app = app()?;
+    let mut app = app(&settings)?;
     app.on_opened(run, &past, session.is_some());
-    show(&mut app, session)
+    show(&mut app, session, &settings)
 }
 
-fn app() -> anyhow::Result<ui::App> {
+fn app(settings: &ui::Settings) -> anyhow::Result<ui::App> {
     let environment = ui::Environment::of_this_program(Path::new("runs"))?;
-    Ok(ui::App::new(
-        environment,
-        ui::Theme::from_environment(|name| std::env::var(name).ok()),
-    ))
+    Ok(ui::App::new(environment, settings.theme(&variable)).with_keys(settings))
 }
 
-fn show(app: &mut ui::App, session: Option<Session>) -> anyhow::Result<ExitCode> {
-    let ending = runtime()?.block_on(ui::run(app, session))?;
+fn show(
+    app: &mut ui::App,
+    session: Option<Session>,
+    settings: &ui::Settings,
+) -> anyhow::Result<ExitCode> {
+    let mouse = settings.hears_mouse(&variable);
+    let ending = runtime()?.block_on(ui::run(app, session, mouse))?;
     if let Some(folder) = app.folder() {
         eprintln!("pentimento: the run is in {}", folder.display());
     }
@@ -170,6 +179,20 @@ fn show(app: &mut ui::App, session: Option<Session>) -> anyhow::Result<ExitCode>
         ui::Ending::Left => ExitCode::SUCCESS,
         ui::Ending::Signal(number) => ExitCode::from(128 + number),
     })
+}
+
+/// The keys in force as a settings file, after a line on where that file is.
+fn keys() -> anyhow::Result<ExitCode> {
+    let settings = ui::Settings::read(&variable)?;
+    let place = match ui::Settings::path(&variable) {
+        Some(path) if path.exists() => path.display().to_string(),
+        Some(path) => format!("{} (there is none yet)", path.display()),
+        None => "nowhere: neither HOME nor XDG_CONFIG_HOME is an absolute path".into(),
+    };
+    let mut out = std::io::stdout();
+    writeln!(out, "# The settings file: {}", clean(&place))?;
+    write!(out, "{}", settings.keys.listing())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {

@@ -42,6 +42,11 @@ impl Terminal {
         command.cwd(folder);
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
+        // Not the settings of whoever runs the tests.
+        command.env("XDG_CONFIG_HOME", folder);
+        for name in ["CONFIG", "THEME", "MARKER"] {
+            command.env_remove(format!("PENTIMENTO_{name}"));
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let output = Arc::new(Mutex::new(Output {

@@ -29,6 +29,7 @@ mod tests;
 
 pub use data::{DataOptions, FoundationRecipe, LoadingRecipe};
 pub use difference::Difference;
+pub(crate) use nearest::suggestion;
 pub use own::preset_files;
 pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};

@@ -1,7 +1,7 @@
 //! What somebody may have meant: the nearest of the known names.
 
 /// ` (did you mean `x`?)` for the nearest name if it is near enough, otherwise nothing.
-pub(super) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     match nearest(name, known) {
         Some(near) => format!(" (did you mean `{near}`?)"),
         None => String::new(),

@@ -3,6 +3,7 @@
 
 use crate::lab::{Amounts, Command};
 
+pub use super::bindings::{Bindings, Row};
 pub use super::keys::Key;
 pub use super::situation::{Layer, Situation};
 pub use super::table::{TABLE, markdown};
@@ -169,12 +170,45 @@ pub enum Action {
     Rougher,
     /// Draws curves with other characters.
     Marker,
+    /// Draws everything in other colours.
+    NextTheme,
+    /// Opens the list of everything that can be done.
+    Commands,
+    /// Shows only lines with a text that is typed.
+    Find,
     /// Hides less important lines.
     Filter,
     /// Says yes to a question, or takes what was typed.
     Confirm,
     /// Says no, or leaves what was typed.
     Cancel,
+}
+
+impl Action {
+    /// What the settings call it: words of small letters with hyphens.
+    pub fn name(self) -> String {
+        match self {
+            Self::Lab(Command::Automatic(true)) => "automatic".into(),
+            Self::Lab(Command::Automatic(false)) => "manual".into(),
+            Self::Lab(Command::Merge(_)) => "merge".into(),
+            Self::Lab(command) => hyphenated(&format!("{command:?}")),
+            other => hyphenated(&format!("{other:?}")),
+        }
+    }
+}
+
+/// `Go(SetUp)` as `go-set-up`.
+fn hyphenated(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        if c.is_ascii_alphanumeric() {
+            text.push(c.to_ascii_lowercase());
+        }
+    }
+    text
 }
 
 /// Where a row of the table holds.
@@ -196,6 +230,8 @@ pub enum Scope {
     Menu,
     /// While a value is typed.
     Typing,
+    /// While the list of everything that can be done is open.
+    Commands,
 }
 
 /// The scopes that keys are explained by, in the help and in the README, in this order.
@@ -224,11 +260,42 @@ impl Scope {
             Self::List => "a list",
             Self::Menu => "the export menu",
             Self::Typing => "typing",
+            Self::Commands => "the list of actions",
         }
+    }
+
+    /// What the settings call it.
+    pub fn key(self) -> String {
+        match self {
+            Self::Anywhere => "everywhere".into(),
+            Self::Run => "run".into(),
+            Self::On(screen) => screen.name().to_ascii_lowercase(),
+            Self::Help => "help".into(),
+            Self::Question => "question".into(),
+            Self::List => "list".into(),
+            Self::Menu => "export-menu".into(),
+            Self::Typing => "typing".into(),
+            Self::Commands => "commands".into(),
+        }
+    }
+
+    /// Whether characters are typed there, so that none of them is a key.
+    pub fn types(self) -> bool {
+        matches!(self, Self::Typing | Self::Commands)
+    }
+
+    /// Whether keys of both are listened to at one moment.
+    pub fn meets(self, other: Self) -> bool {
+        let over = |one: Self, other: Self| match (one, other) {
+            (Self::Anywhere, Self::Run | Self::On(_)) => true,
+            (Self::Run, Self::On(screen)) => screen != Screen::SetUp,
+            _ => false,
+        };
+        self == other || over(self, other) || over(other, self)
     }
 }
 
-/// A row of the table: keys that belong together, and what each does.
+/// A row of the table: keys that belong together, and what each does unless the settings say otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
     /// Where it holds.
@@ -237,29 +304,8 @@ pub struct Binding {
     pub keys: &'static [(Key, Action)],
     /// A word or two for the footer.
     pub name: &'static str,
-    /// One sentence for the help.
+    /// One sentence for the help; `{action}` stands for the action's key.
     pub help: &'static str,
     /// Whether the footer leaves it out.
     pub quiet: bool,
-}
-
-impl Binding {
-    /// Keys for the footer: the first of each action.
-    pub fn short_keys(&self) -> String {
-        let mut seen: Vec<Action> = Vec::new();
-        let mut label = String::new();
-        for (key, action) in self.keys {
-            if !seen.contains(action) {
-                seen.push(*action);
-                label.push_str(&key.label());
-            }
-        }
-        label
-    }
-
-    /// All its keys.
-    pub fn all_keys(&self) -> String {
-        let labels: Vec<String> = self.keys.iter().map(|(key, _)| key.label()).collect();
-        labels.join(" ")
-    }
 }

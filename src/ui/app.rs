@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::actions::{Action, Key, Layer, Screen, Situation};
+use super::actions::{Action, Bindings, Key, Layer, Scope, Screen, Situation};
 use super::beside::Beside;
+use super::commands::Commands;
 use super::curves::Memo;
 use super::effect::Effect;
 use super::exporting::ExportMenu;
@@ -14,9 +15,10 @@ use super::open_run::OpenRun;
 use super::question::Question;
 use super::replay::Replay;
 use super::runs::Runs;
+use super::settings::Settings;
 use super::setup::{Environment, Request, SetUp};
-use super::theme::{Ink, Theme};
-use super::views::{body, form_rows, help};
+use super::theme::{Depth, Ink, Theme};
+use super::views::{body, fits, form_rows, help};
 use crate::lab::{Command, Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
 use crate::run::RunView;
@@ -62,6 +64,8 @@ pub struct App {
     pub screen: Screen,
     /// Colours and markers.
     pub theme: Theme,
+    /// The keys in force.
+    pub keys: Bindings,
     /// The set-up form.
     pub set_up: SetUp,
     /// The run, if there is one.
@@ -82,6 +86,8 @@ pub struct App {
     pub help: Option<usize>,
     /// The export menu, while it is open.
     pub export: Option<ExportMenu>,
+    /// The list of everything that can be done, while it is open.
+    pub commands: Option<Commands>,
     /// The open question.
     pub question: Option<Question>,
     /// The message at the bottom.
@@ -107,6 +113,7 @@ impl App {
         let mut app = Self {
             screen: Screen::SetUp,
             theme,
+            keys: Bindings::default(),
             set_up: SetUp::new(environment),
             run: None,
             beside: Vec::new(),
@@ -117,6 +124,7 @@ impl App {
             log: LogLook::default(),
             help: None,
             export: None,
+            commands: None,
             question: None,
             toast: None,
             leaving: false,
@@ -129,6 +137,14 @@ impl App {
         };
         app.on_resize(80, 24);
         app
+    }
+
+    /// The program with the keys that its user set.
+    pub fn with_keys(self, settings: &Settings) -> Self {
+        Self {
+            keys: settings.keys.clone(),
+            ..self
+        }
     }
 
     /// Shows a run: its past records first, then what [`Self::on_record`] brings if a lab is at work on it.
@@ -323,11 +339,14 @@ impl App {
     }
 
     /// What decides which keys hold.
-    pub fn situation(&self) -> Situation {
+    pub fn situation(&self) -> Situation<'_> {
         let layer = match () {
             () if self.question.is_some() => Layer::Question,
+            () if !fits(self.size) => Layer::TooSmall,
+            () if self.commands.is_some() => Layer::Commands,
             () if self.help.is_some() => Layer::Help,
             () if self.export.is_some() => Layer::Menu,
+            () if self.screen == Screen::Log && self.log.before.is_some() => Layer::Typing,
             () if self.screen != Screen::SetUp => Layer::Screen,
             () if self.set_up.prompt().is_some() => Layer::Typing,
             () if self.set_up.picker().is_some() => Layer::List,
@@ -335,6 +354,7 @@ impl App {
         };
         let view = self.view();
         Situation {
+            keys: &self.keys,
             layer,
             screen: self.screen,
             run: view.is_some(),
@@ -358,20 +378,33 @@ impl App {
         if self.toast.as_ref().is_some_and(|t| t.ink == Ink::Bad) {
             self.toast = None;
         }
-        let situation = self.situation();
         if key == Key::Interrupt {
             return self.interrupt();
         }
-        if situation.layer == Layer::Typing {
-            match key {
-                Key::Char(c) => self.set_up.type_character(c),
-                Key::Backspace => self.set_up.erase(),
-                _ => {}
-            }
+        let situation = self.situation();
+        let (layer, action) = (situation.layer, situation.action(key));
+        match (layer, action) {
+            // Nothing else can be seen there.
+            (Layer::TooSmall, Some(Action::Quit)) => return self.interrupt(),
+            (Layer::TooSmall, _) => return Vec::new(),
+            (Layer::Typing | Layer::Commands, _) => self.on_typed_key(layer, key),
+            _ => {}
         }
-        match situation.action(key) {
+        match action {
             Some(action) => self.on_action(action),
             None => Vec::new(),
+        }
+    }
+
+    fn on_typed_key(&mut self, layer: Layer, key: Key) {
+        match (key, layer) {
+            (Key::Char(c), Layer::Commands) => self.type_command(c),
+            (Key::Backspace, Layer::Commands) => self.erase_command(),
+            (Key::Char(c), _) if self.screen == Screen::Log => self.log.type_character(c),
+            (Key::Backspace, _) if self.screen == Screen::Log => self.log.erase(),
+            (Key::Char(c), _) => self.set_up.type_character(c),
+            (Key::Backspace, _) => self.set_up.erase(),
+            _ => {}
         }
     }
 
@@ -380,7 +413,7 @@ impl App {
         match self.question {
             Some(Question::Quit) => self.on_action(Action::Confirm),
             _ => {
-                self.question = None;
+                (self.question, self.commands, self.help) = (None, None, None);
                 self.quit()
             }
         }
@@ -399,9 +432,13 @@ impl App {
                 }
             };
         }
+        if self.commands.is_some() {
+            return self.on_commands(action);
+        }
         if let Some(line) = self.help {
             let (width, height) = self.size;
-            self.help = scrolled(line, help::last_start(body(width, height)), action);
+            let last = help::last_start(&self.keys, body(width, height));
+            self.help = scrolled(line, last, action);
             return Vec::new();
         }
         if self.export.is_some() {
@@ -440,6 +477,8 @@ impl App {
             Action::Copy => return self.copy_matrix(),
             Action::Start => return self.start(),
             Action::Marker => self.theme.marker = self.theme.marker.next(),
+            Action::NextTheme => self.next_theme(),
+            Action::Commands => self.open_commands(),
             _ => return self.on_screen(action),
         }
         Vec::new()
@@ -451,6 +490,17 @@ impl App {
             Screen::Runs => self.list_runs(),
             _ => Vec::new(),
         }
+    }
+
+    fn next_theme(&mut self) {
+        if self.theme.depth == Depth::None {
+            let text = "NO_COLOR is set: there are no colours to change";
+            self.say(Ink::Warning, text.into());
+            return;
+        }
+        self.theme = self.theme.with_palette(self.theme.palette.next());
+        let text = format!("colours: {}", self.theme.palette.name());
+        self.say(Ink::Accent, text);
     }
 
     fn answered(&mut self, question: Question) -> Vec<Effect> {
@@ -519,12 +569,13 @@ impl App {
         vec![Effect::Start(request)]
     }
 
-    /// Shows a message for a while.
+    /// Shows a message for a while; `{action}` in it stands for the action's key.
     pub fn say(&mut self, ink: Ink, text: String) {
         let until = match ink {
             Ink::Bad => Duration::MAX,
             _ => self.now + TOAST,
         };
+        let text = self.keys.fill(&text, Scope::On(self.screen));
         self.toast = Some(Toast { text, ink, until });
         self.dirty = true;
     }

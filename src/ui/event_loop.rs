@@ -16,6 +16,7 @@ use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
 use super::machine::Sample;
+use super::pointer::Pointer;
 use super::runs;
 use super::sampler::{PERIOD, Sampler};
 use super::setup::Request;
@@ -83,9 +84,9 @@ impl Onlooker for Preparation {
 }
 
 /// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
-/// given back on every way out, errors and panics included.
-pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
-    let mut screen = Screen::take()?;
+/// given back on every way out, errors and panics included. With `mouse` the mouse is listened to.
+pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result<Ending> {
+    let mut screen = Screen::take(mouse)?;
     let mut signals = Signals::listen()?;
     let mut keys = EventStream::new();
     let mut clock = tokio::time::interval(CLOCK);
@@ -114,6 +115,12 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
                         for effect in app.on_key(key) {
                             desk.carry_out(effect, app);
                         }
+                    }
+                }
+                Some(Ok(Event::Mouse(event))) => {
+                    let pointer = Pointer::from_event(event);
+                    for effect in pointer.map_or_else(Vec::new, |p| app.on_pointer(p)) {
+                        desk.carry_out(effect, app);
                     }
                 }
                 Some(Ok(Event::Resize(width, height))) => app.on_resize(width, height),

@@ -108,10 +108,10 @@ impl Field {
     pub fn help(self) -> &'static str {
         match self {
             Self::Preset => {
-                "what the form starts from: o lists presets, TOML files and runs, e types one; w saves what is set here"
+                "what the form starts from: {list} lists presets, TOML files and runs, {edit} types one; {save} saves what is set here"
             }
             Self::Backbone => {
-                "the pretrained network that learns and forgets: o lists what is here, / searches the hub, e types \
+                "the pretrained network that learns and forgets: {list} lists what is here, {search} searches the hub, {edit} types \
                  hub:OWNER/NAME or a folder"
             }
             Self::Mode => {
@@ -122,10 +122,10 @@ impl Field {
                 "size of each task's update BA; at 0 the backbone is frozen and only heads learn"
             }
             Self::Targets => {
-                "the modules that get an update: a name from the list (o), or a regex on whole names of timm's (e)"
+                "the modules that get an update: a name from the list ({list}), or a regex on whole names of timm's ({edit})"
             }
-            Self::Part(Part::Training) => "how each task is trained; Space shows or hides it",
-            Self::Budget => "how long each task trains; Space counts in epochs or steps",
+            Self::Part(Part::Training) => "how each task is trained; {toggle} shows or hides it",
+            Self::Budget => "how long each task trains; {toggle} counts in epochs or steps",
             Self::Lr => "AdamW's peak learning rate; it falls to 0 by half a cosine",
             Self::BatchSize => "images a step of the optimiser; memory grows with it",
             Self::Alpha => "the update is scaled by alpha/rank; emptied, alpha is twice the rank",
@@ -138,7 +138,7 @@ impl Field {
                 "side of the input in pixels; emptied, the one that the weights were trained for"
             }
             Self::Key => {
-                "e types KEY=VALUE as --set takes it: measure.probe.when=end, lora.rslora=true; presets demo \
+                "{edit} types KEY=VALUE as --set takes it: measure.probe.when=end, lora.rslora=true; presets demo \
                  explains all"
             }
             Self::Foundation => {
@@ -146,11 +146,11 @@ impl Field {
                  the backbone has"
             }
             Self::Task(_) => {
-                "Space leaves it out or takes it in, a adds one, d removes it, t makes two halves, K and J move it, \
-                 ←→ and e change its length"
+                "{toggle} leaves it out or takes it in, {add-task} adds one, {remove-task} removes it, {split-task} makes two halves, {earlier} and {later} move it, \
+                 {left}{right} and {edit} change its length"
             }
             Self::Part(Part::Run) => {
-                "seed, pace, device and place of the run; Space shows or hides it"
+                "seed, pace, device and place of the run; {toggle} shows or hides it"
             }
             Self::Seed => "root of all randomness: the same seed gives the same bits",
             Self::Advance => {
@@ -251,19 +251,20 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::actions::{Bindings, Scope, Screen};
+    use crate::ui::text::wrap;
 
     #[test]
     fn every_field_explains_itself_in_two_lines_of_a_small_screen() {
+        let keys = Bindings::default();
         let parts = [Part::Training, Part::Run];
         let mut fields = Field::MODEL.to_vec();
         fields.extend([Field::Foundation, Field::Task(0)]);
         fields.extend(parts.map(Field::Part));
         fields.extend(parts.iter().flat_map(|part| part.fields()));
         for field in fields {
-            assert!(
-                super::super::text::wrap(field.help(), 76).len() <= 2,
-                "{field:?}"
-            );
+            let help = keys.fill(field.help(), Scope::On(Screen::SetUp));
+            assert!(wrap(&help, 76).len() <= 2, "{field:?}");
             assert!(field.label().len() <= 9);
         }
     }

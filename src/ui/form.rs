@@ -211,6 +211,13 @@ impl SetUp {
         self.field = fields[at.saturating_add_signed(by).min(fields.len() - 1)];
     }
 
+    /// Puts the cursor on a field that is shown.
+    pub fn go_to(&mut self, field: Field) {
+        if self.fields().contains(&field) {
+            self.field = field;
+        }
+    }
+
     /// Changes the field under the cursor: `up` raises it or goes to the next choice.
     ///
     /// # Errors

@@ -2,9 +2,10 @@
 
 use super::curves::Look;
 use super::open_run::OpenRun;
+use super::text::width;
 use crate::lab::Level;
 use crate::measure::Forgetting;
-use crate::run::view::PreviewView;
+use crate::run::view::{LogLine, PreviewView};
 
 /// The train screen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,6 +132,12 @@ impl MatrixLook {
         self.row.map_or(newest(run), |row| row.min(last))
     }
 
+    /// Puts the cursor on a cell.
+    pub fn put(&mut self, run: &OpenRun, row: usize, column: usize) {
+        self.row = (row != newest(run)).then_some(row);
+        self.column = column;
+    }
+
     /// Moves the cursor within what is there.
     pub fn go(&mut self, run: &OpenRun, down: isize, right: isize) {
         let columns = run.view.started.as_ref().map_or(0, |s| s.test_sets.len());
@@ -205,27 +212,45 @@ impl ForgettingLook {
 }
 
 /// The log screen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LogLook {
     /// Lines between the newest and the last one shown; 0 follows.
     pub back: usize,
+    /// Columns that long lines are scrolled sideways.
+    pub across: usize,
     /// The least level shown.
     pub least: Level,
+    /// Only lines with this text are shown, capitals or not; empty for all.
+    pub text: String,
+    /// What it was before it is typed anew, while it is typed.
+    pub before: Option<String>,
 }
 
 impl Default for LogLook {
     fn default() -> Self {
         Self {
             back: 0,
+            across: 0,
             least: Level::Info,
+            text: String::new(),
+            before: None,
         }
     }
 }
 
 impl LogLook {
-    /// Whether lines of this level are shown.
-    pub fn shows(&self, level: Level) -> bool {
-        rank(level) >= rank(self.least)
+    /// Columns that a key moves sideways.
+    const ASIDE: usize = 16;
+    /// The longest text that is looked for.
+    const LONGEST: usize = 80;
+
+    /// The lines that are shown, oldest first.
+    pub fn shown<'a>(&'a self, run: &'a OpenRun) -> impl Iterator<Item = &'a LogLine> {
+        let wanted = self.text.to_lowercase();
+        run.view.log.iter().filter(move |line| {
+            let found = || wanted.is_empty() || line.text.to_lowercase().contains(&wanted);
+            rank(line.level) >= rank(self.least) && found()
+        })
     }
 
     /// Hides more, and then nothing again.
@@ -240,9 +265,40 @@ impl LogLook {
 
     /// Scrolls back (positive) or forward within the lines that are shown.
     pub fn scroll(&mut self, run: &OpenRun, back: isize) {
-        let lines = run.view.log.iter().filter(|l| self.shows(l.level)).count();
+        let lines = self.shown(run).count();
         let to = self.back.saturating_add_signed(back);
         self.back = to.min(lines.saturating_sub(1));
+    }
+
+    /// Scrolls sideways, to the end of the longest line that is shown at most; `columns` are those for text.
+    pub fn aside(&mut self, run: &OpenRun, columns: usize, right: bool) {
+        let longest = self.shown(run).map(|line| width(&line.text)).max();
+        let last = longest.unwrap_or(0).saturating_sub(columns);
+        let to = match right {
+            true => self.across + Self::ASIDE,
+            false => self.across.saturating_sub(Self::ASIDE),
+        };
+        self.across = to.min(last.next_multiple_of(Self::ASIDE));
+    }
+
+    /// Begins to type a text to look for.
+    pub fn find(&mut self) {
+        self.before = Some(std::mem::take(&mut self.text));
+        self.back = 0;
+    }
+
+    /// Adds a character to the text.
+    pub fn type_character(&mut self, c: char) {
+        if !c.is_control() && self.text.chars().count() < Self::LONGEST {
+            self.text.push(c);
+            self.back = 0;
+        }
+    }
+
+    /// Takes a character of the text back.
+    pub fn erase(&mut self) {
+        self.text.pop();
+        self.back = 0;
     }
 }
 

@@ -4,7 +4,7 @@ use super::actions::{Action, Screen};
 use super::app::{App, PAGE};
 use super::effect::Effect;
 use super::look::Figure;
-use super::views::forgetting;
+use super::views::{body, forgetting, log};
 
 impl App {
     /// What an action means on the screen shown.
@@ -71,6 +71,17 @@ impl App {
             Action::Home => self.log.scroll(run, isize::MAX),
             Action::End => self.log.back = 0,
             Action::Filter => self.log.filter(),
+            Action::Left | Action::Right => {
+                let columns = body(self.size.0, self.size.1).0.saturating_sub(log::BEFORE);
+                self.log.aside(run, columns.into(), action == Action::Right);
+            }
+            Action::Find => self.log.find(),
+            Action::Confirm => self.log.before = None,
+            Action::Cancel => {
+                if let Some(before) = self.log.before.take() {
+                    self.log.text = before;
+                }
+            }
             _ => {}
         }
     }

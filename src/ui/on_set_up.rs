@@ -47,7 +47,9 @@ impl App {
                 form.list_tasks();
                 Ok(())
             }
-            Action::List if !form.list() => Err("this field has no list: ← and → change it".into()),
+            Action::List if !form.list() => {
+                Err("this field has no list: {left} and {right} change it".into())
+            }
             Action::Save => {
                 form.save();
                 Ok(())
@@ -87,7 +89,7 @@ impl App {
         match action {
             Action::Search => self.set_up.search(),
             Action::Edit if !self.set_up.edit() => {
-                let text = "this field is changed with ← and →";
+                let text = "this field is changed with {left} and {right}";
                 self.say(Ink::Warning, text.into());
             }
             _ => {}

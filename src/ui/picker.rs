@@ -173,6 +173,12 @@ impl SetUp {
         }
     }
 
+    /// Puts the cursor of the list on a choice.
+    pub fn choose_in_list(&mut self, at: usize) {
+        let now = self.picker.as_ref().map_or(0, |picker| picker.at);
+        self.go_in_list(at as isize - now as isize);
+    }
+
     /// Closes the list without a change.
     pub fn close_list(&mut self) {
         self.picker = None;
@@ -184,7 +190,7 @@ impl SetUp {
             return;
         };
         let detail = match picker.choices.get(picker.at) {
-            None => Ok("there is nothing to choose: e types it".into()),
+            None => Ok("there is nothing to choose: {edit} types it".into()),
             Some(choice) => self.meaning(picker.field, choice),
         };
         if let Some(picker) = &mut self.picker {

@@ -63,7 +63,7 @@ impl Sequence {
         let budget = match each.split_first() {
             None => {
                 return Err(Error::input(
-                    "the sequence has no task: a adds one, Space takes one in that is left out",
+                    "the sequence has no task: {add-task} adds one, {toggle} takes one in that is left out",
                 ));
             }
             Some((first, rest)) if rest.iter().all(|n| n == first) => Budget::All(*first),
@@ -247,7 +247,7 @@ mod tests {
         written(&sequence);
         (0..9).for_each(|_| sequence.remove(0));
         let error = sequence.write(&mut demo().0).unwrap_err().to_string();
-        assert!(error.contains("a adds one"), "{error}");
+        assert!(error.contains("{add-task} adds one"), "{error}");
         assert_eq!(
             sequence.add(TaskRecipe::of("greek", "bundled:greek"), Some(7), "latin"),
             0

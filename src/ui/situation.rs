@@ -1,9 +1,8 @@
 //! Which rows of the table hold at a moment, and why the others do not.
 
-use super::actions::{Action, Binding, Scope, Screen};
+use super::actions::{Action, Bindings, Row, Scope, Screen};
 use super::keys::Key;
-use super::table::TABLE;
-use crate::lab::{Ask, Command, State};
+use crate::lab::{Amounts, Ask, Command, State};
 
 /// What lies over the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,11 +20,17 @@ pub enum Layer {
     Menu,
     /// A value being typed.
     Typing,
+    /// The list of everything that can be done.
+    Commands,
+    /// The sentence that the terminal is too small: only leaving is listened to.
+    TooSmall,
 }
 
 /// What decides which rows of the table hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation {
+pub struct Situation<'a> {
+    /// The keys in force.
+    pub keys: &'a Bindings,
     /// What lies over the screen.
     pub layer: Layer,
     /// The screen.
@@ -56,7 +61,7 @@ pub struct Situation {
     pub listed: bool,
 }
 
-impl Situation {
+impl<'a> Situation<'a> {
     /// Whether keys of this scope are listened to.
     pub fn hears(&self, scope: Scope) -> bool {
         match (self.layer, scope) {
@@ -65,8 +70,10 @@ impl Situation {
             | (Layer::List, Scope::List)
             | (Layer::Menu, Scope::Menu)
             | (Layer::Typing, Scope::Typing)
+            | (Layer::Commands, Scope::Commands)
+            | (Layer::TooSmall, Scope::Anywhere)
             | (Layer::Screen, Scope::Anywhere) => true,
-            (Layer::Screen, Scope::Run) => !matches!(self.screen, Screen::SetUp | Screen::Runs),
+            (Layer::Screen, Scope::Run) => self.screen != Screen::SetUp,
             (Layer::Screen, Scope::On(screen)) => self.screen == screen,
             _ => false,
         }
@@ -74,7 +81,11 @@ impl Situation {
 
     /// Why an action makes no sense now, in one sentence; `None` where it does.
     pub fn refuses(&self, action: Action) -> Option<String> {
+        let measures = || self.keys.of(Action::Preview(Amounts::Lambdas));
         match action {
+            action if self.layer == Layer::TooSmall && action != Action::Quit => {
+                Some("the terminal is too small for anything but leaving".into())
+            }
             Action::Lab(_)
             | Action::TakeUp
             | Action::Export
@@ -96,9 +107,10 @@ impl Situation {
                 Some("nothing is being prepared that could be given up".into())
             }
             Action::TakeUp if self.lab => Some("a lab is at work on this run already".into()),
-            Action::Lab(_) if !self.lab => {
-                Some("no lab of this program is at work on this run: g puts one to work".into())
-            }
+            Action::Lab(_) if !self.lab => Some(format!(
+                "no lab of this program is at work on this run: {} puts one to work",
+                self.keys.of(Action::TakeUp)
+            )),
             Action::Lab(Command::Automatic(on)) if on == self.automatic => Some(
                 if on {
                     "step and merge happen by themselves already"
@@ -115,13 +127,17 @@ impl Situation {
             Action::Take if matches!(self.state, State::Previewing(_)) => {
                 Some("a preview is under way; end it first".into())
             }
-            Action::Take if !self.previewed => {
-                Some("no preview is there to take an amount from: v measures one".into())
-            }
+            Action::Take if !self.previewed => Some(format!(
+                "no preview is there to take an amount from: {} measures one",
+                measures()
+            )),
             Action::PreviousMerge | Action::NextMerge
                 if self.screen == Screen::Matrix && !self.previewed =>
             {
-                Some("no preview is there to choose an amount from: v measures one".into())
+                Some(format!(
+                    "no preview is there to choose an amount from: {} measures one",
+                    measures()
+                ))
             }
             Action::Rewind
             | Action::Advance
@@ -163,10 +179,9 @@ impl Situation {
     /// What a key does: the first row that hears it and makes sense, else the first that hears it.
     pub fn action(&self, key: Key) -> Option<Action> {
         let heard = || {
-            TABLE
-                .iter()
-                .filter(|binding| self.hears(binding.scope))
-                .flat_map(|binding| binding.keys)
+            let rows = self.keys.rows().iter();
+            rows.filter(|row| self.hears(row.binding.scope))
+                .flat_map(|row| &row.keys)
                 .filter(|(bound, _)| *bound == key)
                 .map(|(_, action)| *action)
         };
@@ -176,21 +191,26 @@ impl Situation {
     }
 
     /// Rows for the footer, in order: heard, sensible, not quiet.
-    pub fn footer(&self) -> impl Iterator<Item = &'static Binding> {
+    pub fn footer(&self) -> impl Iterator<Item = &'a Row> {
         let situation = *self;
-        TABLE.iter().filter(move |binding| {
+        self.keys.rows().iter().filter(move |row| {
             let sensible = |(_, action): &(Key, Action)| situation.refuses(*action).is_none();
-            !binding.quiet && situation.hears(binding.scope) && binding.keys.iter().any(sensible)
+            let shown = !row.binding.quiet && situation.hears(row.binding.scope);
+            shown && row.keys.iter().any(sensible)
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    fn situation(screen: Screen, state: State) -> Situation {
+    fn situation(screen: Screen, state: State) -> Situation<'static> {
+        static KEYS: LazyLock<Bindings> = LazyLock::new(Bindings::default);
         Situation {
+            keys: &KEYS,
             layer: Layer::Screen,
             screen,
             run: true,
@@ -227,6 +247,8 @@ mod tests {
                     Layer::List,
                     Layer::Menu,
                     Layer::Typing,
+                    Layer::Commands,
+                    Layer::TooSmall,
                 ] {
                     let now = Situation {
                         layer,
@@ -234,8 +256,9 @@ mod tests {
                         ..situation(screen, state)
                     };
                     let mut keys: Vec<Key> = Vec::new();
-                    for binding in TABLE.iter().filter(|b| now.hears(b.scope)) {
-                        for (key, action) in binding.keys {
+                    let rows = now.keys.rows().iter();
+                    for row in rows.filter(|r| now.hears(r.binding.scope)) {
+                        for (key, action) in &row.keys {
                             if now.refuses(*action).is_none() {
                                 assert!(!keys.contains(key), "{key:?} in {now:?}");
                                 keys.push(*key);
@@ -258,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_footer_shows_what_makes_sense() {
-        let names = |s: &Situation| s.footer().map(|b| b.name).collect::<Vec<_>>();
+        let names = |s: &Situation| s.footer().map(|r| r.binding.name).collect::<Vec<_>>();
         let trained = names(&situation(Screen::Train, State::Trained(1)));
         assert!(trained.starts_with(&["merge", "discard"]), "{trained:?}");
         let measured = names(&situation(Screen::Train, State::Measured(1)));
@@ -281,12 +304,5 @@ mod tests {
         assert_eq!(now.action(Key::Char('g')), Some(Action::TakeUp));
         assert_eq!(now.refuses(Action::TakeUp), None);
         assert_eq!(now.refuses(Action::Export), None);
-    }
-
-    #[test]
-    fn the_footer_names_one_key_an_action() {
-        let field = TABLE.iter().find(|b| b.name == "field").unwrap();
-        assert_eq!(field.short_keys(), "↑↓");
-        assert_eq!(field.all_keys(), "↑ ↓ k j");
     }
 }

@@ -1,7 +1,7 @@
 //! The one table of what a user can do. Its order is the footer's: what comes first stays when the terminal
 //! is narrow.
 
-use super::actions::{Action, Binding, EXPLAINED, Scope, Screen};
+use super::actions::{Action, Binding, Bindings, EXPLAINED, Scope, Screen};
 use super::keys::Key;
 use crate::lab::{Amounts, Command};
 use crate::lora::Amount;
@@ -139,6 +139,33 @@ pub const TABLE: &[Binding] = &[
         "close",
         "Close the menu without an export.",
     ),
+    row(
+        Scope::Commands,
+        &[(Key::Enter, Action::Confirm)],
+        "do it",
+        "Do what is under the cursor, on its own screen where it has one.",
+    ),
+    row(
+        Scope::Commands,
+        &[(Key::Up, Action::Up), (Key::Down, Action::Down)],
+        "choice",
+        "Go to another action.",
+    ),
+    quiet(row(
+        Scope::Commands,
+        PAGES,
+        "page",
+        "Go to actions further away.",
+    )),
+    row(
+        Scope::Commands,
+        &[
+            (Key::Esc, Action::Cancel),
+            (Key::Control('p'), Action::Cancel),
+        ],
+        "close",
+        "Close the list of actions.",
+    ),
     row(Scope::Help, UP_DOWN, "scroll", "Scroll."),
     quiet(row(Scope::Help, PAGES, "page", "Scroll by pages.")),
     row(
@@ -220,6 +247,42 @@ pub const TABLE: &[Binding] = &[
         "move task",
         "Move the task earlier or later in the sequence.",
     ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Enter, Action::Open)],
+        "open",
+        "Open the run under the cursor; nothing is written until g puts a lab to work on it.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        UP_DOWN,
+        "run",
+        "Go to another run.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char(' '), Action::Beside)],
+        "beside",
+        "Lay the run beside the one that is shown, or take it away: its curves, its matrix, its classes.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char('c'), Action::Compare)],
+        "compare",
+        "Show cell by cell in what the matrix of the run that is shown differs from this one's.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char('r'), Action::Refresh)],
+        "look again",
+        "Read the folder again.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Runs),
+        PAGES,
+        "page",
+        "Go to runs further away.",
+    )),
     row(
         Scope::Run,
         &[(Key::Char('m'), Action::Lab(Command::Merge(Amount::WHOLE)))],
@@ -312,8 +375,8 @@ pub const TABLE: &[Binding] = &[
             (Key::Char('V'), Action::Preview(Amounts::Ranks)),
         ],
         "preview",
-        "Measure what the trained adapter, or the merge of the cursor's row, would give with λ of 0 to 1 (v) or at lower \
-         ranks (V): on a few images of each class, and asked again on all.",
+        "Measure what the trained adapter, or the merge of the cursor's row, would give with λ of 0 to 1 ({preview-lambdas}) or \
+         at lower ranks ({preview-ranks}): on a few images of each class, and asked again on all.",
     ),
     row(
         Scope::On(Screen::Matrix),
@@ -341,42 +404,6 @@ pub const TABLE: &[Binding] = &[
         &[(Key::Char(';'), Action::NextBeside)],
         "other run",
         "Compare with the next of the runs that lie beside this one.",
-    )),
-    row(
-        Scope::On(Screen::Runs),
-        &[(Key::Enter, Action::Open)],
-        "open",
-        "Open the run under the cursor; nothing is written until g puts a lab to work on it.",
-    ),
-    row(
-        Scope::On(Screen::Runs),
-        UP_DOWN,
-        "run",
-        "Go to another run.",
-    ),
-    row(
-        Scope::On(Screen::Runs),
-        &[(Key::Char(' '), Action::Beside)],
-        "beside",
-        "Lay the run beside the one that is shown, or take it away: its curves, its matrix, its classes.",
-    ),
-    row(
-        Scope::On(Screen::Runs),
-        &[(Key::Char('c'), Action::Compare)],
-        "compare",
-        "Show cell by cell in what the matrix of the run that is shown differs from this one's.",
-    ),
-    row(
-        Scope::On(Screen::Runs),
-        &[(Key::Char('r'), Action::Refresh)],
-        "look again",
-        "Read the folder again.",
-    ),
-    quiet(row(
-        Scope::On(Screen::Runs),
-        PAGES,
-        "page",
-        "Go to runs further away.",
     )),
     row(
         Scope::On(Screen::Forgetting),
@@ -459,24 +486,30 @@ pub const TABLE: &[Binding] = &[
         "axis",
         "Curves over steps, epochs or the time of training.",
     ),
-    quiet(row(
-        Scope::On(Screen::Train),
-        &[(Key::Char('c'), Action::Marker)],
-        "dots",
-        "Draw curves in braille, dots or ASCII.",
-    )),
     row(Scope::On(Screen::Log), UP_DOWN, "scroll", "Scroll."),
     quiet(row(
         Scope::On(Screen::Log),
         PAGES,
         "page",
-        "Scroll by pages; End follows the newest line.",
+        "Scroll by pages; {end} follows the newest line.",
     )),
     row(
         Scope::On(Screen::Log),
         &[(Key::Char('f'), Action::Filter)],
         "filter",
         "Show all lines, warnings and errors, or errors.",
+    ),
+    row(
+        Scope::On(Screen::Log),
+        &[(Key::Char('/'), Action::Find)],
+        "find",
+        "Show only lines with the text that is typed; an empty one shows all.",
+    ),
+    row(
+        Scope::On(Screen::Log),
+        LEFT_RIGHT,
+        "sideways",
+        "Scroll long lines sideways.",
     ),
     quiet(row(
         Scope::On(Screen::Forgetting),
@@ -549,6 +582,27 @@ pub const TABLE: &[Binding] = &[
         "screen",
         "Go to the next screen, or the one before.",
     )),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('c'), Action::Marker)],
+        "dots",
+        "Draw curves in braille or dots, or everything in ASCII.",
+    )),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('C'), Action::NextTheme)],
+        "theme",
+        "Other colours: dark, light, high contrast, colour-blind.",
+    )),
+    quiet(row(
+        Scope::Anywhere,
+        &[
+            (Key::Char(':'), Action::Commands),
+            (Key::Control('p'), Action::Commands),
+        ],
+        "actions",
+        "Find any of these by a word of it, and do it.",
+    )),
     row(
         Scope::Anywhere,
         &[(Key::Char('?'), Action::Help)],
@@ -568,6 +622,7 @@ pub const TABLE: &[Binding] = &[
 
 /// The table as Markdown, for the README.
 pub fn markdown() -> String {
+    let bindings = Bindings::default();
     let mut text = String::from("| Where | Keys | |\n|---|---|---|\n");
     for scope in EXPLAINED {
         for binding in TABLE.iter().filter(|b| b.scope == scope) {
@@ -580,7 +635,7 @@ pub fn markdown() -> String {
                 "| {} | {} | {} |\n",
                 scope.name(),
                 keys.join(" "),
-                binding.help
+                bindings.fill(binding.help, scope)
             ));
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
@@ -19,6 +20,8 @@ use crate::{Error, Result};
 
 /// Whether the terminal is ours at this moment.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether it sends what the mouse does.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 /// What threads other than the screen's said when they panicked, to be printed once the terminal is back.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -72,13 +75,14 @@ pub struct Screen {
 
 impl Screen {
     /// Takes the terminal. A panic in this thread gives it back before its message is printed; other threads'
-    /// panics keep their message until the terminal is back, since the screen goes on.
-    pub fn take() -> Result<Self> {
+    /// panics keep their message until the terminal is back, since the screen goes on. With `mouse` it is listened to.
+    pub fn take(mouse: bool) -> Result<Self> {
         let failed = Error::io("the terminal");
         install_panic_hook();
         TAKEN.store(true, Ordering::SeqCst);
         enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen))
+            .and_then(|()| if mouse { hear_mouse() } else { Ok(()) })
             .and_then(|()| ratatui::Terminal::new(CrosstermBackend::new(Frames::default())))
             .map(|terminal| Self { terminal })
             .map_err(|error| {
@@ -110,12 +114,20 @@ impl Drop for Screen {
     }
 }
 
+fn hear_mouse() -> std::io::Result<()> {
+    MOUSE.store(true, Ordering::SeqCst);
+    execute!(stdout(), EnableMouseCapture)
+}
+
 /// Gives the terminal back if it is ours: the first caller does it, whoever comes later finds it done.
 fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
     // The terminal may be gone (SIGHUP): then there is nothing to restore and no one to tell.
+    if MOUSE.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stdout(), DisableMouseCapture);
+    }
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
     let _ = stdout().flush();

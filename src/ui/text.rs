@@ -58,6 +58,17 @@ pub fn fit(text: &str, columns: usize) -> String {
     cut
 }
 
+/// `text` cleaned and without its first `columns`, as where it is scrolled sideways.
+pub fn without(text: &str, columns: usize) -> String {
+    let mut gone = 0;
+    let kept = |c: &char| {
+        let here = gone >= columns;
+        gone += c.width().unwrap_or(0);
+        here
+    };
+    clean(text).chars().filter(kept).collect()
+}
+
 /// As [`fit`], but cut at the front: the end of a path says more than its beginning.
 pub fn fit_end(text: &str, columns: usize) -> String {
     let text = clean(text);
@@ -171,6 +182,9 @@ mod tests {
         assert_eq!(fit("x", 0), "");
         assert_eq!(fit_end("runs/demo-s0-1", 9), "…emo-s0-1");
         assert_eq!(width("ひA"), 3);
+        assert_eq!(without("ひらがな", 4), "がな");
+        assert_eq!(without("abc", 0), "abc");
+        assert_eq!(without("abc", 9), "");
     }
 
     #[test]

@@ -194,7 +194,8 @@ const KEYS: [Key; 17] = [
 ];
 
 /// Answers what an effect asks for, well or badly.
-fn answer(app: &mut App, effect: Effect, well: bool) {
+/// Answers what the program asked for, well or badly.
+pub fn answer(app: &mut App, effect: Effect, well: bool) {
     match effect {
         Effect::Save {
             path,
@@ -237,7 +238,7 @@ fn no_keys_bring_the_set_up_down() {
     let letters: Vec<char> = "hjklKJoewadt/? 123xyqZ:=.\u{1b}\u{202e}ひ"
         .chars()
         .collect();
-    let sizes = [(80, 24), (30, 8), (120, 40), (44, 11)];
+    let sizes = [(80, 24), (60, 16), (120, 40), (44, 11)];
     for _ in 0..150 {
         let mut app = app();
         for _ in 0..120 {
@@ -259,6 +260,7 @@ fn no_keys_bring_the_set_up_down() {
                 );
             }
         }
+        app.on_resize(80, 24);
         // A question answers to Esc, then what was typed, then a list or the help.
         (0..3).for_each(|_| drop(app.on_key(Key::Esc)));
         assert_eq!(app.situation().layer, Layer::Screen);

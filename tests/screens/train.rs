@@ -1,8 +1,9 @@
 //! The train screen: how curves are looked at.
 
 use super::sample::Journal;
+
 use super::*;
-use pentimento::ui::theme::Marker;
+use pentimento::ui::theme::{Ink, Marker};
 
 /// Changes losses of the journal's last training.
 fn with_losses(mut journal: Journal, change: impl Fn(usize) -> Option<f32>) -> Journal {
@@ -61,13 +62,18 @@ fn a_diverging_loss_is_marked_and_counted() {
     keys(&mut app, "2y");
     let buffer = drawn(&mut app, SIZES[1]);
     let title = find(&buffer, "! 3 not finite");
-    assert_eq!(buffer[title].fg, Color::Rgb(210, 75, 70));
+    let bad = fg(Ink::Bad);
+    assert_eq!(buffer[title].fg, bad);
     let first = title.1 + 1;
     let row = (first..first + 3).find(|y| at(&buffer, *y, "!").is_some_and(|x| x != title.0));
     let mark = at(&buffer, row.unwrap(), "!").unwrap();
-    assert_eq!(buffer[(mark, row.unwrap())].fg, Color::Rgb(210, 75, 70));
+    assert_eq!(buffer[(mark, row.unwrap())].fg, bad);
     find(&buffer, "1 of 0 or less left out");
     find(&buffer, "^ 1 above");
+}
+
+fn fg(ink: Ink) -> Color {
+    theme(Depth::True).ink(ink).fg.unwrap()
 }
 
 /// Raw losses are faint, what is smoothed is not.
@@ -83,8 +89,8 @@ fn the_smoothed_curve_lies_over_the_raw_one() {
         .map(|at| buffer[at].fg)
         .collect();
     let count = |c| colours.iter().filter(|f| **f == c).count();
-    assert!(count(Color::Rgb(38, 139, 190)) > 20);
-    assert!(count(Color::Rgb(128, 128, 128)) > 20);
+    assert!(count(fg(Ink::Accent)) > 20);
+    assert!(count(fg(Ink::Faint)) > 20);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What every screen has: header, footer, messages, questions.
 
-use super::super::actions::{Action, Screen, TABLE};
+use super::super::actions::{Action, Screen};
 use super::super::app::App;
 use super::super::pen::Pen;
 use super::super::question::Question;
@@ -41,24 +41,63 @@ pub fn header(app: &App, pen: &mut Pen) {
             }
         }
     }
-    let mut x = 1;
-    for (i, screen) in Screen::ALL.iter().enumerate() {
-        let (number, name) = match *screen == app.screen {
-            true => (theme.bold(Ink::Accent), theme.bold(Ink::Accent)),
-            false => (theme.ink(Ink::Faint), theme.ink(Ink::Faint)),
+    for tab in tabs(app.screen, columns) {
+        let style = match tab.screen == app.screen {
+            true => theme.bold(Ink::Accent),
+            false => theme.ink(Ink::Faint),
         };
-        let open = if *screen == app.screen { "▸" } else { " " };
-        x = pen.pieces(
-            x,
-            1,
-            &[
-                (open, number),
-                (&format!("{} ", i + 1), number),
-                (screen.name(), name),
-            ],
-        );
-        x += 2;
+        pen.text(tab.from, 1, &tab.text, style);
     }
+}
+
+/// A screen's name in the header.
+pub struct Tab {
+    /// The screen.
+    pub screen: Screen,
+    /// Its first column.
+    pub from: u16,
+    /// What is written, the sign of the open one included.
+    pub text: String,
+}
+
+impl Tab {
+    /// The column after it.
+    pub fn end(&self) -> u16 {
+        self.from + width(&self.text) as u16
+    }
+}
+
+/// The screens by number and name; by number alone, but the open one, where there is no room.
+pub fn tabs(open: Screen, columns: u16) -> Vec<Tab> {
+    let all = tabs_with(open, 2, true);
+    let fits = |tabs: &[Tab]| tabs.last().is_none_or(|tab| tab.end() < columns);
+    if fits(&all) {
+        return all;
+    }
+    let close = tabs_with(open, 0, true);
+    if fits(&close) {
+        return close;
+    }
+    tabs_with(open, 1, false)
+}
+
+fn tabs_with(open: Screen, gap: u16, names: bool) -> Vec<Tab> {
+    let mut from = 1;
+    let tab = |(i, screen): (usize, Screen)| {
+        let sign = if screen == open { "▸" } else { " " };
+        let name = match names || screen == open {
+            true => format!(" {}", screen.name()),
+            false => String::new(),
+        };
+        let tab = Tab {
+            screen,
+            from,
+            text: format!("{sign}{}{name}", i + 1),
+        };
+        from = tab.end() + gap;
+        tab
+    };
+    Screen::ALL.into_iter().enumerate().map(tab).collect()
 }
 
 /// The keys that make sense, as many as there is room for; help and quit always.
@@ -67,7 +106,7 @@ pub fn footer(app: &App, pen: &mut Pen) {
     let rows: Vec<(String, &str)> = app
         .situation()
         .footer()
-        .map(|b| (b.short_keys(), b.name))
+        .map(|row| (row.short_keys(), row.binding.name))
         .collect();
     let columns = usize::from(pen.width()).saturating_sub(2);
     let needed = |(keys, name): &(String, &str)| width(keys) + 1 + width(name) + 2;
@@ -124,7 +163,10 @@ pub fn toast(app: &App, pen: &mut Pen) {
     let theme = &app.theme;
     let (text, ink) = match (&app.busy, &app.toast) {
         // The footer may have no room for it.
-        (Some(busy), _) if busy.cancels => (format!("{} …  Esc gives up", busy.text), Ink::Accent),
+        (Some(busy), _) if busy.cancels => {
+            let key = app.keys.of(Action::CancelWork);
+            (format!("{} …  {key} gives up", busy.text), Ink::Accent)
+        }
         (Some(busy), _) => (format!("{} …", busy.text), Ink::Accent),
         (None, Some(toast)) => (toast.text.clone(), toast.ink),
         (None, None) => return,
@@ -158,9 +200,14 @@ pub fn question(question: &Question, app: &App, pen: &mut Pen) {
         pen.text(2, 2 + i as u16, line, theme.ink(Ink::Plain));
     }
     let y = rows.saturating_sub(2);
-    let x = pen.text(2, y, &key_of(Action::Confirm), theme.bold(Ink::Accent));
+    let x = pen.text(2, y, &app.keys.of(Action::Confirm), theme.bold(Ink::Accent));
     let x = pen.text(x + 1, y, "yes", theme.ink(Ink::Plain));
-    let x = pen.text(x + 3, y, &key_of(Action::Cancel), theme.bold(Ink::Accent));
+    let x = pen.text(
+        x + 3,
+        y,
+        &app.keys.of(Action::Cancel),
+        theme.bold(Ink::Accent),
+    );
     pen.text(x + 1, y, "no", theme.ink(Ink::Plain));
 }
 
@@ -179,18 +226,14 @@ pub fn frame(pen: &mut Pen, app: &App) {
 
 /// What a screen of a run shows while there is no run.
 pub fn nothing_yet(app: &App, pen: &mut Pen) {
-    let text =
-        "nothing runs yet: choose a preset on the set-up screen (1) and start it there with Enter";
-    for (y, line) in wrap(text, usize::from(pen.width())).iter().enumerate() {
+    let text = format!(
+        "nothing runs yet: choose a preset on the set-up screen ({}) and start it there with {}",
+        app.keys.of(Action::Go(Screen::SetUp)),
+        app.keys.of(Action::Start)
+    );
+    for (y, line) in wrap(&text, usize::from(pen.width())).iter().enumerate() {
         pen.text(0, y as u16, line, app.theme.ink(Ink::Faint));
     }
-}
-
-/// The first key of an action.
-pub fn key_of(action: Action) -> String {
-    let mut keys = TABLE.iter().flat_map(|b| b.keys);
-    let found = keys.find(|(_, a)| *a == action);
-    found.map_or(String::new(), |(key, _)| key.label())
 }
 
 /// `label` and `value` one after the other, for lines of figures; returns the column after them.

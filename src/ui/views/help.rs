@@ -1,26 +1,26 @@
 //! The help: the table of actions, as it is.
 
-use super::super::actions::{EXPLAINED, TABLE};
+use super::super::actions::{Bindings, EXPLAINED};
+use super::super::app::App;
 use super::super::pen::Pen;
 use super::super::text::{width, wrap};
-use super::super::theme::{Ink, Theme};
+use super::super::theme::Ink;
 
 /// Lines of the help, wrapped to `columns`: keys and text, or a heading.
-fn lines(columns: usize) -> Vec<(String, String)> {
+fn lines(bindings: &Bindings, columns: usize) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for scope in EXPLAINED {
         if !lines.is_empty() {
             lines.push((String::new(), String::new()));
         }
         lines.push((String::new(), scope.name().to_owned()));
-        for binding in TABLE.iter().filter(|b| b.scope == scope) {
-            let text = wrap(binding.help, columns.saturating_sub(KEYS + 2).max(10));
+        for row in bindings.of_scope(scope) {
+            let text = wrap(
+                &bindings.fill(row.binding.help, scope),
+                columns.saturating_sub(KEYS + 2).max(10),
+            );
             for (i, line) in text.into_iter().enumerate() {
-                let keys = if i == 0 {
-                    binding.all_keys()
-                } else {
-                    " ".into()
-                };
+                let keys = if i == 0 { row.all_keys() } else { " ".into() };
                 lines.push((keys, line));
             }
         }
@@ -32,8 +32,8 @@ fn lines(columns: usize) -> Vec<(String, String)> {
 const KEYS: usize = 19;
 
 /// The last line that the help can begin with in a part of the screen of this size.
-pub fn last_start((columns, rows): (u16, u16)) -> usize {
-    let lines = lines(usize::from(columns)).len();
+pub fn last_start(bindings: &Bindings, (columns, rows): (u16, u16)) -> usize {
+    let lines = lines(bindings, usize::from(columns)).len();
     if lines <= usize::from(rows) {
         return 0;
     }
@@ -42,9 +42,10 @@ pub fn last_start((columns, rows): (u16, u16)) -> usize {
 }
 
 /// Draws the help from line `from` on.
-pub fn draw(from: usize, theme: &Theme, pen: &mut Pen) {
-    let lines = lines(usize::from(pen.width()));
-    let last = last_start((pen.width(), pen.height()));
+pub fn draw(app: &App, from: usize, pen: &mut Pen) {
+    let theme = &app.theme;
+    let lines = lines(&app.keys, usize::from(pen.width()));
+    let last = last_start(&app.keys, (pen.width(), pen.height()));
     let rows = usize::from(pen.height().saturating_sub(u16::from(last > 0)));
     let from = from.min(last);
     for (y, (keys, text)) in lines.iter().skip(from).take(rows).enumerate() {

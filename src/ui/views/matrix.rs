@@ -58,7 +58,7 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
         app.matrix.row(run),
         app.matrix.column.min(matrix.tasks.len().saturating_sub(1)),
     );
-    let cut = cut(run, &cells, at, pen);
+    let cut = cut(run, &cells, at, (pen.width(), pen.height()));
     draw_names(app, matrix, at.1, &cut, pen);
     let mut y = NAMES + 2;
     for row in cut.first_row..(cut.first_row + cut.rows).min(matrix.rows.len()) {
@@ -104,7 +104,28 @@ fn seeds(app: &App) -> String {
     format!("seeds {}", all.join(", "))
 }
 
-fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), pen: &Pen) -> Cut {
+/// The cell at a place of a part of the screen of this size, by its row and column, if there is one.
+pub fn cell_at(
+    app: &App,
+    run: &OpenRun,
+    size: (u16, u16),
+    (x, y): (u16, u16),
+) -> Option<(usize, usize)> {
+    let cells = Cells::of(app, run.view.matrix());
+    let (rows, last) = (
+        cells.matrix.rows.len(),
+        cells.matrix.tasks.len().checked_sub(1)?,
+    );
+    let at = (app.matrix.row(run), app.matrix.column.min(last));
+    let cut = cut(run, &cells, at, size);
+    let down = usize::from(y.checked_sub(NAMES + 2)?);
+    let right = usize::from(x.checked_sub(cut.label)? / cut.cell);
+    let (row, column) = (cut.first_row + down, cut.first_column + right);
+    let there = down < cut.rows && row < rows && right < cut.columns;
+    (there && column <= last).then_some((row, column))
+}
+
+fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), (wide, height): (u16, u16)) -> Cut {
     let matrix = &cells.matrix;
     let labels = (0..matrix.rows.len() + 1).map(|row| width(&label(run, row)) as u16 + 2);
     let longest = labels.max().unwrap_or(0).max(width(MEANS) as u16 + 2);
@@ -112,18 +133,18 @@ fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), pen: &Pen) -> Cut {
     let fits = |cell: u16| {
         let cells = cell.saturating_mul(all as u16);
         let means = 2 * cell.clamp(MEAN, CELL);
-        cells.saturating_add(means + LABEL.min(longest)) <= pen.width()
+        cells.saturating_add(means + LABEL.min(longest)) <= wide
     };
-    let wide = cells.figure == Figure::Mean && fits(WIDE);
+    let spread = cells.figure == Figure::Mean && fits(WIDE);
     let cell = match () {
-        () if wide => WIDE,
+        () if spread => WIDE,
         () if fits(CELL) => CELL,
         // Narrower only where that brings all of them onto the screen.
         () if fits(NARROW) => (NARROW..CELL).rev().find(|c| fits(*c)).unwrap_or(NARROW),
         () => CELL,
     };
     let mean = cell.clamp(MEAN, CELL);
-    let room = pen.width().saturating_sub(2 * mean);
+    let room = wide.saturating_sub(2 * mean);
     let needed = cell.saturating_mul(all as u16);
     let label = longest.min(room.saturating_sub(needed).max(10));
     let names = matrix.tasks.iter().map(|t| width(t) as u16 + 2).max();
@@ -136,7 +157,7 @@ fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), pen: &Pen) -> Cut {
         .is_some_and(|t| !t.watched.is_empty());
     // Names, the row that would be, the means, an empty line, the figures behind the cell.
     let rest = NAMES + 2 + u16::from(would_be) + trial::lines(run) + 1 + 1 + DETAILS;
-    let rows = usize::from(pen.height().saturating_sub(rest)).max(3);
+    let rows = usize::from(height.saturating_sub(rest)).max(3);
     Cut {
         label,
         cell,

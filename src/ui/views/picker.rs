@@ -1,5 +1,6 @@
 //! A list to choose from, in the place of the form.
 
+use super::super::actions::Scope;
 use super::super::app::App;
 use super::super::pen::Pen;
 use super::super::picker::Picker;
@@ -12,12 +13,26 @@ const FOOT: u16 = 4;
 /// Columns of where a choice comes from.
 const GROUPS: u16 = 9;
 
+/// The first choice shown, and the rows for choices, on a part of the screen of this height.
+fn window(picker: &Picker, height: u16) -> (usize, usize) {
+    let rows = usize::from(height - FOOT.min(height / 2)).saturating_sub(1);
+    let from = (picker.at + 1 + rows / 2).saturating_sub(rows);
+    (from.min(picker.choices.len().saturating_sub(rows)), rows)
+}
+
+/// The choice at row `y` of a part of the screen of this height, by its place, if there is one.
+pub fn choice_at(picker: &Picker, height: u16, y: u16) -> Option<usize> {
+    let (from, rows) = window(picker, height);
+    let down = usize::from(y.checked_sub(1)?);
+    (down < rows && from + down < picker.choices.len()).then_some(from + down)
+}
+
 /// Draws the choices, the one under the cursor among them, and what it means.
 pub fn draw(app: &App, picker: &Picker, pen: &mut Pen) {
     let theme = &app.theme;
     let (columns, height) = (pen.width(), pen.height());
     let foot = FOOT.min(height / 2);
-    let rows = usize::from(height - foot).saturating_sub(1);
+    let (from, rows) = window(picker, height);
     let title = format!(
         "{}  {}/{}",
         picker.title(),
@@ -25,9 +40,6 @@ pub fn draw(app: &App, picker: &Picker, pen: &mut Pen) {
         picker.choices.len()
     );
     pen.fitted(0, 0, columns, &title, theme.bold(Ink::Plain));
-    let from = (picker.at + 1 + rows / 2)
-        .saturating_sub(rows)
-        .min(picker.choices.len().saturating_sub(rows));
     let grouped = picker.choices.iter().any(|c| !c.group.is_empty());
     let value = 2 + if grouped { GROUPS } else { 0 };
     let longest = picker
@@ -67,7 +79,8 @@ pub fn draw(app: &App, picker: &Picker, pen: &mut Pen) {
         Ok(text) => (text, Ink::Plain),
         Err(problem) => (problem, Ink::Bad),
     };
-    for (y, line) in wrap(text, usize::from(pen.width())).iter().enumerate() {
+    let text = app.keys.fill(text, Scope::List);
+    for (y, line) in wrap(&text, usize::from(pen.width())).iter().enumerate() {
         pen.text(0, y as u16, line, theme.ink(ink));
     }
 }

@@ -1,5 +1,6 @@
 //! The set-up form.
 
+use super::super::actions::{Scope, Screen};
 use super::super::app::App;
 use super::super::field::{Field, Part, RANKS};
 use super::super::figures;
@@ -28,16 +29,9 @@ pub fn draw(app: &App, pen: &mut Pen) {
         picker::draw(app, open, pen);
         return;
     }
-    let fields = app.set_up.fields();
-    let rows = form_rows((pen.width(), pen.height()));
-    let lines = lines(&fields);
-    let at = lines
-        .iter()
-        .position(|line| *line == Some(app.set_up.field()))
-        .unwrap_or(0);
-    let from = (at + 2)
-        .saturating_sub(rows)
-        .min(lines.len().saturating_sub(rows));
+    let size = (pen.width(), pen.height());
+    let (lines, from) = window(app, size);
+    let rows = form_rows(size);
     for (y, line) in lines.iter().skip(from).take(rows).enumerate() {
         if let Some(field) = line {
             draw_field(app, *field, y as u16, pen);
@@ -47,6 +41,25 @@ pub fn draw(app: &App, pen: &mut Pen) {
     let used = lines.len().min(rows) as u16;
     let top = (used + 1).min(height - FOOT.min(height / 2));
     draw_foot(app, &mut pen.part(0, top, columns, height - top));
+}
+
+/// The field at a row of a part of the screen of this size, if there is one.
+pub fn field_at(app: &App, size: (u16, u16), y: u16) -> Option<Field> {
+    let (lines, from) = window(app, size);
+    let y = usize::from(y);
+    let shown = y < form_rows(size);
+    lines.get(from + y).copied().flatten().filter(|_| shown)
+}
+
+/// The form's lines, and the first that is shown, so that the cursor's is.
+fn window(app: &App, size: (u16, u16)) -> (Vec<Option<Field>>, usize) {
+    let rows = form_rows(size);
+    let lines = lines(&app.set_up.fields());
+    let cursor = Some(app.set_up.field());
+    let at = lines.iter().position(|line| *line == cursor).unwrap_or(0);
+    let from = (at + 2).saturating_sub(rows);
+    let from = from.min(lines.len().saturating_sub(rows));
+    (lines, from)
 }
 
 /// Fields, with an empty line around the tasks.
@@ -206,7 +219,7 @@ fn draw_foot(app: &App, pen: &mut Pen) {
         }
     }
     let lines = texts.into_iter().flat_map(|(text, ink)| {
-        let lines = wrap(&text, columns);
+        let lines = wrap(&app.keys.fill(&text, Scope::On(Screen::SetUp)), columns);
         lines.into_iter().map(move |line| (line, ink))
     });
     for (y, (line, ink)) in lines.enumerate() {

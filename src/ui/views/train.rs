@@ -8,7 +8,7 @@ use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
 use super::super::text::{clock, width};
 use super::super::theme::{Ink, Marker};
-use super::chrome::{Figures, key_of};
+use super::chrome::Figures;
 use crate::export::thousands;
 use crate::lab::{Command, State};
 use crate::lora::Amount;
@@ -157,10 +157,10 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
         pen.fitted(0, 0, room, failure, theme.ink(Ink::Bad));
         return;
     }
-    let next = |command, what: &str| format!("{} {what}", key_of(Action::Lab(command)));
+    let next = |command, what: &str| format!("{} {what}", app.keys.of(Action::Lab(command)));
     let keys = match run.view.state {
         _ if !run.lab => {
-            let key = key_of(Action::TakeUp);
+            let key = app.keys.of(Action::TakeUp);
             let what = match run.elsewhere {
                 true => "takes the control of the process at work",
                 false => "puts a lab to work on this run",
