@@ -20,33 +20,46 @@ type Stop = (f64, [u8; 3]);
 /// Steps in which a ramp is shown.
 const STEPS: usize = 200;
 
-/// A ramp in 24 bits and in xterm's 256 colours, [`STEPS`] + 1 each, and whether text on it is black.
-struct Table {
-    rgb: Vec<([u8; 3], bool)>,
-    indexed: Vec<(u8, bool)>,
-}
-
-static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+/// Ramps in 24 bits, [`STEPS`] + 1 colours each, and whether text on each is black.
+static TABLES: LazyLock<Vec<Vec<([u8; 3], bool)>>> = LazyLock::new(|| {
     let palettes = Palette::ALL.into_iter();
     palettes
-        .flat_map(|palette| Ramp::ALL.map(|ramp| Table::of(ramp.stops(palette))))
+        .flat_map(|palette| Ramp::ALL.map(|ramp| table(ramp.stops(palette))))
         .collect()
 });
+
+fn table(stops: &[Stop]) -> Vec<([u8; 3], bool)> {
+    let colour = |step: usize| interpolate(stops, step as f64 / STEPS as f64);
+    let steps = (0..=STEPS).map(colour);
+    steps.map(|rgb| (rgb, reads_black(rgb))).collect()
+}
+
+/// Whether black reads better than white on a ground.
+fn reads_black(ground: [u8; 3]) -> bool {
+    luminance(ground) > EVEN
+}
 
 impl Ramp {
     pub const ALL: [Self; 3] = [Self::Accuracy, Self::Loss, Self::Gain];
 
     /// Text and ground in 24 bits; `amount` in [0, 1].
     pub fn rgb(self, palette: Palette, amount: f64) -> (Color, Color) {
-        let ([r, g, b], black) = self.table(palette).rgb[self.step(amount)];
+        let step = (self.place(amount) * STEPS as f64).round() as usize;
+        let ([r, g, b], black) = self.table(palette)[step.min(STEPS)];
         let text = if black { 0 } else { 255 };
         (Color::Rgb(text, text, text), Color::Rgb(r, g, b))
     }
 
     /// Text and ground among the 256; `amount` in [0, 1].
     pub fn indexed(self, palette: Palette, amount: f64) -> (Color, Color) {
-        let (ground, black) = self.table(palette).indexed[self.step(amount)];
-        let text = if black { 16 } else { 231 };
+        let colours = self.indices(palette);
+        let step = (self.place(amount) * colours.len() as f64) as usize;
+        let ground = colours[step.min(colours.len() - 1)];
+        let text = if reads_black(indexed_rgb(ground)) {
+            16
+        } else {
+            231
+        };
         (Color::Indexed(text), Color::Indexed(ground))
     }
 
@@ -85,17 +98,38 @@ impl Ramp {
         })
     }
 
-    fn table(self, palette: Palette) -> &'static Table {
+    fn table(self, palette: Palette) -> &'static [([u8; 3], bool)] {
         &TABLES[palette as usize * Self::ALL.len() + self as usize]
     }
 
-    fn step(self, amount: f64) -> usize {
-        let place = match self {
+    /// Where on the ramp an amount is, both in [0, 1].
+    fn place(self, amount: f64) -> f64 {
+        match self {
             Self::Accuracy => amount,
             // Small losses are the common ones: the root gives them more of the ramp.
             Self::Loss | Self::Gain => amount.powf(0.7),
-        };
-        ((place * STEPS as f64).round() as usize).min(STEPS)
+        }
+    }
+
+    /// The ramp among xterm's 256: chosen by hand, since the nearest of few colours lose their hue where they are dark.
+    fn indices(self, palette: Palette) -> &'static [u8] {
+        match (palette, self) {
+            (Palette::Dark, Self::Accuracy) => &[16, 17, 18, 54, 60, 61, 67, 73, 79, 115],
+            (Palette::Dark, Self::Loss) => &[235, 52, 88, 124, 130, 166, 208, 215, 222],
+            (Palette::Dark | Palette::ColourBlind, Self::Gain) => {
+                &[235, 19, 25, 26, 68, 75, 111, 117]
+            }
+            (Palette::Light, Self::Accuracy) => &[255, 189, 153, 117, 74, 67, 31, 25, 24],
+            (Palette::Light, Self::Loss) => &[255, 223, 216, 209, 202, 166, 160, 124, 88],
+            (Palette::Light, Self::Gain) => &[255, 189, 153, 111, 75, 69, 33, 27, 25, 20],
+            (Palette::Contrast, Self::Accuracy) => &[16, 17, 18, 24, 74, 110, 153, 189, 231],
+            (Palette::Contrast, Self::Loss) => &[16, 52, 88, 209, 215, 222, 229],
+            (Palette::Contrast, Self::Gain) => &[16, 18, 19, 75, 111, 153, 195],
+            (Palette::ColourBlind, Self::Accuracy) => {
+                &[17, 18, 236, 239, 242, 244, 143, 179, 185, 221, 227]
+            }
+            (Palette::ColourBlind, Self::Loss) => &[235, 58, 94, 130, 136, 172, 178, 214, 220, 227],
+        }
     }
 
     fn stops(self, palette: Palette) -> &'static [Stop] {
@@ -182,35 +216,6 @@ impl Ramp {
     }
 }
 
-impl Table {
-    fn of(stops: &[Stop]) -> Self {
-        let place = |step: usize| step as f64 / STEPS as f64;
-        let rgb: Vec<[u8; 3]> = (0..=STEPS).map(|s| interpolate(stops, place(s))).collect();
-        let rises = luminance(rgb[0]) < luminance(rgb[STEPS]);
-        let mut indexed: Vec<u8> = Vec::new();
-        for colour in &rgb {
-            let nearest = nearest_indexed(*colour);
-            // The nearest of few colours may be darker than the one before it: that one is kept.
-            let kept = indexed.last().copied().filter(|last| {
-                let (now, before) = (
-                    luminance(indexed_rgb(nearest)),
-                    luminance(indexed_rgb(*last)),
-                );
-                if rises { now < before } else { now > before }
-            });
-            indexed.push(kept.unwrap_or(nearest));
-        }
-        let black = |rgb: [u8; 3]| luminance(rgb) > EVEN;
-        Self {
-            rgb: rgb.iter().map(|c| (*c, black(*c))).collect(),
-            indexed: indexed
-                .iter()
-                .map(|i| (*i, black(indexed_rgb(*i))))
-                .collect(),
-        }
-    }
-}
-
 /// The luminance to which black and white have the same contrast, 4.58: √(0.05 · 1.05) − 0.05.
 const EVEN: f64 = 0.179;
 
@@ -290,51 +295,55 @@ mod tests {
         palettes.flat_map(|p| Ramp::ALL.map(|r| (p, r)))
     }
 
+    /// What a terminal shows of a colour, the sixteen as xterm has them.
+    fn shown(colour: Color) -> [u8; 3] {
+        match colour {
+            Color::Rgb(r, g, b) => [r, g, b],
+            Color::Indexed(index) => indexed_rgb(index),
+            named => of_sixteen(named),
+        }
+    }
+
+    /// Text and ground of a ramp from `from` percent to 100, in 24 bits, in 256 and in 16 colours.
+    fn depths(palette: Palette, ramp: Ramp, from: u32) -> [Vec<([u8; 3], [u8; 3])>; 3] {
+        let amounts = || (from..=100).map(|i| f64::from(i) / 100.0);
+        let both = |(text, ground): (Color, Color)| (shown(text), shown(ground));
+        [
+            amounts().map(|x| both(ramp.rgb(palette, x))).collect(),
+            amounts().map(|x| both(ramp.indexed(palette, x))).collect(),
+            amounts()
+                .filter_map(|x| ramp.of_sixteen(palette, x).map(both))
+                .collect(),
+        ]
+    }
+
     /// Colour-blind eyes and grey screens keep the order if lightness alone has it.
     #[test]
     fn the_ramps_are_monotone_in_lightness() {
         for (palette, ramp) in all() {
-            let table = ramp.table(palette);
-            let full: Vec<f64> = table.rgb.iter().map(|c| luminance(c.0)).collect();
-            let few: Vec<f64> = table
-                .indexed
-                .iter()
-                .map(|c| luminance(indexed_rgb(c.0)))
-                .collect();
-            for steps in [full, few] {
+            for colours in depths(palette, ramp, 0) {
+                let steps: Vec<f64> = colours
+                    .iter()
+                    .map(|(_, ground)| luminance(*ground))
+                    .collect();
                 let light = palette == Palette::Light;
-                let ordered = |w: &[f64]| {
-                    if light {
-                        w[0] >= w[1] - 1e-4
-                    } else {
-                        w[0] <= w[1] + 1e-4
-                    }
+                let ordered = |w: &[f64]| match light {
+                    true => w[0] >= w[1] - 1e-4,
+                    false => w[0] <= w[1] + 1e-4,
                 };
                 assert!(
                     steps.windows(2).all(ordered),
                     "{palette:?} {ramp:?}: {steps:?}"
                 );
+            }
+            let [full, few, _] = depths(palette, ramp, 0);
+            for colours in [full, few] {
+                let (first, last) = (colours[0].1, colours[colours.len() - 1].1);
                 assert!(
-                    (steps[0] - steps[STEPS]).abs() > 0.2,
+                    (luminance(first) - luminance(last)).abs() > 0.2,
                     "{palette:?} {ramp:?}"
                 );
             }
-        }
-    }
-
-    #[test]
-    fn sixteen_colours_are_monotone_too_as_xterm_has_them() {
-        for (palette, ramp) in all() {
-            let shown = (0..=100).filter_map(|i| ramp.of_sixteen(palette, f64::from(i) / 100.0));
-            let steps: Vec<f64> = shown
-                .map(|(_, ground)| luminance(of_sixteen(ground)))
-                .collect();
-            let light = palette == Palette::Light;
-            let ordered = |w: &[f64]| if light { w[0] >= w[1] } else { w[0] <= w[1] };
-            assert!(
-                steps.windows(2).all(ordered),
-                "{palette:?} {ramp:?}: {steps:?}"
-            );
         }
     }
 
@@ -347,29 +356,12 @@ mod tests {
             } else {
                 4.5
             };
-            let table = ramp.table(palette);
-            let full = table.rgb.iter().map(|(rgb, black)| (*rgb, *black));
-            let few = table
-                .indexed
-                .iter()
-                .map(|(i, black)| (indexed_rgb(*i), *black));
-            for (rgb, black) in full.chain(few) {
-                let text = if black { 0.0 } else { 1.0 };
-                let reached = contrast(text, luminance(rgb));
+            for (text, ground) in depths(palette, ramp, 0).concat() {
+                let reached = contrast(luminance(text), luminance(ground));
                 assert!(
                     reached >= least,
-                    "{palette:?} {ramp:?} {rgb:?}: {reached:.2}"
+                    "{palette:?} {ramp:?} {ground:?}: {reached:.2}"
                 );
-            }
-            for i in 0..=100 {
-                if let Some((text, ground)) = ramp.of_sixteen(palette, f64::from(i) / 100.0) {
-                    let reached =
-                        contrast(luminance(of_sixteen(text)), luminance(of_sixteen(ground)));
-                    assert!(
-                        reached >= least,
-                        "{palette:?} {ramp:?} {ground:?}: {reached:.2}"
-                    );
-                }
             }
         }
     }
@@ -384,18 +376,14 @@ mod tests {
             } else {
                 25.0
             };
-            let from_ten = |ramp: Ramp| {
-                let colours = (10..=100)
-                    .step_by(3)
-                    .map(move |i| ramp.step(f64::from(i) / 100.0));
-                colours
-                    .map(move |step| ramp.table(palette).rgb[step].0)
-                    .collect::<Vec<_>>()
-            };
-            for eyes in [Eyes::Common, Eyes::NoRed, Eyes::NoGreen] {
-                for loss in from_ten(Ramp::Loss) {
-                    for gain in from_ten(Ramp::Gain) {
-                        let apart = distance(eyes, loss, gain);
+            let [losses, gains] = [Ramp::Loss, Ramp::Gain].map(|ramp| depths(palette, ramp, 10));
+            for (losses, gains) in losses.iter().zip(&gains) {
+                for (eyes, (_, loss)) in Eyes::ALL
+                    .iter()
+                    .flat_map(|e| losses.iter().map(move |l| (e, l)))
+                {
+                    for (_, gain) in gains {
+                        let apart = distance(*eyes, *loss, *gain);
                         assert!(
                             apart >= least,
                             "{palette:?} {eyes:?} {loss:?} {gain:?}: {apart:.1}"

@@ -15,6 +15,8 @@ pub(super) enum Eyes {
 }
 
 impl Eyes {
+    pub const ALL: [Self; 3] = [Self::Common, Self::NoRed, Self::NoGreen];
+
     /// What linear sRGB looks like: Machado, Oliveira and Fernandes, A physiologically-based model for simulation of
     /// color vision deficiency, IEEE TVCG 15(6), 2009, severity 1.0.
     fn matrix(self) -> [[f64; 3]; 3] {
