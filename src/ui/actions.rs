@@ -123,8 +123,22 @@ pub enum Action {
     NextMerge,
     /// Compares with the state before the merge, or with the start.
     Baseline,
-    /// Sorts the list of classes by their loss, or not.
+    /// Sorts classes by another figure.
     Sort,
+    /// Shows classes in another way.
+    Way,
+    /// Puts classes together by something else.
+    Group,
+    /// Makes fewer groups of more classes.
+    Coarser,
+    /// Makes more groups of fewer classes.
+    Finer,
+    /// Takes another measure of similarity.
+    Measure,
+    /// Types a part of a name, of the classes that are shown.
+    Find,
+    /// Closes what is open on the screen.
+    Close,
     /// Shows one task or the whole run.
     Span,
     /// Draws curves with other characters.

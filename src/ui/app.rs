@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::actions::{Action, Key, Layer, Screen, Situation};
 use super::effect::Effect;
-use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
+use super::forgetting::ForgettingLook;
+use super::look::{LogLook, MatrixLook, TrainLook};
 use super::open_run::OpenRun;
 use super::question::Question;
 use super::setup::{Environment, Request, SetUp};
@@ -272,6 +273,7 @@ impl App {
         let layer = match () {
             () if self.question.is_some() => Layer::Question,
             () if self.help.is_some() => Layer::Help,
+            () if self.screen == Screen::Forgetting && self.forgetting.typing => Layer::Typing,
             () if self.screen != Screen::SetUp => Layer::Screen,
             () if self.set_up.prompt().is_some() => Layer::Typing,
             () if self.set_up.picker().is_some() => Layer::List,
@@ -290,6 +292,7 @@ impl App {
             undoable: view.is_some_and(|v| v.rows.len() > 1),
             preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
+            closable: !self.forgetting.filter.is_empty(),
         }
     }
 
@@ -303,7 +306,9 @@ impl App {
         if key == Key::Interrupt {
             return self.interrupt();
         }
-        if situation.layer == Layer::Typing {
+        if situation.layer == Layer::Typing && self.screen == Screen::Forgetting {
+            self.type_filter(key);
+        } else if situation.layer == Layer::Typing {
             match key {
                 Key::Char(c) => self.set_up.type_character(c),
                 Key::Backspace => self.set_up.erase(),

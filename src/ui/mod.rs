@@ -3,13 +3,13 @@
 
 pub mod actions;
 pub mod app;
-pub mod classes;
 mod curves;
 mod effect;
 mod environment;
 mod event_loop;
 pub mod field;
 mod figures;
+pub mod forgetting;
 mod form;
 mod keys;
 pub mod look;

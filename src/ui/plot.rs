@@ -14,6 +14,8 @@ pub enum Kind {
     Points,
     /// Points joined.
     Line,
+    /// A character each.
+    Mark(char),
 }
 
 /// Points of one colour. Those that are not finite, or lie outside the axes, are left out.
@@ -83,6 +85,11 @@ pub fn scale(values: impl Iterator<Item = f64>, least_span: f64) -> (f64, f64) {
     }
     let span = (high - low).max(least_span);
     (low - 0.05 * span, low + 1.08 * span)
+}
+
+/// Decimals that tell figures apart which lie `step` apart.
+fn decimals(step: f64) -> usize {
+    (-(step + 1e-9).log10().floor()).clamp(0.0, 6.0) as usize
 }
 
 /// Dots a cell has in x and y.
@@ -194,7 +201,7 @@ impl Plot {
             [first, second, ..] => (second - first) * self.unit,
             _ => (self.y.1 - self.y.0) * self.unit / 10.0,
         };
-        let decimals = (-(step + 1e-9).log10().floor()).clamp(0.0, 6.0) as usize;
+        let decimals = decimals(step);
         let label = |y: f64| (y, format!("{:.decimals$}", y * self.unit));
         ticks.into_iter().map(label).collect()
     }
@@ -209,8 +216,13 @@ impl Plot {
     fn draw_x_labels(&self, pen: &mut Pen, left: u16, columns: usize, y: u16, style: Style) {
         let span = self.x.1 - self.x.0;
         let mut free_from = 0;
-        for x in ticks(self.x.0, self.x.1, (columns / 8).clamp(1, 8)) {
-            let label = format!("{x}");
+        let ticks = ticks(self.x.0, self.x.1, (columns / 8).clamp(1, 8));
+        let decimals = match ticks.as_slice() {
+            [first, second, ..] => decimals(second - first),
+            _ => 0,
+        };
+        for x in ticks {
+            let label = format!("{x:.decimals$}");
             let at = ((x - self.x.0) / span * (columns as f64 - 1.0)).round() as usize;
             let last = columns.saturating_sub(label.len());
             let start = at.saturating_sub(label.len() / 2).min(last);
@@ -284,6 +296,7 @@ impl Plot {
         }
         for (i, bits) in layer.bits.iter().enumerate().filter(|(_, b)| **b != 0) {
             let symbol = match (marker, series.kind) {
+                (_, Kind::Mark(mark)) => mark,
                 (Marker::Braille, _) => char::from_u32(0x2800 + u32::from(*bits)).unwrap_or('•'),
                 (Marker::Dots, Kind::Line) => '•',
                 (Marker::Dots, Kind::Points) => '·',

@@ -46,6 +46,8 @@ pub struct Situation {
     pub preparing: bool,
     /// Whether a preview has something to choose from.
     pub previewed: bool,
+    /// Whether the forgetting screen has something open that can be closed: a class's card, a filter.
+    pub closable: bool,
 }
 
 impl Situation {
@@ -75,6 +77,9 @@ impl Situation {
                 if !self.run =>
             {
                 Some("nothing runs yet: start a run on the set-up screen".into())
+            }
+            Action::Close if self.preparing || !self.closable => {
+                Some("nothing is open here that could be closed".into())
             }
             Action::Export if matches!(self.state, State::Idle) => {
                 Some("nothing is measured yet that could be exported".into())
@@ -166,6 +171,7 @@ mod tests {
             undoable: true,
             preparing: false,
             previewed: false,
+            closable: true,
         }
     }
 

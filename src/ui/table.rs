@@ -313,11 +313,56 @@ pub const TABLE: &[Binding] = &[
         "since",
         "What this merge cost, or what was lost since the start.",
     ),
-    quiet(row(
+    row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('v'), Action::Way)],
+        "view",
+        "Show all classes at a glance, with their names for all merges, or similarity against loss.",
+    ),
+    row(
         Scope::On(Screen::Forgetting),
         &[(Key::Char('o'), Action::Sort)],
         "order",
-        "List classes by what they lost, or in their own order (lists only).",
+        "Sort by loss, by similarity to the task, by name, or as the data has them.",
+    ),
+    row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('/'), Action::Find)],
+        "find",
+        "Show only classes with a part of a name or of a group.",
+    ),
+    row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Esc, Action::Close)],
+        "close",
+        "Close the card, or else show all classes again.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('t'), Action::Group)],
+        "together",
+        "Group classes by the data's groups, by what they are in WordNet, or not at all.",
+    )),
+    quiet(row(
+        Scope::On(Screen::Forgetting),
+        &[
+            (Key::Char('<'), Action::Coarser),
+            (Key::Char('>'), Action::Finer),
+        ],
+        "depth",
+        "Group by synsets further up in WordNet, or further down.",
+    )),
+    quiet(row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('r'), Action::Measure)],
+        "similarity",
+        "Take the similarity by features, by WordNet or by CLIP, where the run has them.",
+    )),
+    quiet(row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('c'), Action::Marker)],
+        "dots",
+        "Draw with braille, dots or ASCII.",
     )),
     row(
         Scope::On(Screen::Train),

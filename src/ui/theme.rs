@@ -171,6 +171,22 @@ impl Theme {
         }
     }
 
+    /// [`mark`], in ASCII where curves are drawn in it.
+    pub fn mark(&self, difference: f64) -> char {
+        match (mark(difference), self.marker) {
+            ('·', Marker::Ascii) => '.',
+            (mark, _) => mark,
+        }
+    }
+
+    /// The sign before what the cursor is on.
+    pub fn pointer(&self) -> &'static str {
+        match self.marker {
+            Marker::Ascii => ">",
+            Marker::Braille | Marker::Dots => "▸",
+        }
+    }
+
     /// A ground with black or white text on it, whichever reads better.
     fn ground(&self, rgb: [u8; 3]) -> Style {
         let text = if luminance(rgb) > 0.2 {

@@ -3,9 +3,7 @@
 mod chrome;
 mod fields;
 pub mod forgetting;
-mod glyphs;
 pub mod help;
-mod list;
 mod log;
 mod matrix;
 mod picker;

@@ -1,0 +1,250 @@
+//! The forgetting screen over ten to a thousand classes, in its ways, orders and groups, by its keys.
+
+use pentimento::data::Class;
+use pentimento::ui::App;
+use pentimento::ui::actions::{Action, Key};
+use pentimento::ui::forgetting::{Grouping, Sort, Way};
+use pentimento::ui::theme::{Depth, Marker};
+use ratatui::buffer::Buffer;
+use ratatui::style::Color;
+
+use super::{SIZES, app, drawn, find, keys, light, snapshot, text, words};
+use crate::sample::Journal;
+
+fn thousand(merges: usize) -> Journal {
+    let mut journal = Journal::thousand();
+    journal.tasks(merges);
+    journal
+}
+
+/// Classes that WordNet has, but for one.
+fn animals() -> Journal {
+    let names = [
+        "tench, Tinca tinca",
+        "great white shark",
+        "hen",
+        "bald eagle",
+        "tabby, tabby cat",
+        "tiger, Panthera tigris",
+        "beagle",
+        "golden retriever",
+        "ÿ",
+        "sports car, sport car",
+        "school bus",
+        "acoustic guitar",
+        "violin, fiddle",
+        "strawberry",
+        "banana",
+        "lakeside, lakeshore",
+    ];
+    let class = |name: &str| Class {
+        name: name.into(),
+        group: String::new(),
+    };
+    let mut journal = Journal::with(names.map(class).into(), "animals");
+    journal.tasks(2);
+    journal
+}
+
+fn count(buffer: &Buffer, signs: &str) -> usize {
+    let cells = buffer.content.iter();
+    cells.filter(|c| signs.contains(c.symbol())).count()
+}
+
+#[test]
+fn a_thousand_classes_at_a_glance() {
+    let mut app = app(&thousand(3), Depth::True);
+    keys(&mut app, "4");
+    for size in SIZES {
+        snapshot("forgetting-thousand", &mut app, size);
+    }
+    keys(&mut app, "v");
+    for size in SIZES {
+        snapshot("forgetting-thousand-list", &mut app, size);
+    }
+    keys(&mut app, "v");
+    for size in SIZES {
+        snapshot("forgetting-thousand-context", &mut app, size);
+    }
+}
+
+/// Two classes a cell, each with the colour of its loss.
+#[test]
+fn all_thousand_are_on_the_smallest_screen() {
+    let mut app = app(&thousand(3), Depth::True);
+    keys(&mut app, "4t");
+    assert_eq!(
+        app.forgetting.grouping,
+        Grouping::None,
+        "WordNet has none of these"
+    );
+    let buffer = drawn(&mut app, SIZES[0]);
+    let mut classes = 0;
+    for cell in &buffer.content {
+        classes += match (cell.symbol(), cell.fg, cell.bg) {
+            ("▀", Color::Rgb(..), Color::Rgb(..)) => 2,
+            ("▀" | "▄", Color::Rgb(..), Color::Reset) => 1,
+            // The cursor lies over a neighbour.
+            ("▴", ..) => 2,
+            _ => 0,
+        };
+    }
+    assert_eq!(classes, 1000, "{}", text(&buffer));
+    // Worst first: the upper left is lighter than what follows far behind it.
+    keys(&mut app, "o");
+    app.on_key(Key::End);
+    let buffer = drawn(&mut app, SIZES[0]);
+    let (x, y) = find(&buffer, "▀");
+    let last = find(&buffer, "▴");
+    let Color::Rgb(..) = buffer[(x, y)].fg else {
+        panic!("no colour");
+    };
+    assert!(light(buffer[(x, y)].fg) > light(buffer[last].bg) + 20.0);
+}
+
+#[test]
+fn without_colours_a_mark_stands_for_each() {
+    let mut none = app(&thousand(3), Depth::None);
+    keys(&mut none, "4");
+    snapshot("forgetting-thousand-marks", &mut none, SIZES[0]);
+    let mut ascii = app(&thousand(3), Depth::None);
+    ascii.theme.marker = Marker::Ascii;
+    for ways in ["4", "v", "v"] {
+        keys(&mut ascii, ways);
+        let buffer = drawn(&mut ascii, SIZES[1]);
+        let lines: Vec<String> = text(&buffer).lines().map(str::to_owned).collect();
+        // What is data; titles, figures and the footer may have more.
+        let data = &lines[6..22];
+        let strange = |c: char| !c.is_ascii() && !"−—ρ…".contains(c);
+        assert!(!data.iter().any(|l| l.contains(strange)), "{data:#?}");
+    }
+}
+
+#[test]
+fn sixteen_colours_and_ten_classes() {
+    let class = |i: usize| Class {
+        name: [
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ][i]
+            .into(),
+        group: ["machines", "animals"][usize::from((2..8).contains(&i))].into(),
+    };
+    let mut journal = Journal::with((0..10).map(class).collect(), "cifar10");
+    journal.tasks(2);
+    let mut app = app(&journal, Depth::Sixteen);
+    keys(&mut app, "4");
+    snapshot("forgetting-ten", &mut app, SIZES[1]);
+    app.forgetting.way = Some(Way::Grid);
+    snapshot("forgetting-ten-tiles", &mut app, SIZES[0]);
+}
+
+#[test]
+fn classes_are_found_by_a_part_of_their_name() {
+    let mut app = app(&thousand(1), Depth::True);
+    keys(&mut app, "4/99");
+    assert_eq!(app.forgetting.filter, "99");
+    // While a name is typed no letter is a command.
+    assert_eq!(keys(&mut app, "xq"), []);
+    app.on_key(Key::Backspace);
+    app.on_key(Key::Backspace);
+    snapshot("forgetting-found", &mut app, SIZES[0]);
+    assert_eq!(app.forgetting.class, 99, "the cursor is on what is shown");
+    app.on_key(Key::Enter);
+    assert!(!app.forgetting.typing);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("19 of 1,000 classes"));
+    app.on_key(Key::Esc);
+    assert!(app.forgetting.filter.is_empty());
+    keys(&mut app, "/no such");
+    let none = text(&drawn(&mut app, SIZES[0]));
+    assert!(
+        none.contains("0 of 1,000 classes") && none.contains("Esc shows all again"),
+        "{none}"
+    );
+    for key in [Key::Enter, Key::Down, Key::PageDown, Key::Home, Key::End] {
+        app.on_key(key);
+        drawn(&mut app, SIZES[0]);
+    }
+    app.on_key(Key::Esc);
+    keys(&mut app, "/dogs");
+    app.on_key(Key::Enter);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("of 1,000 classes"));
+    app.on_key(Key::Char('q'));
+    assert!(app.question.is_some(), "letters are commands again");
+}
+
+#[test]
+fn classes_are_grouped_by_what_they_are() {
+    let mut app = app(&animals(), Depth::True);
+    keys(&mut app, "4t");
+    assert_eq!(app.forgetting.grouping, Grouping::Meaning);
+    snapshot("forgetting-meaning", &mut app, SIZES[1]);
+    keys(&mut app, "<<<o");
+    assert_eq!((app.forgetting.depth, app.forgetting.sort), (4, Sort::Drop));
+    snapshot("forgetting-meaning-coarse", &mut app, SIZES[0]);
+    keys(&mut app, ">>>>>>>>>>>>>>>>>>>>>>>>");
+    let deepest = app.forgetting.depth;
+    keys(&mut app, ">");
+    assert_eq!(app.forgetting.depth, deepest);
+    drawn(&mut app, SIZES[0]);
+    keys(&mut app, "t<");
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("t groups by it"));
+}
+
+#[test]
+fn keys_move_over_what_is_drawn() {
+    let mut app = app(&thousand(2), Depth::True);
+    keys(&mut app, "4");
+    app.on_resize(80, 24);
+    let step = |app: &mut App, key| {
+        app.on_key(key);
+        app.forgetting.class
+    };
+    let right = step(&mut app, Key::Right);
+    assert_eq!(right, 1);
+    let down = step(&mut app, Key::Down);
+    assert!(down > 40 && down < 80, "the line below: {down}");
+    assert_eq!(step(&mut app, Key::Up), 1);
+    assert_eq!(step(&mut app, Key::End), 999);
+    assert_eq!(step(&mut app, Key::Home), 0);
+    app.on_action(Action::Way);
+    assert_eq!(step(&mut app, Key::Down), 1);
+    assert_eq!(step(&mut app, Key::PageDown), 11);
+    // In the list, left and right are merges.
+    app.on_key(Key::Left);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("[ merge 1"));
+}
+
+#[test]
+fn every_size_can_be_drawn_in_every_way() {
+    for journal in [thousand(2), animals(), words()] {
+        for depth in [Depth::None, Depth::True] {
+            let mut app = app(&journal, depth);
+            keys(&mut app, "4");
+            for keys_ in ["", "v", "v", "t", "vo", "v/a", "bbb"] {
+                keys(&mut app, keys_);
+                for (width, height) in [
+                    (1, 1),
+                    (30, 8),
+                    (31, 9),
+                    (33, 12),
+                    (80, 13),
+                    (45, 21),
+                    (79, 30),
+                    (300, 90),
+                ] {
+                    drawn(&mut app, (width, height));
+                }
+            }
+        }
+    }
+    assert!(count(&drawn(&mut app(&words(), Depth::None), SIZES[0]), "▸") > 0);
+}
