@@ -137,6 +137,8 @@ pub enum Action {
     Measure,
     /// Types a part of a name, of the classes that are shown.
     Find,
+    /// Opens the card of what is under the cursor.
+    Card,
     /// Closes what is open on the screen.
     Close,
     /// Shows one task or the whole run.

@@ -292,7 +292,7 @@ impl App {
             undoable: view.is_some_and(|v| v.rows.len() > 1),
             preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
-            closable: !self.forgetting.filter.is_empty(),
+            closable: self.forgetting.card || !self.forgetting.filter.is_empty(),
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
+use super::forgetting::{Gallery, LostImages, LostRequest};
 use super::setup::Request;
 use super::terminal::Screen;
 use crate::folder::RunFolder;
@@ -50,6 +51,8 @@ enum Answer {
     Found(String, Result<Vec<Repo>>),
     Described(Result<()>),
     Told(Progress),
+    Lost(Arc<LostRequest>, Result<LostImages>),
+    LookedThrough(Progress),
 }
 
 /// Passes on what a preparation tells, until its user gives it up.
@@ -68,6 +71,19 @@ impl Onlooker for Preparation {
     }
 }
 
+/// Passes on how far the reading of lost images is, until others are asked for.
+struct Reading(Preparation);
+
+impl Onlooker for Reading {
+    fn tell(&mut self, progress: &Progress) {
+        let _ = self.0.tell.send(Answer::LookedThrough(progress.clone()));
+    }
+
+    fn cancels(&self) -> bool {
+        self.0.cancels()
+    }
+}
+
 /// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
 /// given back on every way out, errors and panics included.
 pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
@@ -80,6 +96,8 @@ pub async fn run(app: &mut App, session: Option<Session>) -> Result<Ending> {
         session,
         starting: false,
         given_up: Arc::default(),
+        gallery: Gallery::default(),
+        looked_away: Arc::default(),
         answer_to,
         left: false,
     };
@@ -140,6 +158,9 @@ struct Desk {
     session: Option<Session>,
     starting: bool,
     given_up: Arc<AtomicBool>,
+    gallery: Gallery,
+    /// Whether the lost images that are being read are still wanted: not once this is set.
+    looked_away: Arc<AtomicBool>,
     answer_to: UnboundedSender<Answer>,
     left: bool,
 }
@@ -197,7 +218,24 @@ impl Desk {
             Effect::Describe(backbone) => self.ask(move |onlooker| {
                 Answer::Described(lab::fetch_config(&backbone, onlooker).map(drop))
             }),
+            Effect::Lost(request) => self.look_at(request),
         }
+    }
+
+    /// Reads lost images on another thread; those that were asked for before are not wanted any more.
+    fn look_at(&mut self, request: Arc<LostRequest>) {
+        self.looked_away.store(true, Ordering::Relaxed);
+        self.looked_away = Arc::default();
+        let answer_to = self.answer_to.clone();
+        let gallery = self.gallery.clone();
+        let mut reading = Reading(Preparation {
+            tell: answer_to.clone(),
+            given_up: Arc::clone(&self.looked_away),
+        });
+        spawn_blocking(move || {
+            let found = gallery.lost(&request, &mut reading);
+            let _ = answer_to.send(Answer::Lost(request, found));
+        });
     }
 
     /// Does on another thread what may take its time, and can be given up.
@@ -212,6 +250,7 @@ impl Desk {
     /// Asks the lab to stop; its end is the program's. Without one, this is the end.
     fn leave(&mut self) {
         self.given_up.store(true, Ordering::Relaxed);
+        self.looked_away.store(true, Ordering::Relaxed);
         match &self.session {
             Some(session) => session.send(Command::Stop),
             // Whoever is being started is stopped when it is there.
@@ -297,6 +336,8 @@ impl Desk {
                 app.on_taken_up(&session.folder, &session.past);
             }),
             Answer::Told(progress) => app.on_progress(&progress),
+            Answer::Lost(request, found) => app.on_lost(&request, found),
+            Answer::LookedThrough(progress) => app.on_looked_through(&progress),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Found(text, Ok(found)) => app.on_found(&text, &found),
             Answer::Described(Ok(())) => app.on_described(),

@@ -294,9 +294,21 @@ pub const TABLE: &[Binding] = &[
     ),
     row(
         Scope::On(Screen::Forgetting),
+        &[(Key::Esc, Action::Close)],
+        "close",
+        "Close the card, or else show all classes again.",
+    ),
+    row(
+        Scope::On(Screen::Forgetting),
         FOUR_WAYS,
         "class",
         "Go to another class.",
+    ),
+    row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Enter, Action::Card)],
+        "card",
+        "Open the class's card: its figures merge by merge, and the images that were lost; PgUp and PgDn turn their pages.",
     ),
     row(
         Scope::On(Screen::Forgetting),
@@ -330,12 +342,6 @@ pub const TABLE: &[Binding] = &[
         &[(Key::Char('/'), Action::Find)],
         "find",
         "Show only classes with a part of a name or of a group.",
-    ),
-    row(
-        Scope::On(Screen::Forgetting),
-        &[(Key::Esc, Action::Close)],
-        "close",
-        "Close the card, or else show all classes again.",
     ),
     quiet(row(
         Scope::On(Screen::Forgetting),

@@ -197,6 +197,11 @@ impl Theme {
         Style::new().fg(self.rgb(text)).bg(self.rgb(rgb))
     }
 
+    /// A pixel's colour, where the terminal has enough of them for pictures.
+    pub fn pixel(&self, rgb: [u8; 3]) -> Option<Color> {
+        matches!(self.depth, Depth::Indexed | Depth::True).then(|| self.rgb(rgb))
+    }
+
     fn rgb(&self, [r, g, b]: [u8; 3]) -> Color {
         match self.depth {
             Depth::True => Color::Rgb(r, g, b),
@@ -267,7 +272,7 @@ fn interpolate(stops: &[Stop], x: f64) -> [u8; 3] {
 }
 
 /// Relative luminance of an sRGB colour (IEC 61966-2-1), in [0, 1].
-fn luminance(rgb: [u8; 3]) -> f64 {
+pub fn luminance(rgb: [u8; 3]) -> f64 {
     let linear = |c: u8| {
         let c = f64::from(c) / 255.0;
         if c <= 0.04045 {

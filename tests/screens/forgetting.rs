@@ -1,10 +1,14 @@
 //! The forgetting screen over ten to a thousand classes, in its ways, orders and groups, by its keys.
 
+use std::sync::Arc;
+
+use pentimento::Error;
 use pentimento::data::Class;
-use pentimento::ui::App;
+use pentimento::progress::Progress;
 use pentimento::ui::actions::{Action, Key};
-use pentimento::ui::forgetting::{Grouping, Sort, Way};
+use pentimento::ui::forgetting::{Grouping, LostImage, LostImages, LostRequest, SIDE, Sort, Way};
 use pentimento::ui::theme::{Depth, Marker};
+use pentimento::ui::{App, Effect};
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
@@ -247,4 +251,118 @@ fn every_size_can_be_drawn_in_every_way() {
         }
     }
     assert!(count(&drawn(&mut app(&words(), Depth::None), SIZES[0]), "▸") > 0);
+}
+
+/// A picture: a light ring on dark ground.
+fn ring() -> Vec<[u8; 3]> {
+    let side = SIDE as i32;
+    let pixel = |i: i32| {
+        let (x, y) = (2 * (i % side) - side + 1, 2 * (i / side) - side + 1);
+        match x * x + y * y {
+            200..600 => [230, 200, 120],
+            _ => [20, 30, 60],
+        }
+    };
+    (0..side * side).map(pixel).collect()
+}
+
+fn lost(total: usize) -> LostImages {
+    let image = |i: usize| LostImage {
+        name: format!("image {i}"),
+        pixels: ring(),
+        taken_for: 24 + i % 3,
+        confidence: Some(0.5 + i as f32 / 100.0),
+    };
+    LostImages {
+        total,
+        images: (0..total).map(image).collect(),
+    }
+}
+
+/// The request that a key gave rise to.
+fn asked(effects: Vec<Effect>) -> Arc<LostRequest> {
+    match effects.as_slice() {
+        [Effect::Lost(request)] => Arc::clone(request),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_class_has_a_card_with_its_lost_images() {
+    let mut journal = super::after(3);
+    journal.lose(3, 36, &[(24, 5), (3, 2), (50, 1)]);
+    let mut app = app(&journal, Depth::True);
+    keys(&mut app, "4");
+    app.forgetting.class = 36;
+    let request = asked(app.on_key(Key::Enter));
+    assert_eq!((request.class, app.forgetting.card), (36, true));
+    assert!(
+        request.before.file.starts_with("predictions/002")
+            && request.after.file.starts_with("predictions/003")
+    );
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("reading the lost images …"));
+    app.on_looked_through(&Progress::images("looking at photos", 3, 9));
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("looking at photos, 3 of 9"));
+    app.on_lost(&request, Ok(lost(11)));
+    for size in SIZES {
+        snapshot("forgetting-card", &mut app, size);
+    }
+    // Asked again for the same, nothing is read again.
+    assert_eq!(app.on_key(Key::Enter), []);
+    drawn(&mut app, SIZES[0]);
+    app.on_key(Key::PageDown);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("5 to 8"));
+    (0..9).for_each(|_| drop(app.on_key(Key::PageDown)));
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("9 to 11"));
+    app.on_key(Key::PageUp);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("5 to 8"));
+    // Another class, merge or comparison has other images.
+    let next = asked(app.on_key(Key::Right));
+    assert_eq!(next.class, 37);
+    app.on_lost(&request, Ok(lost(2)));
+    assert!(
+        text(&drawn(&mut app, SIZES[0])).contains("reading"),
+        "the answer to another question"
+    );
+    app.on_lost(
+        &next,
+        Err(Error::input("hub:a/b is not in the cache of this machine")),
+    );
+    let refused = text(&drawn(&mut app, SIZES[0]));
+    assert!(
+        refused.contains("cannot be shown: hub:a/b is not in the cache"),
+        "{refused}"
+    );
+    let earlier = asked(keys(&mut app, "["));
+    app.on_lost(&earlier, Ok(lost(0)));
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("no image that was right before this merge"));
+    let start = asked(keys(&mut app, "b"));
+    assert!(start.before.file.starts_with("predictions/000"));
+    app.on_key(Key::Esc);
+    assert!(!app.forgetting.card);
+    assert_eq!(app.on_key(Key::Left), [], "a closed card asks for nothing");
+}
+
+#[test]
+fn lost_images_are_signs_without_colours() {
+    let mut app = app(&super::after(3), Depth::None);
+    app.theme.marker = Marker::Ascii;
+    keys(&mut app, "4");
+    let request = asked(app.on_key(Key::Enter));
+    app.on_lost(&request, Ok(lost(3)));
+    snapshot("forgetting-card-ascii", &mut app, SIZES[0]);
+    for (width, height) in [(1, 1), (30, 8), (31, 12), (40, 16), (79, 21), (300, 90)] {
+        drawn(&mut app, (width, height));
+        app.on_key(Key::PageDown);
+    }
+}
+
+#[test]
+fn a_card_of_what_is_not_merged_asks_for_no_images() {
+    let mut app = app(&super::in_training(), Depth::True);
+    keys(&mut app, "4");
+    assert_eq!(app.on_key(Key::Enter), []);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("once the merge is measured"));
+    let of_merge = asked(keys(&mut app, "["));
+    assert!(of_merge.after.file.starts_with("predictions/002"));
 }

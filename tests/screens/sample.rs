@@ -481,6 +481,25 @@ impl Journal {
         }
     }
 
+    /// Says where the lost predictions of a class of row `index` went.
+    pub fn lose(&mut self, row: usize, of: usize, to: &[(usize, u32)]) {
+        for record in &mut self.records {
+            if let Event::Evaluated {
+                index,
+                lost,
+                counts,
+                ..
+            } = &mut record.event
+                && *index == row
+                && of < counts.total.len()
+                && counts.total.len() == self.foundation.len()
+            {
+                lost.resize(counts.total.len(), Vec::new());
+                lost[of] = to.to_vec();
+            }
+        }
+    }
+
     /// Takes the last merge back.
     pub fn undo(&mut self) {
         let index = self.row;

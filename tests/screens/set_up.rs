@@ -214,7 +214,7 @@ fn answer(app: &mut App, effect: Effect, well: bool) {
             app.on_problem("the line is down: \u{1b}[31mno\u{7}");
         }
         Effect::Quit | Effect::Abandon => app.leaving = false,
-        Effect::TakeUp | Effect::Send(_) => {}
+        Effect::TakeUp | Effect::Send(_) | Effect::Lost(_) => {}
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Losses<'a> {
     pub classes: Vec<ClassAccuracy>,
     /// The measurement after it, if it is more than provisional.
     pub evaluation: Option<&'a Evaluation>,
+    /// The measurement before it, and that of row 0.
+    pub earlier: Option<[&'a Evaluation; 2]>,
     /// The training that led to it.
     pub training: Option<&'a Training>,
     /// Whether the touched classes lost more.
@@ -64,14 +66,19 @@ impl<'a> Losses<'a> {
             }
             Merge::WouldBe => (None, view.open_training()),
         };
-        let (start, before, after) = match row {
+        let earlier = match row {
             Some(row) => {
                 let before = rows.get(..row.index)?.iter().rev().find_map(measured)?;
-                let start = rows.first().and_then(measured)?;
+                Some([before, rows.first().and_then(measured)?])
+            }
+            None => None,
+        };
+        let (start, before, after) = match (row, earlier) {
+            (Some(row), Some([before, start])) => {
                 (&start.counts, &before.counts, &measured(row)?.counts)
             }
             // On the watched images all three: other images would be a difference of their own.
-            None => {
+            _ => {
                 let watch = training?.watched.last()?;
                 (&watch.start, &watch.before, &watch.foundation)
             }
@@ -96,6 +103,7 @@ impl<'a> Losses<'a> {
             task: training.map_or("", |t| t.step_id.as_str()),
             classes,
             evaluation: row.and_then(measured),
+            earlier,
             training,
             contextual: row.and_then(|r| r.contextual.as_ref()),
         })

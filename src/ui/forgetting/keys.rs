@@ -7,8 +7,9 @@ use super::super::app::App;
 use super::super::effect::Effect;
 use super::super::theme::Ink;
 use super::super::views::forgetting;
-use super::{Ancestry, Grouping, Way, foundation};
-use crate::Result;
+use super::{Ancestry, Answered, Grouping, Losses, Lost, LostImages, LostRequest, Way, foundation};
+use crate::progress::Progress;
+use crate::{Error, Result};
 
 /// The longest filter: names are short.
 const LONGEST: usize = 60;
@@ -16,40 +17,127 @@ const LONGEST: usize = 60;
 impl App {
     /// What an action means on the forgetting screen.
     pub(in crate::ui) fn on_forgetting(&mut self, action: Action) -> Vec<Effect> {
-        let listed = forgetting::way(self) == Some(Way::List);
-        let Some(run) = &self.run else {
-            return Vec::new();
-        };
-        let look = &mut self.forgetting;
+        let way = forgetting::way(self);
         match action {
-            Action::PreviousMerge => look.turn(&run.view, -1),
-            Action::NextMerge => look.turn(&run.view, 1),
-            Action::Baseline => look.since_start = !look.since_start,
-            Action::Sort => look.sort = look.sort.next(),
-            Action::Way => {
-                self.forgetting.way = forgetting::way(self).map(Way::next);
-            }
+            Action::PreviousMerge => self.turn(-1),
+            Action::NextMerge => self.turn(1),
             // There, merges lie side by side.
-            Action::Left if listed => look.turn(&run.view, -1),
-            Action::Right if listed => look.turn(&run.view, 1),
+            Action::Left if way == Some(Way::List) => self.turn(-1),
+            Action::Right if way == Some(Way::List) => self.turn(1),
+            Action::PageUp if self.forgetting.card => self.turn_page(-1),
+            Action::PageDown if self.forgetting.card => self.turn_page(1),
+            Action::Baseline => self.forgetting.since_start = !self.forgetting.since_start,
+            Action::Sort => self.forgetting.sort = self.forgetting.sort.next(),
+            Action::Way => {
+                self.forgetting.card = false;
+                self.forgetting.way = way.map(Way::next);
+            }
             Action::Group => self.group(),
             Action::Coarser => self.deepen(-1),
             Action::Finer => self.deepen(1),
             Action::Measure => self.next_measure(),
-            Action::Find => look.typing = true,
-            Action::Confirm => look.typing = false,
+            Action::Card => self.forgetting.card = forgetting::shown(self).is_some(),
+            Action::Find => {
+                self.forgetting.card = false;
+                self.forgetting.typing = true;
+            }
+            Action::Confirm => self.forgetting.typing = false,
+            Action::Close if self.forgetting.card => self.forgetting.card = false,
             Action::Cancel | Action::Close => {
-                look.typing = false;
-                look.filter.clear();
+                self.forgetting.typing = false;
+                self.forgetting.filter.clear();
             }
             _ => {
-                if let Some(class) = forgetting::moved(self, action) {
-                    self.forgetting.class = class;
-                }
+                let moved = forgetting::moved(self, action);
+                self.forgetting.class = moved.unwrap_or(self.forgetting.class);
             }
         }
         self.settle();
-        Vec::new()
+        self.look_at_lost()
+    }
+
+    fn turn(&mut self, by: isize) {
+        if let Some(run) = &self.run {
+            self.forgetting.turn(&run.view, by);
+        }
+    }
+
+    /// Goes to another page of the lost images.
+    fn turn_page(&mut self, by: isize) {
+        let last = forgetting::pages(self).saturating_sub(1);
+        let page = self.forgetting.page.min(last);
+        self.forgetting.page = page.saturating_add_signed(by).min(last);
+    }
+
+    /// Asks for the lost images of the card that is open, where they are not those that are there.
+    fn look_at_lost(&mut self) -> Vec<Effect> {
+        if !self.forgetting.card {
+            return Vec::new();
+        }
+        let Some(request) = self.lost_request() else {
+            self.forgetting.lost = Lost::Nothing;
+            return Vec::new();
+        };
+        if self
+            .forgetting
+            .lost
+            .request()
+            .is_some_and(|known| **known == request)
+        {
+            return Vec::new();
+        }
+        let request = Arc::new(request);
+        let text = "reading the lost images".to_owned();
+        self.forgetting.page = 0;
+        self.forgetting.lost = Lost::Reading(Arc::clone(&request), text);
+        vec![Effect::Lost(request)]
+    }
+
+    /// Which images those are; `None` where no measurement is compared with another one.
+    fn lost_request(&self) -> Option<LostRequest> {
+        let run = self.run.as_ref()?;
+        let started = run.view.started.as_ref()?;
+        let losses = Losses::of(&run.view, self.forgetting.chosen(&run.view)?)?;
+        let [before, start] = losses.earlier?;
+        let from = match self.forgetting.since_start {
+            true => start,
+            false => before,
+        };
+        Some(LostRequest {
+            folder: run.folder.clone(),
+            foundation: started.recipe.foundation.clone(),
+            loading: started.recipe.data.clone(),
+            class: self.forgetting.class,
+            before: Answered::of(from),
+            after: Answered::of(losses.evaluation?),
+        })
+    }
+
+    /// Lost images were read, or could not be.
+    pub fn on_lost(&mut self, request: &LostRequest, found: Result<LostImages>) {
+        let lost = &mut self.forgetting.lost;
+        let Some(wanted) = lost.request().filter(|wanted| ***wanted == *request) else {
+            return;
+        };
+        let wanted = Arc::clone(wanted);
+        *lost = match found {
+            Ok(found) => Lost::There(wanted, Arc::new(found)),
+            // Whoever cancels has asked for others, or leaves.
+            Err(Error::Cancelled) => return,
+            Err(problem) => Lost::Failed(wanted, problem.to_string()),
+        };
+        self.touch();
+    }
+
+    /// The data that lost images are in is being read; so far.
+    pub fn on_looked_through(&mut self, progress: &Progress) {
+        if let Lost::Reading(_, text) = &mut self.forgetting.lost {
+            *text = match progress.total {
+                0 => progress.what.clone(),
+                all => format!("{}, {} of {all}", progress.what, progress.done),
+            };
+            self.touch();
+        }
     }
 
     /// A key while a filter is typed: what is shown follows at once.

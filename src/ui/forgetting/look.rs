@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Ancestry;
 use super::classes::foundation;
+use super::{Ancestry, Lost};
 use crate::run::RunView;
 use crate::run::view::Training;
 
@@ -149,6 +149,12 @@ pub struct ForgettingLook {
     pub typing: bool,
     /// The similarity that counts.
     pub by: Measure,
+    /// Whether the card of the class under the cursor is open.
+    pub card: bool,
+    /// The page of its lost images.
+    pub page: usize,
+    /// Those images.
+    pub lost: Lost,
 }
 
 impl Default for ForgettingLook {
@@ -165,6 +171,9 @@ impl Default for ForgettingLook {
             filter: String::new(),
             typing: false,
             by: Measure::default(),
+            card: false,
+            page: 0,
+            lost: Lost::default(),
         }
     }
 }

@@ -57,6 +57,11 @@ fn draw_class(scene: &Scene, app: &App, pen: &mut Pen) -> u16 {
         "lost"
     };
     figures.add(pen, app, label, &points(accuracy.loss(look.since_start)));
+    if let Some(other) = &scene.other
+        && let Some(lost) = other.lost(class, look.since_start)
+    {
+        figures.add(pen, app, &format!("{} lost", other.name), &lost);
+    }
     let measure = look.measure(losses.training);
     if let Some(similarity) = losses.similarities(look).get(class) {
         let label = match measure {

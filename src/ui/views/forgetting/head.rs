@@ -24,7 +24,8 @@ pub fn draw(scene: &Scene, pen: &mut Pen) {
     }
 }
 
-fn draw_merge(scene: &Scene, pen: &mut Pen) {
+/// Which merge is looked at, and what it is compared with.
+pub fn draw_merge(scene: &Scene, pen: &mut Pen) {
     let (theme, losses) = (scene.theme, &scene.losses);
     let name = match scene.merge {
         Merge::Row(row) => format!("merge {row}  {}", losses.task),

@@ -1,11 +1,14 @@
 //! Which classes of the foundation were lost, by which merge, and whether they are those that the task touched.
 
+mod beside;
+mod card;
 mod class;
 mod context;
 mod dense;
 mod glyphs;
 mod head;
 mod list;
+mod thumbnails;
 
 use super::super::actions::Action;
 use super::super::app::App;
@@ -17,6 +20,7 @@ use super::super::pen::Pen;
 use super::super::text::wrap;
 use super::super::theme::{Ink, Theme};
 use crate::run::RunView;
+use beside::Other;
 use dense::{Dense, Shown};
 use glyphs::Grid;
 
@@ -42,7 +46,9 @@ struct Scene<'a> {
     look: ForgettingLook,
     way: Way,
     glyphs: bool,
-    /// Columns of the area, rows above the classes, for them, and below.
+    /// The run beside it.
+    other: Option<Other<'a>>,
+    /// Columns for the classes of a run, rows above the classes, for them, and below.
     columns: u16,
     head: u16,
     room: u16,
@@ -52,7 +58,12 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn new(app: &'a App, view: &'a RunView, (columns, rows): (u16, u16)) -> Option<Self> {
+    fn new(
+        app: &'a App,
+        view: &'a RunView,
+        beside: Option<(&'a str, &'a RunView)>,
+        (columns, rows): (u16, u16),
+    ) -> Option<Self> {
         let mut look = app.forgetting.clone();
         let merge = look.chosen(view)?;
         let losses = Losses::of(view, merge)?;
@@ -78,9 +89,15 @@ impl<'a> Scene<'a> {
         look.class = order.nearest(look.class).unwrap_or(look.class);
         // The journal's figures are of the merge.
         look.since_start &= way != Way::Context;
+        let beside = beside.filter(|_| way != Way::Context);
+        let other = beside.map(|(name, view)| Other::new(name, view, merge, &losses));
         let room = room(head, foot);
+        let (columns, high) = match &other {
+            Some(_) => (beside::columns(columns), room.saturating_sub(1)),
+            None => (columns, room),
+        };
         let dense = (way == Way::Grid && !glyphs)
-            .then(|| Dense::new(&order, &losses, &app.theme, (columns, room)));
+            .then(|| Dense::new(&order, &losses, &app.theme, (columns, high)));
         Some(Self {
             theme: &app.theme,
             view,
@@ -90,6 +107,7 @@ impl<'a> Scene<'a> {
             look,
             way,
             glyphs,
+            other,
             columns,
             head,
             room,
@@ -101,7 +119,7 @@ impl<'a> Scene<'a> {
     /// The screen of the run shown, as large as the terminal was at the last frame.
     fn of(app: &'a App) -> Option<Self> {
         let (width, height) = app.size;
-        Self::new(app, app.view()?, super::body(width, height))
+        Self::new(app, app.view()?, in_view(app), super::body(width, height))
     }
 
     fn shown(&self) -> Shown<'_> {
@@ -114,20 +132,26 @@ impl<'a> Scene<'a> {
     }
 
     fn grid(&self) -> Grid<'_> {
-        Grid::new(&self.order, self.losses.foundation, self.columns, self.room)
+        let room = self.room.saturating_sub(u16::from(self.other.is_some()));
+        Grid::new(&self.order, self.losses.foundation, self.columns, room)
     }
 
     /// Draws the classes; returns the rows they took.
     fn draw(&self, pen: &mut Pen) -> u16 {
-        let shown = self.shown();
-        if self.order.is_empty() {
-            return draw_nothing(self.theme, &self.look, pen);
+        match &self.other {
+            _ if self.order.is_empty() => draw_nothing(self.theme, &self.look, pen),
+            Some(other) => beside::draw(self, other, pen),
+            None => self.draw_run(self.view, self.merge, &self.shown(), pen),
         }
+    }
+
+    /// Draws the classes as one run has lost them; returns the rows they took.
+    fn draw_run(&self, view: &RunView, merge: Merge, shown: &Shown, pen: &mut Pen) -> u16 {
         match (self.way, &self.dense) {
-            (Way::Grid, Some(dense)) => dense::draw(&shown, dense, pen),
-            (Way::Grid, None) => glyphs::draw(&shown, &self.grid(), pen),
-            (Way::List, _) => list::draw(self.view, self.merge, &shown, pen),
-            (Way::Context, _) => context::draw(&shown, pen),
+            (Way::Grid, Some(dense)) => dense::draw(shown, dense, pen),
+            (Way::Grid, None) => glyphs::draw(shown, &self.grid(), pen),
+            (Way::List, _) => list::draw(view, merge, shown, pen),
+            (Way::Context, _) => context::draw(shown, pen),
         }
     }
 
@@ -155,13 +179,29 @@ impl<'a> Scene<'a> {
 
 /// Draws the screen.
 pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
+    draw_with(app, run, in_view(app), pen);
+}
+
+/// The run that is shown beside the one that is open, with its name: none is chosen here.
+fn in_view(_: &App) -> Option<(&str, &RunView)> {
+    None
+}
+
+/// Draws the screen with another run beside the one that is open.
+fn draw_with(app: &App, run: &OpenRun, other: Option<(&str, &RunView)>, pen: &mut Pen) {
     let theme = &app.theme;
-    let Some(scene) = Scene::new(app, &run.view, (pen.width(), pen.height())) else {
+    let Some(scene) = Scene::new(app, &run.view, other, (pen.width(), pen.height())) else {
         let text =
             "what the first merge costs is shown here as soon as something of it is measured";
         draw_text(theme, text, Ink::Faint, pen);
         return;
     };
+    if scene.look.card && !scene.order.is_empty() {
+        head::draw_merge(&scene, pen);
+        let (columns, rows) = card::area((pen.width(), pen.height()));
+        card::draw(&scene, &mut pen.part(0, card::TOP, columns, rows));
+        return;
+    }
     head::draw(&scene, pen);
     let (columns, rows) = (pen.width(), pen.height());
     let used = scene.draw(&mut pen.part(0, scene.head, columns, scene.room));
@@ -195,6 +235,14 @@ fn draw_nothing(theme: &Theme, look: &ForgettingLook, pen: &mut Pen) -> u16 {
 /// How the classes are shown now.
 pub fn way(app: &App) -> Option<Way> {
     Scene::of(app).map(|scene| scene.way)
+}
+
+/// Pages of the lost images of the card that is open.
+pub fn pages(app: &App) -> usize {
+    let (width, height) = app.size;
+    Scene::of(app).map_or(0, |scene| {
+        card::pages(&scene, card::area(super::body(width, height)))
+    })
 }
 
 /// The class that the cursor comes to by an action; `None` where it moves nothing.
