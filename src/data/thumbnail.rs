@@ -31,7 +31,11 @@ impl Images {
 
 #[cfg(test)]
 mod tests {
+    use super::super::peek;
+    use super::super::testing::{png, write};
     use super::*;
+    use crate::progress::Nobody;
+    use crate::recipe::{DataOptions, FoundationRecipe, LoadingRecipe};
 
     #[test]
     fn the_middle_square_is_what_is_seen() {
@@ -42,5 +46,30 @@ mod tests {
         assert!(images.thumbnail(1, 2).is_err());
         let colour = Images::raw([3, 1, 1], vec![10, 20, 30], vec![0]);
         assert_eq!(colour.thumbnail(0, 3).unwrap(), [[10, 20, 30]; 9]);
+    }
+
+    /// A picture that cannot be decoded is no reason not to look at the others.
+    #[test]
+    fn pictures_on_disk_are_decoded_when_they_are_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        for (class, name, bytes) in [
+            ("a", "0.png", png(9)),
+            ("b", "0.png", b"no".to_vec()),
+            ("b", "1.png", png(7)),
+        ] {
+            for split in ["train", "test"] {
+                write(dir.path().join(split).join(class).join(name), &bytes);
+            }
+        }
+        let foundation = FoundationRecipe {
+            data: format!("folder:{}", dir.path().display()),
+            id: None,
+            options: DataOptions::default(),
+        };
+        let found = peek(&foundation, &LoadingRecipe::default(), &mut Nobody).unwrap();
+        assert_eq!(found.test.labels, [0, 1, 1]);
+        assert_eq!(found.test.thumbnail(0, 2).unwrap(), [[9, 100, 200]; 4]);
+        assert!(found.test.thumbnail(1, 2).is_err());
+        assert_eq!(found.test.thumbnail(2, 2).unwrap()[0][0], 7);
     }
 }

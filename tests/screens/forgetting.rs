@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use pentimento::Error;
 use pentimento::data::Class;
+use pentimento::lab::Event;
+use pentimento::measure::{TextSimilarity, WordSimilarity};
 use pentimento::progress::Progress;
-use pentimento::ui::actions::{Action, Key};
+use pentimento::ui::actions::{Action, Key, Screen};
 use pentimento::ui::forgetting::{Grouping, LostImage, LostImages, LostRequest, SIDE, Sort, Way};
 use pentimento::ui::theme::{Depth, Marker};
 use pentimento::ui::{App, Effect};
@@ -365,4 +367,160 @@ fn a_card_of_what_is_not_merged_asks_for_no_images() {
     assert!(text(&drawn(&mut app, SIZES[0])).contains("once the merge is measured"));
     let of_merge = asked(keys(&mut app, "["));
     assert!(of_merge.after.file.starts_with("predictions/002"));
+}
+
+/// The colours of a picture are those of its pixels, two a cell.
+#[test]
+fn a_lost_image_has_its_own_colours() {
+    let mut app = app(&super::after(1), Depth::True);
+    keys(&mut app, "4");
+    let request = asked(app.on_key(Key::Enter));
+    app.on_lost(&request, Ok(lost(1)));
+    let buffer = drawn(&mut app, SIZES[2]);
+    let (left, top) = find(&buffer, "▀");
+    let ring = ring();
+    for (x, y) in [(0, 0), (15, 2), (5, 9), (16, 8), (31, 15)] {
+        let colour = |row: usize| {
+            let [r, g, b] = ring[row * SIDE + usize::from(x)];
+            Color::Rgb(r, g, b)
+        };
+        let cell = &buffer[(left + x, top + y)];
+        let rows = (2 * usize::from(y), 2 * usize::from(y) + 1);
+        assert_eq!(
+            (cell.fg, cell.bg),
+            (colour(rows.0), colour(rows.1)),
+            "{x} {y}"
+        );
+    }
+}
+
+/// The animals with similarity by WordNet and CLIP as well.
+fn measured() -> Journal {
+    let mut journal = animals();
+    for record in &mut journal.records {
+        if let Event::Context {
+            similarity,
+            wordnet,
+            clip,
+            ..
+        } = &mut record.event
+        {
+            let n = similarity.len();
+            let words = |i: usize| {
+                if i == 8 {
+                    f32::NAN
+                } else {
+                    0.3 + 0.04 * i as f32
+                }
+            };
+            *wordnet = Some(WordSimilarity {
+                similarity: (0..n).map(words).collect(),
+                class_synsets: (0..n)
+                    .map(|i| {
+                        if i == 8 {
+                            String::new()
+                        } else {
+                            format!("class{i}.n.01")
+                        }
+                    })
+                    .collect(),
+                task_synsets: vec!["digit.n.01".into(); n],
+            });
+            *clip = Some(TextSimilarity {
+                similarity: (0..n).map(|i| 0.8 - 0.01 * i as f32).collect(),
+                sha256: "ef".into(),
+            });
+        }
+    }
+    journal
+}
+
+#[test]
+fn similarity_is_by_what_the_user_takes() {
+    let mut app = app(&measured(), Depth::True);
+    keys(&mut app, "4vvr");
+    app.forgetting.way = Some(Way::Context);
+    snapshot("forgetting-context-wordnet", &mut app, SIZES[0]);
+    keys(&mut app, "r");
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("similarity by CLIP"));
+    keys(&mut app, "voo");
+    let sorted = text(&drawn(&mut app, SIZES[1]));
+    assert!(sorted.contains("by similarity (CLIP)"), "{sorted}");
+    // The most similar by CLIP is the first of the data.
+    app.on_key(Key::Home);
+    assert_eq!(app.forgetting.class, 0);
+    asked(app.on_key(Key::Enter));
+    snapshot("forgetting-card-similarities", &mut app, SIZES[0]);
+    keys(&mut app, "r");
+    app.on_key(Key::Esc);
+    let mut plain = super::app(&animals(), Depth::True);
+    keys(&mut plain, "4r");
+    assert!(text(&drawn(&mut plain, SIZES[0])).contains("one measure of similarity"));
+}
+
+/// Whatever is pressed, nothing breaks, what is shown is what the cursor is on, and Esc leads out.
+#[test]
+fn no_keys_bring_the_screen_down() {
+    let pressed = [
+        Key::Char('v'),
+        Key::Char('o'),
+        Key::Char('t'),
+        Key::Char('<'),
+        Key::Char('>'),
+        Key::Char('r'),
+        Key::Char('b'),
+        Key::Char('['),
+        Key::Char(']'),
+        Key::Char('/'),
+        Key::Char('a'),
+        Key::Char('1'),
+        Key::Char('c'),
+        Key::Enter,
+        Key::Esc,
+        Key::Up,
+        Key::Down,
+        Key::Left,
+        Key::Right,
+        Key::PageUp,
+        Key::PageDown,
+        Key::Home,
+        Key::End,
+        Key::Backspace,
+    ];
+    for (seed, journal) in (1_u64..).zip([
+        thousand(1),
+        measured(),
+        super::in_training(),
+        words(),
+        Journal::latin(),
+    ]) {
+        let mut app = app(&journal, Depth::True);
+        let mut random = seed;
+        for i in 0..250 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            app.on_action(Action::Go(Screen::Forgetting));
+            let key = pressed[(random >> 33) as usize % pressed.len()];
+            for effect in app.on_key(key) {
+                if let Effect::Lost(request) = effect {
+                    match random % 3 {
+                        0 => app.on_lost(&request, Ok(lost((random >> 20) as usize % 20))),
+                        1 => app.on_lost(&request, Err(Error::input("\u{1b}[31mgone"))),
+                        _ => app.on_looked_through(&Progress::images("reading", 1, 0)),
+                    }
+                }
+            }
+            if i % 5 == 0 {
+                drawn(
+                    &mut app,
+                    [(80, 24), (30, 8), (120, 40), (47, 13)][i / 5 % 4],
+                );
+            }
+        }
+        app.question = None;
+        (0..4).for_each(|_| drop(app.on_key(Key::Esc)));
+        let look = &app.forgetting;
+        assert!(!look.card && !look.typing && look.filter.is_empty());
+    }
 }

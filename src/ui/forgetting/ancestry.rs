@@ -14,6 +14,8 @@ pub struct Ancestry {
     paths: Vec<Vec<Synset>>,
     /// All of them in plain words.
     names: HashMap<Synset, String>,
+    /// Names in words of classes that are called by a synset's number, as ImageNet's folders are, `[classes]`.
+    words: Vec<Option<String>>,
 }
 
 impl Ancestry {
@@ -39,7 +41,19 @@ impl Ancestry {
         let paths: Vec<Vec<Synset>> = paths.collect();
         let plain = |s: &Synset| (*s, nouns.plain(&nouns.name(*s)));
         let names = paths.iter().flatten().map(plain).collect();
-        Ok(Self { paths, names })
+        let words = classes.iter().map(|class| {
+            let synset = nouns.synset(class.name.trim())?;
+            Some(format!(
+                "{} ({})",
+                nouns.plain(&nouns.name(synset)),
+                class.name
+            ))
+        });
+        Ok(Self {
+            paths,
+            names,
+            words: words.collect(),
+        })
     }
 
     /// The synset above a class at a depth, 1 for the root; its own where it is not that deep.
@@ -56,6 +70,17 @@ impl Ancestry {
     /// A synset on the way to a class, in plain words.
     pub fn name(&self, synset: Synset) -> &str {
         self.names.get(&synset).map_or("", String::as_str)
+    }
+
+    /// The name of a class in words, where its own is a synset's number.
+    pub fn words(&self, class: usize) -> Option<&str> {
+        self.words.get(class)?.as_deref()
+    }
+
+    /// The class's own synset as WordNet writes it: `dog.n.01`.
+    pub fn synset(&self, class: usize) -> Option<String> {
+        let synset = self.own(class)?;
+        nouns().ok().map(|nouns| nouns.name(synset))
     }
 
     /// Classes that WordNet does not have.
@@ -115,6 +140,15 @@ mod tests {
         assert_eq!(found.own(3).map(|s| found.name(s)), Some("sports car"));
         assert!(found.deepest() > 8);
         assert!(Ancestry::default().is_empty() && Ancestry::default().above(0, 7).is_none());
+    }
+
+    #[test]
+    fn a_class_called_by_its_number_has_a_name_in_words() {
+        let classes = classes(&["n02084071", "dog"]);
+        let found = Ancestry::of(&classes, &BTreeMap::new(), &[]).unwrap();
+        assert_eq!(found.words(0), Some("dog (n02084071)"));
+        assert_eq!((found.words(1), found.words(2)), (None, None));
+        assert_eq!(found.synset(0).as_deref(), Some("dog.n.01"));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use super::super::app::App;
 use super::super::effect::Effect;
 use super::super::theme::Ink;
 use super::super::views::forgetting;
-use super::{Ancestry, Answered, Grouping, Losses, Lost, LostImages, LostRequest, Way, foundation};
+use super::{Ancestry, Answered, Grouping, Losses, Lost, LostImages, LostRequest, Way};
+use super::{are_glyphs, foundation};
 use crate::progress::Progress;
 use crate::{Error, Result};
 
@@ -36,7 +37,7 @@ impl App {
             Action::Coarser => self.deepen(-1),
             Action::Finer => self.deepen(1),
             Action::Measure => self.next_measure(),
-            Action::Card => self.forgetting.card = forgetting::shown(self).is_some(),
+            Action::Card => self.open_card(),
             Action::Find => {
                 self.forgetting.card = false;
                 self.forgetting.typing = true;
@@ -59,6 +60,15 @@ impl App {
     fn turn(&mut self, by: isize) {
         if let Some(run) = &self.run {
             self.forgetting.turn(&run.view, by);
+        }
+    }
+
+    fn open_card(&mut self) {
+        self.forgetting.card = forgetting::shown(self).is_some();
+        let foundation = self.view().and_then(foundation);
+        let of_words = foundation.is_some_and(|f| !are_glyphs(f));
+        if of_words && let Err(problem) = self.look_up() {
+            self.say(Ink::Bad, problem.to_string());
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::classes::foundation;
 use super::{Ancestry, Lost};
+use crate::lab::TestSet;
 use crate::run::RunView;
 use crate::run::view::Training;
 
@@ -179,6 +180,13 @@ impl Default for ForgettingLook {
 }
 
 impl ForgettingLook {
+    /// What a class is called: in words where the data has a synset's number, once WordNet was asked.
+    pub fn name<'a>(&'a self, foundation: &'a TestSet, class: usize) -> &'a str {
+        let words = self.ancestry.as_ref().and_then(|a| a.words(class));
+        let own = || foundation.classes.get(class).map(|c| c.name.as_str());
+        words.or_else(own).unwrap_or_default()
+    }
+
     /// Merges that can be chosen, oldest first.
     pub fn merges(view: &RunView) -> Vec<Merge> {
         let foundation = foundation(view).map_or("", |f| f.id.as_str());

@@ -39,8 +39,9 @@ impl Order {
             for group in &mut groups {
                 let whole = has(&group.name);
                 let named = |class: &usize| {
-                    let class = losses.foundation.classes.get(*class);
-                    class.is_some_and(|c| has(&c.name) || has(&c.group))
+                    let own = losses.foundation.classes.get(*class);
+                    let words = look.name(losses.foundation, *class);
+                    has(words) || own.is_some_and(|c| has(&c.group))
                 };
                 group.classes.retain(|class| whole || named(class));
             }

@@ -4,7 +4,7 @@ use super::super::super::forgetting::{Losses, Merge, foundation};
 use super::super::super::pen::Pen;
 use super::super::super::text::points;
 use super::super::super::theme::Ink;
-use super::dense::Shown;
+use super::cells::Shown;
 use super::{Scene, draw_text};
 use crate::run::RunView;
 

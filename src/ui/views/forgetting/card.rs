@@ -111,7 +111,7 @@ fn draw_name(scene: &Scene, pen: &mut Pen) {
         return;
     };
     let room = pen.width() / 2;
-    let mut x = pen.fitted(0, 0, room, &named.name, theme.bold(Ink::Accent)) + 2;
+    let mut x = pen.fitted(0, 0, room, scene.name(class), theme.bold(Ink::Accent)) + 2;
     if !named.group.is_empty() {
         x = pen.fitted(x, 0, room / 2, &named.group, theme.ink(Ink::Plain)) + 2;
     }
@@ -141,11 +141,11 @@ fn draw_similarity(scene: &Scene, pen: &mut Pen) {
         }
         x += 1;
     }
-    let known = scene.look.ancestry.as_ref();
-    if let Some((ancestry, synset)) = known.and_then(|a| Some((a, a.own(class)?)))
+    let known = scene.look.ancestry.as_ref().filter(|_| !scene.glyphs);
+    if let Some(synset) = known.and_then(|a| a.synset(class))
         && training.wordnet.is_none()
     {
-        let text = format!("WordNet: {}", ancestry.name(synset));
+        let text = format!("in WordNet {synset}");
         pen.text(x, 1, &text, theme.ink(Ink::Faint));
     }
 }
@@ -239,11 +239,10 @@ fn draw_line(scene: &Scene, line: &Line, y: u16, pen: &mut Pen) {
         let text = thousands(count as usize);
         pen.right(figures + i * FIGURE - 1, y, &text, theme.ink(Ink::Plain));
     }
-    let names = &losses.foundation.classes;
     let to = evaluation.lost.get(class).map_or(&[][..], Vec::as_slice);
     let to: Vec<String> = to
         .iter()
-        .filter_map(|(other, n)| Some(format!("{} ×{n}", names.get(*other)?.name)))
+        .map(|(other, n)| format!("{} ×{n}", scene.name(*other)))
         .collect();
     let room = pen.width();
     let x = figures + 3 * FIGURE;
@@ -270,8 +269,12 @@ fn draw_images(scene: &Scene, layout: &Layout, pen: &mut Pen) {
     let theme = scene.theme;
     let class = scene.look.class;
     let current = scene.look.lost.request().filter(|asked| {
-        let after = scene.losses.evaluation.map(|e| e.sha256.as_str());
-        asked.class == class && Some(asked.after.sha256.as_str()) == after
+        let after = scene
+            .losses
+            .evaluation
+            .map(|e| (e.file.as_str(), e.sha256.as_str()));
+        asked.class == class
+            && Some((asked.after.file.as_str(), asked.after.sha256.as_str())) == after
     });
     let (text, ink) = match (&scene.look.lost, current) {
         _ if scene.losses.evaluation.is_none() => (
@@ -310,15 +313,15 @@ fn draw_found(scene: &Scene, layout: &Layout, found: &LostImages, pen: &mut Pen)
     let which = match shown {
         0 => "no room to show them".to_owned(),
         n if n == found.total => "taken for".to_owned(),
-        n => format!("{} to {}, PgDn and PgUp; taken for", from + 1, from + n),
+        n => format!("{} to {} (PgDn), taken for", from + 1, from + n),
+    };
+    let first = match found.images.len() {
+        n if n < found.total => format!(", the first {n}"),
+        _ => String::new(),
     };
     let total = thousands(found.total);
-    let text = format!("{total} right {since} and wrong after it: {which}");
+    let text = format!("{total} right {since}, wrong after it{first}: {which}");
     pen.text(0, 0, &text, theme.ink(Ink::Plain));
-    let name = |class: usize| {
-        let class = scene.losses.foundation.classes.get(class);
-        class.map_or("", |c| c.name.as_str())
-    };
     let mut pen = pen.part(0, 1, columns, rows);
-    thumbnails::draw(theme, images, side, name, &mut pen);
+    thumbnails::draw(theme, images, side, |c| scene.name(c), &mut pen);
 }

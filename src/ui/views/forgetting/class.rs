@@ -31,7 +31,7 @@ fn draw_class(scene: &Scene, app: &App, pen: &mut Pen) -> u16 {
         return 0;
     };
     let room = pen.width() / 2;
-    let mut x = pen.fitted(0, 0, room, &named.name, theme.bold(Ink::Accent)) + 2;
+    let mut x = pen.fitted(0, 0, room, scene.name(class), theme.bold(Ink::Accent)) + 2;
     let group = scene.order.group(class).map_or("", |g| g.name.as_str());
     for name in [group, named.group.as_str()] {
         if !name.is_empty() && (name == group || group.is_empty()) {
@@ -94,11 +94,10 @@ fn draw_turned(
     };
     figures.add(pen, app, label, &count(&evaluation.new_errors));
     figures.add(pen, app, "new hits", &count(&evaluation.new_hits));
-    let names = &scene.losses.foundation.classes;
     let wrong = evaluation.wrong.get(class).map_or(&[][..], Vec::as_slice);
     let wrong: Vec<String> = wrong
         .iter()
-        .filter_map(|(other, n)| Some(format!("{} ×{n}", names.get(*other)?.name)))
+        .map(|(other, n)| format!("{} ×{n}", scene.name(*other)))
         .collect();
     let wrong = if wrong.is_empty() {
         "nothing".into()

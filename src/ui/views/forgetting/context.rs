@@ -7,7 +7,7 @@ use super::super::super::pen::Pen;
 use super::super::super::plot::{Kind, Plot, Series, scale, ticks};
 use super::super::super::text::{points, ratio, wrap};
 use super::super::super::theme::{Ink, Marker};
-use super::dense::Shown;
+use super::cells::Shown;
 use super::draw_text;
 use crate::measure::{Contextual, NOT_INDEPENDENT, distribution, mean};
 
@@ -89,7 +89,8 @@ fn plot(shown: &Shown, similarity: &[f64]) -> Plot {
         (similarity, drops.get(class).copied().unwrap_or(f64::NAN))
     };
     let side = |inside: bool| -> Vec<(f64, f64)> {
-        let classes = (0..drops.len()).filter(|c| shown.losses.in_context(*c) == inside);
+        let classes = shown.order.classes();
+        let classes = classes.filter(|c| shown.losses.in_context(*c) == inside);
         classes.map(at).collect()
     };
     let series = |points, style: Style, kind| Series {
@@ -127,11 +128,10 @@ impl Spread {
     fn new(shown: &Shown) -> Self {
         let drops = shown.losses.drops(false);
         let side = |inside: bool| -> Vec<f32> {
-            let of = drops
-                .iter()
-                .enumerate()
-                .filter(|(c, drop)| drop.is_finite() && shown.losses.in_context(*c) == inside);
-            of.map(|(_, drop)| *drop as f32).collect()
+            let classes = shown.order.classes();
+            let classes = classes.filter(|c| shown.losses.in_context(*c) == inside);
+            let drops = classes.filter_map(|c| drops.get(c).filter(|d| d.is_finite()));
+            drops.map(|drop| *drop as f32).collect()
         };
         let finite = || drops.iter().copied().filter(|d| d.is_finite());
         let low = finite().fold(0.0, f64::min);
@@ -274,8 +274,17 @@ impl Words {
                 Ink::Faint,
             ),
         }
+        if shown.order.len() < shown.order.all {
+            say(
+                "drawn are the classes that are found; ρ, p and the means beside them are of all",
+                Ink::Faint,
+            );
+        }
         if spread.inside.is_empty() {
-            say("no class is in the task's context", Ink::Faint);
+            say(
+                "no class that is drawn is in the task's context",
+                Ink::Faint,
+            );
         }
         Self { lines }
     }

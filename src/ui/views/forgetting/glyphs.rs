@@ -5,7 +5,7 @@ use ratatui::style::Modifier;
 use super::super::super::forgetting::{Group, Order};
 use super::super::super::pen::Pen;
 use super::super::super::text::width;
-use super::dense::{Shown, draw_heading};
+use super::cells::{Shown, draw_heading};
 use crate::lab::TestSet;
 
 /// A line of the grid.

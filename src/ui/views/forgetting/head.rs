@@ -7,7 +7,8 @@ use super::super::super::pen::Pen;
 use super::super::super::text::fit_end;
 use super::super::super::theme::{Ink, MARKS, Marker};
 use super::Scene;
-use super::dense::{Cell, seen};
+use super::cells::seen;
+use super::dense::Cell;
 use crate::export::thousands;
 
 /// Draws as many lines as the scene has above its classes.

@@ -6,7 +6,7 @@ use super::super::super::forgetting::{ForgettingLook, Group, Losses, Merge};
 use super::super::super::pen::Pen;
 use super::super::super::text::{points, width};
 use super::super::super::theme::Ink;
-use super::dense::Shown;
+use super::cells::Shown;
 use crate::run::RunView;
 
 /// Columns of a figure, and as many as its heading gets at most.
@@ -35,9 +35,8 @@ impl<'a> Columns<'a> {
     /// As many merges as there is room for, the chosen one the last of them unless there are earlier ones only.
     fn new(view: &'a RunView, chosen: Merge, shown: &Shown, columns: u16) -> Self {
         let merges = ForgettingLook::merges(view);
-        let names = shown.order.classes();
-        let names = names.filter_map(|c| shown.losses.foundation.classes.get(c));
-        let longest = names.map(|c| width(&c.name)).max().unwrap_or(0) + 2;
+        let names = shown.order.classes().map(|c| width(shown.name(c)));
+        let longest = names.max().unwrap_or(0) + 2;
         let heading = |g: &Group| width(&titled(g)) + 1;
         let headings = shown.order.groups.iter().filter(|g| !g.name.is_empty());
         let headings = headings.map(heading).max().unwrap_or(0).min(HEADING);
@@ -131,8 +130,7 @@ fn draw_group(shown: &Shown, group: &Group, columns: &Columns, y: u16, pen: &mut
 
 fn draw_class(shown: &Shown, class: usize, columns: &Columns, y: u16, pen: &mut Pen) {
     let theme = shown.theme;
-    let name = shown.losses.foundation.classes.get(class);
-    let name = name.map_or("", |c| c.name.as_str());
+    let name = shown.name(class);
     let mut style = theme.ink(Ink::Plain);
     if shown.look.class == class {
         pen.text(0, y, theme.pointer(), theme.bold(Ink::Accent));

@@ -2,6 +2,7 @@
 
 mod beside;
 mod card;
+mod cells;
 mod class;
 mod context;
 mod dense;
@@ -21,7 +22,8 @@ use super::super::text::wrap;
 use super::super::theme::{Ink, Theme};
 use crate::run::RunView;
 use beside::Other;
-use dense::{Dense, Shown};
+use cells::Shown;
+use dense::Dense;
 use glyphs::Grid;
 
 /// Rows below a grid of characters: the class, the summary.
@@ -96,8 +98,14 @@ impl<'a> Scene<'a> {
             Some(_) => (beside::columns(columns), room.saturating_sub(1)),
             None => (columns, room),
         };
-        let dense = (way == Way::Grid && !glyphs)
-            .then(|| Dense::new(&order, &losses, &app.theme, (columns, high)));
+        let dense = (way == Way::Grid && !glyphs).then(|| {
+            Dense::new(
+                &order,
+                |c| look.name(losses.foundation, c),
+                &app.theme,
+                (columns, high),
+            )
+        });
         Some(Self {
             theme: &app.theme,
             view,
@@ -120,6 +128,11 @@ impl<'a> Scene<'a> {
     fn of(app: &'a App) -> Option<Self> {
         let (width, height) = app.size;
         Self::new(app, app.view()?, in_view(app), super::body(width, height))
+    }
+
+    /// What a class is called.
+    fn name(&self, class: usize) -> &str {
+        self.look.name(self.losses.foundation, class)
     }
 
     fn shown(&self) -> Shown<'_> {
@@ -148,7 +161,7 @@ impl<'a> Scene<'a> {
     /// Draws the classes as one run has lost them; returns the rows they took.
     fn draw_run(&self, view: &RunView, merge: Merge, shown: &Shown, pen: &mut Pen) -> u16 {
         match (self.way, &self.dense) {
-            (Way::Grid, Some(dense)) => dense::draw(shown, dense, pen),
+            (Way::Grid, Some(dense)) => cells::draw(shown, dense, pen),
             (Way::Grid, None) => glyphs::draw(shown, &self.grid(), pen),
             (Way::List, _) => list::draw(view, merge, shown, pen),
             (Way::Context, _) => context::draw(shown, pen),
