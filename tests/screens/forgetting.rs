@@ -12,7 +12,7 @@ use pentimento::ui::forgetting::{Grouping, LostImage, LostImages, LostRequest, S
 use pentimento::ui::theme::{Depth, Marker};
 use pentimento::ui::{App, Effect};
 use ratatui::buffer::Buffer;
-use ratatui::style::Color;
+use ratatui::style::{Color, Modifier};
 
 use super::{SIZES, app, drawn, find, keys, light, snapshot, text, words};
 use crate::sample::Journal;
@@ -106,6 +106,32 @@ fn all_thousand_are_on_the_smallest_screen() {
         panic!("no colour");
     };
     assert!(light(buffer[(x, y)].fg) > light(buffer[last].bg) + 20.0);
+}
+
+/// Ten groups of a hundred have a line each, with its name, its mean, and whether it is in context.
+#[test]
+fn groups_have_their_name_beside_their_classes() {
+    let groups = [
+        "digits", "lower", "upper", "d", "e", "f", "g", "h", "i", "j",
+    ];
+    let class = |i: usize| Class {
+        name: format!("k{i:03}"),
+        group: groups[i / 100].into(),
+    };
+    let mut journal = Journal::with((0..1000).map(class).collect(), "even");
+    journal.tasks(3);
+    let mut app = app(&journal, Depth::True);
+    keys(&mut app, "4");
+    snapshot("forgetting-beside", &mut app, SIZES[0]);
+    let buffer = drawn(&mut app, SIZES[0]);
+    let underlined = |name| {
+        buffer[find(&buffer, name)]
+            .modifier
+            .contains(Modifier::UNDERLINED)
+    };
+    assert!(underlined("upper ") && !underlined("lower "));
+    let light_of = |name| light(buffer[(40, find(&buffer, name).1)].fg);
+    assert!(light_of("upper ") > light_of("lower ") + 20.0);
 }
 
 #[test]
@@ -523,4 +549,13 @@ fn no_keys_bring_the_screen_down() {
         let look = &app.forgetting;
         assert!(!look.card && !look.typing && look.filter.is_empty());
     }
+}
+
+/// More merges than have room with a decimal stand closer together.
+#[test]
+fn many_merges_are_in_whole_points() {
+    let mut app = app(&thousand(5), Depth::True);
+    keys(&mut app, "4");
+    app.forgetting.way = Some(Way::List);
+    snapshot("forgetting-narrow", &mut app, (50, 24));
 }

@@ -36,10 +36,8 @@ fn branches(repo: &Repo) -> Vec<Repo> {
 }
 
 fn cached(hub: &Hub, branches: &[Repo], request: &Request, trusting: bool) -> Option<PathBuf> {
-    let folders = branches.iter().filter_map(|branch| hub.snapshot(branch));
-    folders
-        .into_iter()
-        .find(|folder| parquet::is_complete(request, folder, trusting))
+    let mut folders = branches.iter().filter_map(|branch| hub.snapshot(branch));
+    folders.find(|folder| parquet::is_complete(request, folder, trusting))
 }
 
 /// Brings what is needed into the cache, where it is not there already, and gives the folder that holds it.

@@ -155,7 +155,9 @@ impl App {
         let filter = &mut self.forgetting.filter;
         match key {
             Key::Char(c) if !c.is_control() && filter.len() < LONGEST => filter.push(c),
-            Key::Backspace => drop(filter.pop()),
+            Key::Backspace => {
+                filter.pop();
+            }
             _ => {}
         }
         self.settle();

@@ -6,6 +6,7 @@ use super::super::super::text::points;
 use super::super::super::theme::Ink;
 use super::cells::Shown;
 use super::{Scene, draw_text};
+use crate::lab::TestSet;
 use crate::run::RunView;
 
 /// Empty columns between the two.
@@ -49,11 +50,9 @@ impl<'a> Other<'a> {
     }
 }
 
-fn same_classes(losses: &Losses, other: &crate::lab::TestSet) -> bool {
-    let names = |classes: &[crate::data::Class], other: &[crate::data::Class]| {
-        classes.len() == other.len() && classes.iter().zip(other).all(|(a, b)| a.name == b.name)
-    };
-    names(&losses.foundation.classes, &other.classes)
+fn same_classes(losses: &Losses, other: &TestSet) -> bool {
+    let ours = losses.foundation.classes.iter().map(|c| &c.name);
+    ours.eq(other.classes.iter().map(|c| &c.name))
 }
 
 /// Columns of each of the two.

@@ -74,20 +74,22 @@ pub fn draw(shown: &Shown, dense: &Dense, pen: &mut Pen) -> u16 {
 pub fn draw_heading(shown: &Shown, group: &Group, left: u16, y: u16, pen: &mut Pen) {
     let theme = shown.theme;
     let (name, lost) = shown.heading(group);
+    let inside = group.classes.iter();
+    let inside = inside.filter(|c| shown.losses.in_context(**c)).count();
     if left > 0 {
         let name_room = left.saturating_sub(BESIDE.1);
-        pen.fitted(0, y, name_room, &name, theme.ink(Ink::Plain));
+        let mut style = theme.ink(Ink::Plain);
+        if inside > 0 {
+            style = style.add_modifier(Modifier::UNDERLINED);
+        }
+        pen.fitted(0, y, name_room, &name, style);
         pen.right(left.saturating_sub(1), y, &lost, theme.bold(Ink::Plain));
         return;
     }
     let x = pen.text(0, y, &name, theme.ink(Ink::Plain));
     let x = pen.text(x + 1, y, "lost", theme.ink(Ink::Faint));
     let x = pen.text(x + 1, y, &lost, theme.bold(Ink::Plain));
-    let inside = group
-        .classes
-        .iter()
-        .filter(|c| shown.losses.in_context(**c));
-    let text = match inside.count() {
+    let text = match inside {
         0 => return,
         n if n == group.classes.len() => "in context".to_owned(),
         n => format!("{n} of {} in context", group.classes.len()),

@@ -170,7 +170,7 @@ impl Spread {
                 1 => pen.right(LABEL - 1, y, &points(mean), theme.bold(ink)),
                 _ => pen.right(LABEL - 1, y - 1, &figure, theme.bold(ink)),
             }
-            let count = format!("{}", drops.len());
+            let count = drops.len().to_string();
             if high > 1 || x + 2 + count.len() as u16 + 6 < LABEL {
                 pen.text(x + 1, y, &format!("({count})"), theme.ink(Ink::Faint));
             }
@@ -307,8 +307,8 @@ fn of_class(shown: &Shown, measure: Measure) -> String {
 
 /// ρ and its p by the measure that is shown.
 fn correlation(contextual: &Contextual, measure: Measure) -> (f64, f64) {
-    let effect = contextual.effects.iter();
-    let effect = effect.into_iter().find(|e| e.similarity == measure.id());
+    let mut effects = contextual.effects.iter();
+    let effect = effects.find(|e| e.similarity == measure.id());
     match (effect, measure) {
         (Some(effect), _) => (effect.rho, effect.rho_p),
         (None, Measure::Features) => (contextual.rho, contextual.rho_p),

@@ -117,9 +117,9 @@ impl Dense {
         for (number, group) in order.groups.iter().enumerate() {
             let left = match headings {
                 Headings::Above(gap) if !group.name.is_empty() => {
-                    dense.rows += if number > 0 { gap } else { 0 };
+                    dense.rows = dense.rows.saturating_add(if number > 0 { gap } else { 0 });
                     dense.headings.push((dense.rows, number));
-                    dense.rows += 1;
+                    dense.rows = dense.rows.saturating_add(1);
                     0
                 }
                 Headings::Beside(left) => {
@@ -160,7 +160,7 @@ impl Dense {
         // Even lines read better than full ones and a rest.
         let lines = classes.len().div_ceil(most).max(1);
         let each = classes.len().div_ceil(lines).max(1);
-        let top = self.rows * self.cell.a_row();
+        let top = self.rows.saturating_mul(self.cell.a_row());
         for (i, class) in classes.iter().enumerate() {
             self.places.push(Place {
                 class: *class,

@@ -8,7 +8,7 @@ use super::super::super::text::fit_end;
 use super::super::super::theme::{Ink, MARKS, Marker};
 use super::Scene;
 use super::cells::seen;
-use super::dense::Cell;
+use super::dense::{Cell, Dense};
 use crate::export::thousands;
 
 /// Draws as many lines as the scene has above its classes.
@@ -122,8 +122,9 @@ fn draw_legend(scene: &Scene, y: u16, pen: &mut Pen) {
         x = pen.text(x, y, &format!(" {sign} "), style);
         x = pen.text(x + 1, y, &label, theme.ink(Ink::Faint)) + 2;
     }
-    // Half a cell has no underline.
-    if cell != Some(Cell::Half) {
+    // Half a cell has no underline, but the name of its group may have one.
+    let headed = scene.dense.as_ref().is_some_and(Dense::has_headings);
+    if cell != Some(Cell::Half) || headed {
         let style = theme.ink(Ink::Faint);
         pen.text(x, y, "in context", style.add_modifier(Modifier::UNDERLINED));
     }

@@ -11,6 +11,8 @@ use crate::run::RunView;
 
 /// Columns of a figure, and as many as its heading gets at most.
 const CELL: (u16, u16) = (8, 14);
+/// Columns of a figure in whole points, where there are more merges than have room with a decimal.
+const NARROW: u16 = 4;
 
 /// Columns that the name of a group may widen the names' to.
 const HEADING: usize = 24;
@@ -42,7 +44,11 @@ impl<'a> Columns<'a> {
         let headings = headings.map(heading).max().unwrap_or(0).min(HEADING);
         let label = (longest.max(headings) as u16).min(columns / 2).max(8);
         let room = columns.saturating_sub(label);
-        let cell = (room / (merges.len().max(1) as u16)).clamp(CELL.0, CELL.1);
+        let each = usize::from(room) / merges.len().max(1);
+        let cell = match each {
+            each if each < usize::from(CELL.0) => NARROW,
+            each => each.min(usize::from(CELL.1)) as u16,
+        };
         let fit = usize::from(room / cell).max(1);
         let here = merges.iter().position(|m| *m == chosen).unwrap_or(0);
         let merges = merges
@@ -59,6 +65,21 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// A loss as it has room: the figure alone, and with its mark.
+    fn figure(&self, loss: f64) -> String {
+        let text = points(loss);
+        match self.cell {
+            NARROW if loss.is_finite() => {
+                let whole = (100.0 * loss).round() / 100.0;
+                let text = points(whole);
+                let text = text.split('.').next().unwrap_or_default();
+                format!("{text:>3}")
+            }
+            NARROW => format!("{text:>3}"),
+            _ => format!("{text:>6}"),
+        }
+    }
+
     fn draw_head(&self, shown: &Shown, pen: &mut Pen) {
         let mut x = self.label;
         for (merge, column) in &self.merges {
@@ -68,6 +89,7 @@ impl<'a> Columns<'a> {
                 Ink::Faint
             };
             let name = match merge {
+                Merge::Row(row) if self.cell == NARROW => format!("{row:>3}"),
                 Merge::Row(row) => format!("{row} {}", column.task),
                 Merge::WouldBe => format!("~{}", column.task),
             };
@@ -122,8 +144,7 @@ fn draw_group(shown: &Shown, group: &Group, columns: &Columns, y: u16, pen: &mut
     let mut x = columns.label;
     for (_, column) in &columns.merges {
         let mean = column.mean_loss(&group.classes, shown.look.since_start);
-        let text = format!("{:>6}", points(mean));
-        pen.text(x, y, &text, theme.bold(Ink::Plain));
+        pen.text(x, y, &columns.figure(mean), theme.bold(Ink::Plain));
         x = x.saturating_add(columns.cell);
     }
 }
@@ -143,7 +164,7 @@ fn draw_class(shown: &Shown, class: usize, columns: &Columns, y: u16, pen: &mut 
     let mut x = columns.label;
     for (_, column) in &columns.merges {
         let loss = column.loss(class, shown.look.since_start);
-        let text = format!("{:>6}{}", points(loss), theme.mark(loss));
+        let text = format!("{}{}", columns.figure(loss), theme.mark(loss));
         let wide = usize::from(columns.cell);
         pen.text(x, y, &format!("{text:<wide$}"), theme.loss(loss));
         x = x.saturating_add(columns.cell);
