@@ -177,6 +177,7 @@ fn app() -> Result<App> {
     let theme = Theme {
         depth: Depth::True,
         marker: Marker::Braille,
+        ..Theme::default()
     };
     let mut app = App::new(environment, theme);
     let recipe = recipe().map_err(|e| pentimento::Error::input(e.to_string()))?;

@@ -7,6 +7,8 @@ mod any;
 mod commands;
 #[path = "screens/exporting.rs"]
 mod exporting;
+#[path = "screens/forgetting.rs"]
+mod forgetting;
 #[path = "screens/log.rs"]
 mod log;
 #[path = "screens/look.rs"]
@@ -36,6 +38,7 @@ use std::time::Duration;
 use pentimento::data::Class;
 use pentimento::lab::{Command, Event, Pulse};
 use pentimento::ui::actions::{Action, Key, Screen};
+use pentimento::ui::forgetting::Way;
 use pentimento::ui::question::Question;
 use pentimento::ui::theme::{Depth, Marker};
 use pentimento::ui::{App, Effect, Theme, views};
@@ -216,9 +219,10 @@ fn words() -> Journal {
 #[test]
 fn classes_with_names_are_a_table() {
     let mut app = app(&words(), Depth::True);
-    keys(&mut app, "4");
+    keys(&mut app, "4vv");
+    app.on_action(Action::Way);
     snapshot("forgetting-words", &mut app, SIZES[0]);
-    keys(&mut app, "o");
+    keys(&mut app, "vo");
     snapshot("forgetting-words-sorted", &mut app, SIZES[1]);
 }
 
@@ -243,8 +247,9 @@ fn nothing_from_data_reaches_the_terminal_raw() {
 fn columns_stay_aligned_behind_wide_names() {
     let mut app = app(&words(), Depth::None);
     keys(&mut app, "4");
+    app.forgetting.way = Some(Way::List);
     let buffer = drawn(&mut app, (80, 40));
-    let points: Vec<u16> = (4..12)
+    let points: Vec<u16> = (4..16)
         .filter_map(|y| (0..80).find(|x| buffer[(*x, y)].symbol() == "."))
         .collect();
     assert!(points.len() > 5);
@@ -396,6 +401,13 @@ fn arrows_never_leave_the_screen() {
         Action::NextMerge,
         Action::Baseline,
         Action::Sort,
+        Action::Way,
+        Action::Group,
+        Action::Finer,
+        Action::Coarser,
+        Action::Measure,
+        Action::Find,
+        Action::Close,
         Action::Span,
         Action::Axis,
         Action::Logarithm,

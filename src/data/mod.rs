@@ -17,6 +17,7 @@ mod raster;
 mod select;
 #[cfg(test)]
 mod testing;
+mod thumbnail;
 mod transform;
 
 use std::path::PathBuf;
@@ -102,6 +103,20 @@ pub fn open_test(
     onlooker: &mut dyn Onlooker,
 ) -> Result<(Dataset, Vec<String>)> {
     open::test(data, options, loading, onlooker)
+}
+
+/// Opens the test images of a recipe's foundation for somebody who wants to look at some of them: without decoding each
+/// of them first, so that an unreadable one is noticed when it is asked for, and of the hub only what the cache of this
+/// machine has.
+///
+/// # Errors
+/// As [`open`], and [`Error::Input`] where the cache has not all of it.
+pub fn peek(
+    foundation: &FoundationRecipe,
+    loading: &LoadingRecipe,
+    onlooker: &mut dyn Onlooker,
+) -> Result<Dataset> {
+    open::peek(foundation, loading, onlooker)
 }
 
 /// Brings the data that a recipe names on the hub into its cache, and gives the folders that hold it.

@@ -93,6 +93,27 @@ pub(super) fn test(
     Ok((Arc::unwrap_or_clone(dataset), shelf.warnings))
 }
 
+/// Opens the test images of a foundation to be looked at.
+pub(super) fn peek(
+    foundation: &FoundationRecipe,
+    loading: &LoadingRecipe,
+    onlooker: &mut dyn Onlooker,
+) -> Result<Dataset> {
+    let mut shelf = Shelf {
+        peeks: true,
+        ..Shelf::new(loading)
+    };
+    let wish = Wish {
+        table: "foundation",
+        data: &foundation.data,
+        options: &foundation.options,
+        train: false,
+        part: None,
+    };
+    let dataset = shelf.open(&wish, Key::new(0), onlooker)?;
+    Ok(Arc::unwrap_or_clone(dataset))
+}
+
 /// Brings what a recipe names on the hub into its cache; gives where it lies.
 pub(super) fn fetch(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Vec<PathBuf>> {
     let foundation = &recipe.foundation;
@@ -127,6 +148,8 @@ struct Shelf<'a> {
     workers: usize,
     open: Vec<(Request, Dataset)>,
     warnings: Vec<String>,
+    /// Nothing is fetched, and no picture is decoded before it is asked for.
+    peeks: bool,
 }
 
 impl<'a> Shelf<'a> {
@@ -142,6 +165,7 @@ impl<'a> Shelf<'a> {
             workers,
             open: Vec::new(),
             warnings: Vec::new(),
+            peeks: false,
         }
     }
 
@@ -155,7 +179,12 @@ impl<'a> Shelf<'a> {
                 self.whole(request, &source, wish.data, onlooker)?
             }
             DataSource::Hub(repo) => {
-                let folder = listing::bring(repo, wish.options, wish.train, onlooker)?;
+                let folder = match self.peeks {
+                    true => listing::held(repo, wish.options, wish.train)?.ok_or_else(|| {
+                        Error::input(format!("hub:{repo} is not in the cache of this machine"))
+                    })?,
+                    false => listing::bring(repo, wish.options, wish.train, onlooker)?,
+                };
                 let request = Request::new(Layout::Parquet, &folder, wish.options, wish.train);
                 self.whole(request, &source, wish.data, onlooker)?
             }
@@ -240,6 +269,11 @@ impl<'a> Shelf<'a> {
             Held::Raw { size, pixels } => return Ok(Images::raw(size, pixels, split.labels)),
             Held::Encoded(pictures) => pictures,
         };
+        if self.peeks {
+            let all = (0..split.labels.len()).collect();
+            let encoded = Encoded::new(pictures, Vec::new(), &self.budget, self.workers);
+            return Ok(Images::encoded(encoded, all, split.labels));
+        }
         let verdicts = inspect(&*pictures, self.workers, what, onlooker)?;
         let (mut picks, mut labels) = (Vec::new(), Vec::new());
         let mut digests = Vec::with_capacity(verdicts.len());

@@ -22,4 +22,4 @@ pub use probe::{Features, features, fit, joint_answers};
 pub use rank::{average_ranks, spearman};
 pub use smoothing::{MovingAverage, smoothed};
 pub use texts::{TextSimilarity, embeddings, text_similarity};
-pub use words::{WordSimilarity, word_similarity};
+pub use words::{WordSimilarity, class_synsets, word_similarity};

@@ -39,14 +39,9 @@ pub fn word_similarity(
     word: &str,
 ) -> Result<WordSimilarity> {
     let nouns = nouns()?;
-    let chosen = chosen_synsets(nouns, classes, chosen)?;
     let task = nouns.resolve(word).synsets;
     let mut found = WordSimilarity::default();
-    for (index, class) in classes.iter().enumerate() {
-        let synsets = match chosen.get(&index) {
-            Some(&synset) => vec![synset],
-            None => nouns.resolve(&class.name).synsets,
-        };
+    for synsets in class_synsets(classes, chosen)? {
         let pair = nouns.nearest(&synsets, &task);
         let name = |synset: Option<Synset>| synset.map_or(String::new(), |s| nouns.name(s));
         found
@@ -56,6 +51,24 @@ pub fn word_similarity(
         found.task_synsets.push(name(pair.map(|p| p.b)));
     }
     Ok(found)
+}
+
+/// The synsets that the name of each of `classes` may mean, the most frequent first, `[classes]`; of a class with a
+/// `chosen` one that alone.
+///
+/// # Errors
+/// As [`word_similarity`].
+pub fn class_synsets(
+    classes: &[Class],
+    chosen: &BTreeMap<String, String>,
+) -> Result<Vec<Vec<Synset>>> {
+    let nouns = nouns()?;
+    let chosen = chosen_synsets(nouns, classes, chosen)?;
+    let of = |(index, class): (usize, &Class)| match chosen.get(&index) {
+        Some(&synset) => vec![synset],
+        None => nouns.resolve(&class.name).synsets,
+    };
+    Ok(classes.iter().enumerate().map(of).collect())
 }
 
 fn chosen_synsets(

@@ -156,8 +156,24 @@ pub enum Action {
     NextMerge,
     /// Compares with the state before the merge, or with the start.
     Baseline,
-    /// Sorts the list of classes by their loss, or not.
+    /// Sorts classes by another figure.
     Sort,
+    /// Shows classes in another way.
+    Way,
+    /// Puts classes together by something else.
+    Group,
+    /// Makes fewer groups of more classes.
+    Coarser,
+    /// Makes more groups of fewer classes.
+    Finer,
+    /// Takes another measure of similarity.
+    Measure,
+    /// Types a text that what is shown has: classes by their names, lines of the log.
+    Find,
+    /// Opens the card of what is under the cursor.
+    Card,
+    /// Closes what is open on the screen.
+    Close,
     /// Shows one task or the whole run.
     Span,
     /// Draws curves over steps, epochs or time.
@@ -174,8 +190,6 @@ pub enum Action {
     NextTheme,
     /// Opens the list of everything that can be done.
     Commands,
-    /// Shows only lines with a text that is typed.
-    Find,
     /// Hides less important lines.
     Filter,
     /// Says yes to a question, or takes what was typed.

@@ -9,7 +9,8 @@ use super::commands::Commands;
 use super::curves::Memo;
 use super::effect::Effect;
 use super::exporting::ExportMenu;
-use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
+use super::forgetting::ForgettingLook;
+use super::look::{LogLook, MatrixLook, TrainLook};
 use super::machine::{History, Sample};
 use super::open_run::OpenRun;
 use super::question::Question;
@@ -347,6 +348,7 @@ impl App {
             () if self.help.is_some() => Layer::Help,
             () if self.export.is_some() => Layer::Menu,
             () if self.screen == Screen::Log && self.log.before.is_some() => Layer::Typing,
+            () if self.screen == Screen::Forgetting && self.forgetting.typing => Layer::Typing,
             () if self.screen != Screen::SetUp => Layer::Screen,
             () if self.set_up.prompt().is_some() => Layer::Typing,
             () if self.set_up.picker().is_some() => Layer::List,
@@ -369,6 +371,7 @@ impl App {
             beside: !self.beside.is_empty(),
             listed: self.runs.chosen().is_some(),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
+            closable: self.forgetting.card || !self.forgetting.filter.is_empty(),
         }
     }
 
@@ -400,6 +403,7 @@ impl App {
         match (key, layer) {
             (Key::Char(c), Layer::Commands) => self.type_command(c),
             (Key::Backspace, Layer::Commands) => self.erase_command(),
+            (key, _) if self.screen == Screen::Forgetting => self.type_filter(key),
             (Key::Char(c), _) if self.screen == Screen::Log => self.log.type_character(c),
             (Key::Backspace, _) if self.screen == Screen::Log => self.log.erase(),
             (Key::Char(c), _) => self.set_up.type_character(c),

@@ -79,7 +79,7 @@ impl App {
         let lies = self.beside.iter().position(|b| b.folder == folder);
         if let Some(place) = lies {
             self.beside.remove(place);
-            self.settle();
+            self.settle_figure();
             return Vec::new();
         }
         if self.folder().is_some_and(|shown| shown == folder) {
@@ -105,7 +105,7 @@ impl App {
             }
             Err(problem) => {
                 self.beside.retain(|b| b.folder != folder);
-                self.settle();
+                self.settle_figure();
                 self.say(Ink::Bad, problem.to_string());
                 return;
             }
@@ -117,11 +117,11 @@ impl App {
             None if self.beside.len() < MOST => self.beside.push(beside),
             None => {}
         }
-        self.settle();
+        self.settle_figure();
     }
 
     /// A figure that needs a run beside this one is left where there is none.
-    fn settle(&mut self) {
+    fn settle_figure(&mut self) {
         self.matrix.figure = self.matrix.figure.among(self.comparable());
         self.touch();
     }

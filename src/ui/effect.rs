@@ -1,7 +1,9 @@
 //! What the program asks for, beyond its own state.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::forgetting::LostRequest;
 use super::setup::Request;
 use crate::export::Choice;
 use crate::lab::Command;
@@ -48,4 +50,6 @@ pub enum Effect {
     Search(String),
     /// Fetch a backbone's config; answered by [`super::App::on_described`] or [`super::App::on_problem`].
     Describe(Box<BackboneRecipe>),
+    /// Read the images of a class that a merge lost; answered by [`super::App::on_lost`]. A later one takes its place.
+    Lost(Arc<LostRequest>),
 }

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
+use super::forgetting::{Gallery, LostImages, LostRequest};
 use super::machine::Sample;
 use super::pointer::Pointer;
 use super::runs;
@@ -62,6 +63,8 @@ enum Answer {
     Described(Result<()>),
     Told(Progress),
     Sampled(Box<Sample>),
+    Lost(Arc<LostRequest>, Result<LostImages>),
+    LookedThrough(Progress),
 }
 
 /// A run's records, and whoever looks on where another process works on it.
@@ -83,6 +86,19 @@ impl Onlooker for Preparation {
     }
 }
 
+/// Passes on how far the reading of lost images is, until others are asked for.
+struct Reading(Preparation);
+
+impl Onlooker for Reading {
+    fn tell(&mut self, progress: &Progress) {
+        let _ = self.0.tell.send(Answer::LookedThrough(progress.clone()));
+    }
+
+    fn cancels(&self) -> bool {
+        self.0.cancels()
+    }
+}
+
 /// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
 /// given back on every way out, errors and panics included. With `mouse` the mouse is listened to.
 pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result<Ending> {
@@ -96,6 +112,8 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
         session,
         starting: false,
         given_up: Arc::default(),
+        gallery: Gallery::default(),
+        looked_away: Arc::default(),
         answer_to,
         seen: BTreeMap::new(),
         left: false,
@@ -184,6 +202,9 @@ struct Desk {
     session: Option<Session>,
     starting: bool,
     given_up: Arc<AtomicBool>,
+    gallery: Gallery,
+    /// Whether the lost images that are being read are still wanted: not once this is set.
+    looked_away: Arc<AtomicBool>,
     answer_to: UnboundedSender<Answer>,
     /// How long the journals of the runs beside the shown one were when they were read.
     seen: BTreeMap<PathBuf, u64>,
@@ -273,7 +294,24 @@ impl Desk {
             Effect::Describe(backbone) => self.ask(move |onlooker| {
                 Answer::Described(lab::fetch_config(&backbone, onlooker).map(drop))
             }),
+            Effect::Lost(request) => self.look_at(request),
         }
+    }
+
+    /// Reads lost images on another thread; those that were asked for before are not wanted any more.
+    fn look_at(&mut self, request: Arc<LostRequest>) {
+        self.looked_away.store(true, Ordering::Relaxed);
+        self.looked_away = Arc::default();
+        let answer_to = self.answer_to.clone();
+        let gallery = self.gallery.clone();
+        let mut reading = Reading(Preparation {
+            tell: answer_to.clone(),
+            given_up: Arc::clone(&self.looked_away),
+        });
+        spawn_blocking(move || {
+            let found = gallery.lost(&request, &mut reading);
+            let _ = answer_to.send(Answer::Lost(request, found));
+        });
     }
 
     /// Does on another thread what may take its time, and can be given up.
@@ -288,6 +326,7 @@ impl Desk {
     /// Asks the lab to stop; its end is the program's. Without one, this is the end.
     fn leave(&mut self) {
         self.given_up.store(true, Ordering::Relaxed);
+        self.looked_away.store(true, Ordering::Relaxed);
         match &self.session {
             Some(session) => session.leave(),
             // Whoever is being started is stopped when it is there.
@@ -410,6 +449,8 @@ impl Desk {
             }),
             Answer::Told(progress) => app.on_progress(&progress),
             Answer::Sampled(sample) => app.on_sample(*sample),
+            Answer::Lost(request, found) => app.on_lost(&request, found),
+            Answer::LookedThrough(progress) => app.on_looked_through(&progress),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Runs(base, listed) => app.on_runs(base, listed),
             Answer::Beside(folder, view) => app.on_beside(&folder, *view),

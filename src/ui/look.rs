@@ -155,62 +155,6 @@ fn newest(run: &OpenRun) -> usize {
     run.view.last_complete().map_or(0, |row| row.index)
 }
 
-/// A merge whose cost is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Merge {
-    /// The one that led to this row.
-    Row(usize),
-    /// The one that would be, by the training under way.
-    WouldBe,
-}
-
-/// The forgetting screen.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ForgettingLook {
-    /// The merge; `None` follows the newest.
-    pub merge: Option<Merge>,
-    /// The class under the cursor.
-    pub class: usize,
-    /// Compares with row 0 instead of the row before.
-    pub since_start: bool,
-    /// Lists classes by what they lost.
-    pub sorted: bool,
-}
-
-impl ForgettingLook {
-    /// Merges that can be chosen, oldest first.
-    pub fn merges(run: &OpenRun) -> Vec<Merge> {
-        let foundation = run.foundation().map_or("", |f| f.id.as_str());
-        let rows = run.view.rows.iter().skip(1);
-        let mut merges: Vec<Merge> = rows
-            .filter(|r| !r.skipped && r.evaluations.contains_key(foundation))
-            .map(|r| Merge::Row(r.index))
-            .collect();
-        let open = run.view.open_training();
-        if open.is_some_and(|t| !t.watched.is_empty()) {
-            merges.push(Merge::WouldBe);
-        }
-        merges
-    }
-
-    /// The merge looked at.
-    pub fn chosen(&self, run: &OpenRun) -> Option<Merge> {
-        let merges = Self::merges(run);
-        let wanted = self.merge.filter(|m| merges.contains(m));
-        wanted.or_else(|| merges.last().copied())
-    }
-
-    /// Goes to the merge before or after.
-    pub fn turn(&mut self, run: &OpenRun, by: isize) {
-        let merges = Self::merges(run);
-        let now = self.chosen(run);
-        let at = merges.iter().position(|m| Some(*m) == now).unwrap_or(0);
-        let to = at.saturating_add_signed(by);
-        // The last one is followed.
-        self.merge = merges.get(to).copied().filter(|_| to + 1 < merges.len());
-    }
-}
-
 /// The log screen.
 #[derive(Clone, Debug)]
 pub struct LogLook {

@@ -4,7 +4,7 @@ use super::actions::{Action, Screen};
 use super::app::{App, PAGE};
 use super::effect::Effect;
 use super::look::Figure;
-use super::views::{body, forgetting, log};
+use super::views::{body, log};
 
 impl App {
     /// What an action means on the screen shown.
@@ -13,7 +13,7 @@ impl App {
             Screen::SetUp => return self.on_set_up(action),
             Screen::Train => self.on_train(action),
             Screen::Matrix => self.on_matrix(action),
-            Screen::Forgetting => self.on_forgetting(action),
+            Screen::Forgetting => return self.on_forgetting(action),
             Screen::Log => self.on_log(action),
             Screen::Machine => {}
             Screen::Runs => return self.on_runs_action(action),
@@ -42,20 +42,6 @@ impl App {
                 }
             }
             _ => {}
-        }
-    }
-
-    fn on_forgetting(&mut self, action: Action) {
-        let Some(run) = &self.run else {
-            return;
-        };
-        let look = &mut self.forgetting;
-        match action {
-            Action::PreviousMerge => look.turn(run, -1),
-            Action::NextMerge => look.turn(run, 1),
-            Action::Baseline => look.since_start = !look.since_start,
-            Action::Sort => look.sorted = !look.sorted,
-            _ => forgetting::go(run, look, action, self.size),
         }
     }
 

@@ -5,7 +5,9 @@ mod ticks;
 
 use ratatui::style::Style;
 
-use ticks::{log_ticks, ticks};
+pub use ticks::ticks;
+
+use ticks::log_ticks;
 
 use super::pen::Pen;
 use super::text::width;
@@ -18,6 +20,8 @@ pub enum Kind {
     Points,
     /// Points joined.
     Line,
+    /// A character each.
+    Mark(char),
 }
 
 /// Points of one colour. Those that are not finite, or lie outside the axes, are left out.
@@ -380,6 +384,7 @@ impl Plot {
         layer.close(open, series.kind, marker);
         for (i, bits) in layer.bits.iter().enumerate().filter(|(_, b)| **b != 0) {
             let symbol = match (marker, series.kind, series.sign) {
+                (_, Kind::Mark(mark), _) => mark,
                 (Marker::Braille, ..) => char::from_u32(0x2800 + u32::from(*bits)).unwrap_or('•'),
                 (_, Kind::Line, Some(sign)) => sign,
                 (Marker::Dots, Kind::Line, None) => '•',

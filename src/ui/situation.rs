@@ -59,6 +59,8 @@ pub struct Situation<'a> {
     pub beside: bool,
     /// Whether the cursor is on a run of the list.
     pub listed: bool,
+    /// Whether the forgetting screen has something open that can be closed: a class's card, a filter.
+    pub closable: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -97,6 +99,9 @@ impl<'a> Situation<'a> {
                 if !self.run =>
             {
                 Some("nothing runs yet: start a run on the set-up screen".into())
+            }
+            Action::Close if self.preparing || !self.closable => {
+                Some("nothing is open here that could be closed".into())
             }
             Action::Export | Action::ExportMenu | Action::Copy
                 if matches!(self.state, State::Idle) =>
@@ -225,6 +230,7 @@ mod tests {
             previewed: false,
             beside: false,
             listed: true,
+            closable: true,
         }
     }
 

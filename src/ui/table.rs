@@ -251,7 +251,7 @@ pub const TABLE: &[Binding] = &[
         Scope::On(Screen::Runs),
         &[(Key::Enter, Action::Open)],
         "open",
-        "Open the run under the cursor; nothing is written until g puts a lab to work on it.",
+        "Open the run under the cursor; nothing is written until {take-up} puts a lab to work on it.",
     ),
     row(
         Scope::On(Screen::Runs),
@@ -267,7 +267,7 @@ pub const TABLE: &[Binding] = &[
     ),
     row(
         Scope::On(Screen::Runs),
-        &[(Key::Char('c'), Action::Compare)],
+        &[(Key::Char('='), Action::Compare)],
         "compare",
         "Show cell by cell in what the matrix of the run that is shown differs from this one's.",
     ),
@@ -341,11 +341,12 @@ pub const TABLE: &[Binding] = &[
             (Key::Char(')'), Action::Advance),
         ],
         "back, forward",
-        "Go back and forth in the journal of a run that no lab is at work on: by its turns ({ }), or by hundredths (( )).",
+        "Go back and forth in the journal of a run that no lab is at work on: by its turns ({previous-event}, {next-event}) or by \
+         hundredths ({rewind} {advance}).",
     ),
     quiet(row(
         Scope::Run,
-        &[(Key::Char('P'), Action::Play)],
+        &[(Key::Char('R'), Action::Play)],
         "play",
         "Let the journal play, or stop it.",
     )),
@@ -407,9 +408,21 @@ pub const TABLE: &[Binding] = &[
     )),
     row(
         Scope::On(Screen::Forgetting),
+        &[(Key::Esc, Action::Close)],
+        "close",
+        "Close the card, or else show all classes again.",
+    ),
+    row(
+        Scope::On(Screen::Forgetting),
         FOUR_WAYS,
         "class",
         "Go to another class.",
+    ),
+    row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Enter, Action::Card)],
+        "card",
+        "Open the class's card: its figures merge by merge, and the images that were lost; {page-up} and {page-down} turn their pages.",
     ),
     row(
         Scope::On(Screen::Forgetting),
@@ -426,11 +439,44 @@ pub const TABLE: &[Binding] = &[
         "since",
         "What this merge cost, or what was lost since the start.",
     ),
-    quiet(row(
+    row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('v'), Action::Way)],
+        "view",
+        "Show all classes at a glance, with their names for all merges, or similarity against loss.",
+    ),
+    row(
         Scope::On(Screen::Forgetting),
         &[(Key::Char('o'), Action::Sort)],
         "order",
-        "List classes by what they lost, or in their own order (lists only).",
+        "Sort by loss, by similarity to the task, by name, or as the data has them.",
+    ),
+    row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('/'), Action::Find)],
+        "find",
+        "Show only classes with a part of a name or of a group.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('t'), Action::Group)],
+        "together",
+        "Group classes by the data's groups, by what they are in WordNet, or not at all.",
+    )),
+    quiet(row(
+        Scope::On(Screen::Forgetting),
+        &[
+            (Key::Char('<'), Action::Coarser),
+            (Key::Char('>'), Action::Finer),
+        ],
+        "depth",
+        "Group by synsets further up in WordNet, or further down.",
+    )),
+    quiet(row(
+        Scope::On(Screen::Forgetting),
+        &[(Key::Char('r'), Action::Measure)],
+        "similarity",
+        "Take the similarity by features, by WordNet or by CLIP, where the run has them.",
     )),
     row(
         Scope::On(Screen::Train),
@@ -472,7 +518,7 @@ pub const TABLE: &[Binding] = &[
             (Key::Char('E'), Action::Rougher),
         ],
         "smooth",
-        "Smooth curves more (e) or less (E): the weight of the past, none to .99, of an exponential moving average.",
+        "Smooth curves more ({smoother}) or less ({rougher}): the weight of the past, none to .99, of an exponential moving average.",
     ),
     row(
         Scope::On(Screen::Train),

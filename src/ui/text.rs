@@ -33,6 +33,10 @@ fn is_invisible(c: char) -> bool {
 
 /// Columns that `text` takes once cleaned.
 pub fn width(text: &str) -> usize {
+    // What most names are made of needs no tables.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return text.len();
+    }
     UnicodeWidthStr::width(clean(text).as_str())
 }
 

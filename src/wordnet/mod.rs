@@ -184,6 +184,18 @@ impl Nouns {
         self.node(synset).depth
     }
 
+    /// The shortest way from the root to a synset, both included; of equally short ones that by the first parents.
+    pub fn path(&self, synset: Synset) -> Vec<Synset> {
+        let mut path = vec![synset];
+        let mut at = self.node(synset);
+        while let Some(&parent) = at.parents.iter().find(|p| self.depth(**p) + 1 == at.depth) {
+            path.push(parent);
+            at = self.node(parent);
+        }
+        path.reverse();
+        path
+    }
+
     /// It and all above it.
     fn ancestors(&self, synset: Synset) -> Vec<Synset> {
         let mut found = vec![synset];

@@ -156,6 +156,22 @@ fn names_in_plain_words() {
 }
 
 #[test]
+fn the_way_from_the_root_is_as_long_as_the_depth() {
+    let nouns = nouns().unwrap();
+    for id in ["dog.n.01", "entity.n.01", "sports_car.n.01", "tench.n.01"] {
+        let synset = nouns.synset(id).unwrap();
+        let path = nouns.path(synset);
+        assert_eq!(path.len(), nouns.depth(synset) as usize, "{id}");
+        assert_eq!(nouns.name(path[0]), "entity.n.01");
+        assert_eq!(path.last(), Some(&synset));
+        assert!(
+            path.windows(2)
+                .all(|w| nouns.node(w[1]).parents.contains(&w[0]))
+        );
+    }
+}
+
+#[test]
 fn of_equally_similar_pairs_the_most_frequent_senses() {
     let nouns = nouns().unwrap();
     let bird = nouns.resolve("bird").synsets;

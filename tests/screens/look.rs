@@ -95,10 +95,8 @@ fn in_ascii_nothing_but_data_is_beyond_ascii() {
     let mut named = app(&words(), Depth::None);
     named.theme.marker = Marker::Ascii;
     keys(&mut named, "4");
-    assert!(
-        text(&drawn(&mut named, SIZES[0])).contains("車両"),
-        "names are data"
-    );
+    let shown = text(&drawn(&mut named, SIZES[0]));
+    assert!(shown.contains("車両"), "names are data: {shown}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn a_finished_run_is_a_replay_with_a_bar() {
     keys(&mut app, "2((");
     snapshot("replay-earlier", &mut app, SIZES[0]);
     // It plays to its end by itself.
-    keys(&mut app, "P");
+    keys(&mut app, "R");
     let mut seconds = 0;
     while app.view().unwrap().state != State::Finished && seconds < 1000 {
         seconds += 1;
@@ -39,9 +39,9 @@ fn a_finished_run_is_a_replay_with_a_bar() {
     }
     assert_eq!(app.view().unwrap().records, journal.records.len() as u64);
     // And from there begins again.
-    keys(&mut app, "P");
+    keys(&mut app, "R");
     assert_eq!(app.view().unwrap().records, 1);
-    keys(&mut app, "P}");
+    keys(&mut app, "R}");
     assert!(app.view().unwrap().records > 1);
 }
 

@@ -102,7 +102,7 @@ fn a_run_is_laid_beside_and_compared_cell_by_cell() {
     other.tasks(2);
     app.on_beside(&name, Ok(view(&other)));
     snapshot("runs-beside", &mut app, SIZES[0]);
-    assert_eq!(keys(&mut app, "c"), []);
+    assert_eq!(keys(&mut app, "="), []);
     assert_eq!(app.screen, Screen::Matrix);
     keys(&mut app, "kh");
     snapshot("matrix-difference", &mut app, SIZES[0]);

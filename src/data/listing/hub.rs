@@ -12,6 +12,34 @@ use crate::{Error, Result};
 /// The branch on which the hub keeps parquet copies of data sets that are stored in another form.
 const CONVERTED: &str = "refs/convert/parquet";
 
+/// The folder of the cache that holds what is needed, if one does; asks no network.
+pub(in crate::data) fn held(
+    repo: &Repo,
+    options: &DataOptions,
+    train: bool,
+) -> Result<Option<PathBuf>> {
+    let shown = format!("hub:{repo}");
+    let request = Request::new(Layout::Parquet, Path::new(&shown), options, train);
+    Ok(cached(&Hub::new()?, &branches(repo), &request, true))
+}
+
+/// Where a data set's files may lie.
+fn branches(repo: &Repo) -> Vec<Repo> {
+    let mut branches = vec![repo.clone()];
+    if repo.revision.is_none() {
+        branches.push(Repo {
+            revision: Some(CONVERTED.to_owned()),
+            ..repo.clone()
+        });
+    }
+    branches
+}
+
+fn cached(hub: &Hub, branches: &[Repo], request: &Request, trusting: bool) -> Option<PathBuf> {
+    let mut folders = branches.iter().filter_map(|branch| hub.snapshot(branch));
+    folders.find(|folder| parquet::is_complete(request, folder, trusting))
+}
+
 /// Brings what is needed into the cache, where it is not there already, and gives the folder that holds it.
 pub(in crate::data) fn bring(
     repo: &Repo,
@@ -22,19 +50,9 @@ pub(in crate::data) fn bring(
     let hub = Hub::new()?;
     let shown = format!("hub:{repo}");
     let request = Request::new(Layout::Parquet, Path::new(&shown), options, train);
-    let mut branches = vec![repo.clone()];
-    if repo.revision.is_none() {
-        branches.push(Repo {
-            revision: Some(CONVERTED.to_owned()),
-            ..repo.clone()
-        });
-    }
-    for branch in &branches {
-        if let Some(folder) = hub.snapshot(branch)
-            && parquet::is_complete(&request, &folder, hub.is_offline())
-        {
-            return Ok(folder);
-        }
+    let branches = branches(repo);
+    if let Some(folder) = cached(&hub, &branches, &request, hub.is_offline()) {
+        return Ok(folder);
     }
     for branch in &branches {
         let files = match hub.list(branch, "", onlooker) {

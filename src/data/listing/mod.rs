@@ -11,7 +11,7 @@ mod torchvision;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(super) use hub::bring;
+pub(super) use hub::{bring, held};
 
 use super::encoded::{Budget, Pictures};
 use crate::recipe::{DataOptions, Layout};

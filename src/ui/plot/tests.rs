@@ -25,6 +25,7 @@ fn drawn(plot: &Plot, marker: Marker) -> Vec<String> {
     let theme = Theme {
         depth: Depth::None,
         marker,
+        ..Theme::default()
     };
     plot.draw(&mut Pen::new(&mut buffer, area), &theme);
     let line = |y| (0..24).map(|x| buffer[(x, y)].symbol()).collect();
