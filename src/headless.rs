@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::lab::{Command, Event, Level, Record};
+use crate::lab::{Event, Level, Record};
 use crate::progress::{Onlooker, Pace, Progress};
 use crate::run::RunView;
 use crate::session::{Session, Update};
@@ -63,7 +63,7 @@ pub async fn follow(
             std::process::exit(128 + i32::from(number));
         }
         printer.say("stopping: a checkpoint is written (once more: at once)");
-        session.send(Command::Stop);
+        session.leave();
     }
     let failure = session.join();
     Ok(match (caught, failure) {

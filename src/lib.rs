@@ -38,6 +38,7 @@ pub mod run;
 
 pub mod export;
 
+pub mod control;
 pub mod session;
 
 pub mod eval;

@@ -18,7 +18,7 @@ use pentimento::recipe::{
     BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, preset_files, presets,
     pretrain_presets,
 };
-use pentimento::run::{RunView, journal, standing};
+use pentimento::run::{RunView, standing};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::ui::text::clean;
 use pentimento::{Error, eval, export, ui};
@@ -154,17 +154,10 @@ fn bench() -> anyhow::Result<ExitCode> {
 fn open(run: &Path) -> anyhow::Result<ExitCode> {
     ui::require_terminal()?;
     let settings = ui::Settings::read(&variable)?;
-    let folder = RunFolder::open(run)?;
+    let (past, session) = Session::open(run)?;
     let mut app = app(&settings)?;
-    if journal::is_in_use(&folder.journal_path())? {
-        let session = Session::look_on(run)?;
-        app.show_run(&session.folder, &session.past, false);
-        show(&mut app, Some(session), &settings)
-    } else {
-        let reading = journal::read(&folder.journal_path())?;
-        app.show_run(folder.root(), &reading.records, false);
-        show(&mut app, None, &settings)
-    }
+    app.on_opened(run, &past, session.is_some());
+    show(&mut app, session, &settings)
 }
 
 fn app(settings: &ui::Settings) -> anyhow::Result<ui::App> {
@@ -412,9 +405,9 @@ fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCo
         automatic: true,
         leave_when_finished: true,
     };
-    let session = watched(|onlooker| Session::reopen(run, &options, Reopen::GoOn, onlooker))?;
+    let mut session = watched(|onlooker| Session::reopen(run, &options, Reopen::GoOn, onlooker))?;
     // Nobody is there to step by hand.
-    session.send(lab::Command::Automatic(true));
+    session.send(lab::Command::Automatic(true))?;
     follow(session, log)
 }
 

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use candle_core::Device;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::control::{Control, Door};
 use crate::folder::RunFolder;
 use crate::lab::{
     Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, TestSet,
@@ -58,6 +59,10 @@ pub struct Session {
     pub updates: UnboundedReceiver<Update>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<Option<Error>>>,
+    /// Where the lab is another process's: its end of the line, once taken.
+    control: Option<Control>,
+    /// Where the lab is ours: what a second terminal reaches it by.
+    _door: Option<Door>,
 }
 
 /// What `Session::reopen` does with work that was interrupted.
@@ -248,7 +253,32 @@ impl Session {
             updates,
             commands,
             thread: Some(thread),
+            control: None,
+            _door: None,
         })
+    }
+
+    /// Takes the control of a lab of another process, which is looked on at.
+    ///
+    /// # Errors
+    /// As [`Control::take`].
+    pub fn take_control(&mut self) -> Result<()> {
+        self.control = Some(Control::take(&self.folder)?);
+        Ok(())
+    }
+
+    /// A run to be looked at, as its journal tells it; followed live where another process works on it. Nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`] and [`journal::read`].
+    pub fn open(folder: &Path) -> Result<(Vec<Record>, Option<Self>)> {
+        let run = RunFolder::open(folder)?;
+        if journal::is_in_use(&run.journal_path())? {
+            let mut session = Self::look_on(folder)?;
+            return Ok((std::mem::take(&mut session.past), Some(session)));
+        }
+        Ok((journal::read(&run.journal_path())?.records, None))
     }
 
     fn start(
@@ -290,17 +320,34 @@ impl Session {
             })
             .map_err(Error::io("the lab's thread"))?;
         Ok(Self {
+            _door: Door::open(&path, commands.clone()),
             folder: path,
             past,
             updates,
             commands,
             thread: Some(thread),
+            control: None,
         })
     }
 
-    /// Asks the lab for something. A lab that has ended hears nothing, which its `Ended` said.
-    pub fn send(&self, command: Command) {
-        let _ = self.commands.send(command);
+    /// Asks the lab for something; the lab of another process by the control that was taken. A lab of ours that has
+    /// ended hears nothing, which its `Ended` said.
+    ///
+    /// # Errors
+    /// As [`Control::send`].
+    pub fn send(&mut self, command: Command) -> Result<()> {
+        match &mut self.control {
+            Some(control) => control.send(command),
+            None => {
+                let _ = self.commands.send(command);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the lab with a checkpoint if it is ours; only the looking on if it is not.
+    pub fn leave(&self) {
+        let _ = self.commands.send(Command::Stop);
     }
 
     /// Waits until the lab's thread has ended; the error that ended it, if one did.

@@ -103,6 +103,8 @@ fn a_run_can_be_stepped_discarded_merged_undone_and_stepped_again_to_the_same_bi
     lab.measured(1);
     let after_first = lab.view.rows[1].clone();
     assert!(after_first.fidelity < 1e-3, "{}", after_first.fidelity);
+    let agreement = after_first.agreement.unwrap();
+    assert!(agreement.images > 0 && agreement.difference().abs() < 0.05);
     assert!(after_first.update_total > 0.0);
     assert_eq!(
         lab.view.training(1).unwrap().context,

@@ -197,3 +197,34 @@ fn a_signal_gives_the_terminal_back() {
         "{journal}"
     );
 }
+
+/// A second terminal looks on at a run, takes its control, and leaves it at work.
+#[test]
+fn a_second_terminal_takes_the_control() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = Terminal::start(folder.path(), &[]);
+    first.wait_for("Enter start");
+    first.press("\r");
+    first.wait_for("/1,200 steps");
+    let mut second = Terminal::start(folder.path(), &["open", "runs/demo-s0-1"]);
+    second.wait_for("g takes the control");
+    second.press("g");
+    second.wait_for("this terminal controls the run too");
+    second.press("p");
+    first.wait_for("paused");
+    second.wait_for("paused");
+    second.press("q");
+    assert_eq!(second.wait_for_end().exit_code(), 0);
+    second.check_given_back();
+    first.press("p");
+    first.wait_for("pause  d discard");
+    first.press("qy");
+    assert_eq!(first.wait_for_end().exit_code(), 0);
+    first.check_given_back();
+
+    // What was interrupted is offered to be gone on with.
+    let mut third = Terminal::start(folder.path(), &["open", "runs/demo-s0-1"]);
+    third.wait_for("This run was interrupted");
+    third.press("nq");
+    assert_eq!(third.wait_for_end().exit_code(), 0);
+}

@@ -5,20 +5,30 @@
 mod any;
 #[path = "screens/commands.rs"]
 mod commands;
+#[path = "screens/exporting.rs"]
+mod exporting;
 #[path = "screens/log.rs"]
 mod log;
 #[path = "screens/look.rs"]
 mod look;
+#[path = "screens/machine.rs"]
+mod machine;
 #[path = "screens/merging.rs"]
 mod merging;
 #[path = "screens/pointer.rs"]
 mod pointer;
+#[path = "screens/replay.rs"]
+mod replay;
+#[path = "screens/runs.rs"]
+mod runs;
 #[path = "screens/sample.rs"]
 mod sample;
 #[path = "screens/set_up.rs"]
 mod set_up;
 #[path = "screens/settings.rs"]
 mod settings;
+#[path = "screens/train.rs"]
+mod train;
 
 use std::path::Path;
 use std::time::Duration;
@@ -142,8 +152,7 @@ fn after_three_merges() {
     snapshot("forgetting-since-start", &mut app, SIZES[0]);
     keys(&mut app, "2z");
     snapshot("train-whole-run", &mut app, SIZES[1]);
-    app.on_key(Key::Left);
-    keys(&mut app, "zcc");
+    keys(&mut app, "[zcc");
     snapshot("train-earlier-ascii", &mut app, SIZES[0]);
 }
 
@@ -388,6 +397,10 @@ fn arrows_never_leave_the_screen() {
         Action::Baseline,
         Action::Sort,
         Action::Span,
+        Action::Axis,
+        Action::Logarithm,
+        Action::Smoother,
+        Action::Rougher,
         Action::Filter,
     ];
     for journal in [Journal::latin(), in_training(), words()] {
@@ -475,7 +488,7 @@ fn the_help_can_be_read_to_its_end_on_the_smallest_terminal() {
         keys(&mut app, "?");
         app.on_key(Key::End);
         let end = text(&drawn(&mut app, size));
-        assert!(end.contains("sideways."), "{size:?}: {end}");
+        assert!(end.contains("away."), "{size:?}: {end}");
         assert!(!end.contains("more ↓"), "{size:?}: {end}");
     }
 }

@@ -281,6 +281,9 @@ fn update(row: &Row) -> Value {
         "lambda": row.amount.lambda,
         "fidelity": row.fidelity,
     });
+    if let Some(agreement) = row.agreement {
+        update["fidelity_accuracy"] = json!(agreement.difference());
+    }
     if let Some(rank) = row.amount.rank {
         update["merged_rank"] = json!(rank);
     }
@@ -290,6 +293,11 @@ fn update(row: &Row) -> Value {
 /// The definitions, of what only some runs have too.
 fn definitions_of(figures: &Figures) -> Map<String, Value> {
     let mut all = definitions();
+    if figures.rows.iter().any(|row| row.agreement.is_some()) {
+        let text = "accuracy of the merged weights less that of the unmerged adapter, on the same few test images of the \
+                    task";
+        all.insert("update.fidelity_accuracy".into(), json!(text));
+    }
     if figures.rows.iter().any(|row| row.amount.rank.is_some()) {
         let text = "only where an update was cut before its merge: the rank of its best approximation that was merged";
         all.insert("update.merged_rank".into(), json!(text));

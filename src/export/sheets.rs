@@ -93,6 +93,7 @@ pub fn metrics(figures: &Figures) -> Sheet {
         Print::Decimals(3),
     ));
     columns.push(Column::hidden("update.fidelity"));
+    columns.push(Column::hidden("update.fidelity_accuracy"));
     columns.push(Column::hidden("update.lambda"));
 
     let row = |index: usize| {
@@ -123,7 +124,8 @@ pub fn metrics(figures: &Figures) -> Sheet {
             let probed = figures.probed(index, kind).unwrap_or_default();
             cells.extend(both(Average::over(probed.into_iter())));
         }
-        let update = [row.update_total, row.fidelity, row.amount.lambda];
+        let agreement = row.agreement.map_or(f64::NAN, |a| a.difference());
+        let update = [row.update_total, row.fidelity, agreement, row.amount.lambda];
         cells.extend(update.map(|x| row.training.map_or(Cell::Empty, |_| Cell::Number(x))));
         cells
     };

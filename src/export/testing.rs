@@ -9,7 +9,7 @@ use crate::random::Key;
 use crate::recipe::{Mode, TaskRecipe};
 use crate::run::RunView;
 use crate::run::testing::whole_sample;
-use crate::run::view::{Evaluation, Point, Row, Training};
+use crate::run::view::{Evaluation, Point, Row, Spent, Training};
 
 /// Names that a writer of files can trip over.
 const NASTY: [&str; 6] = [
@@ -170,6 +170,7 @@ fn synthetic(classes: usize, groups: usize, tasks: &[&str], steps: usize) -> Run
                 lr: 1e-3,
                 accuracy: 0.5,
                 rate: 1.0,
+                spent: Spent::NOTHING,
             };
             view.trainings.push(Training {
                 number: index as u32,

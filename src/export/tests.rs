@@ -170,8 +170,13 @@ fn neither_time_nor_duration_nor_device_is_in_an_export() {
                 *device = "cuda:0".into();
                 *automatic = true;
             }
-            Event::Step { seconds, .. }
-            | Event::Trained { seconds, .. }
+            Event::Step {
+                seconds, waited, ..
+            } => {
+                *seconds *= 17.0;
+                *waited = Some(0.5 * *seconds);
+            }
+            Event::Trained { seconds, .. }
             | Event::Evaluated { seconds, .. }
             | Event::Probed { seconds, .. } => *seconds *= 17.0,
             _ => {}

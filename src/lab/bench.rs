@@ -330,10 +330,11 @@ impl Bench {
     }
 
     /// `count` images of a test set, spread over it, as one input.
-    pub fn probe(&self, column: &str, count: usize) -> Result<Tensor> {
+    pub fn probe(&self, column: &str, count: usize) -> Result<(Tensor, Vec<u32>)> {
         let data = self.dataset(column)?;
         let images = data.test.subset(&spread(data.test.len(), count));
-        input_of(&images, &self.material.transform, &self.device)
+        let input = input_of(&images, &self.material.transform, &self.device)?;
+        Ok((input, images.labels))
     }
 
     /// Which test images of a column the live measurement takes: a fixed few of each class.

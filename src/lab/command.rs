@@ -1,9 +1,11 @@
 //! What a user may ask of the lab.
 
+use serde::{Deserialize, Serialize};
+
 use crate::lora::Amount;
 
 /// A request to the lab. One that makes no sense in the present state is answered by a warning, never ignored.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Train the next task.
     Step,
@@ -34,7 +36,7 @@ pub enum Command {
 }
 
 /// A preview that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
     /// The row whose update is varied: the trained one that waits for its merge, or one that is merged.
     pub row: usize,
@@ -45,7 +47,7 @@ pub struct Ask {
 }
 
 /// Amounts that are measured one after another.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Amounts {
     /// λ of 0, ¼, ½, ¾ and 1.
     Lambdas,

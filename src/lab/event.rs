@@ -107,6 +107,9 @@ pub enum Event {
         images: usize,
         /// Seconds the step took, loading included.
         seconds: f64,
+        /// Of these, seconds in which it waited for its batch; absent in journals of before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<f64>,
     },
     /// The unmerged adapter was measured on fixed parts of test sets; provisional, never in the matrix.
     Watched {
@@ -166,6 +169,9 @@ pub enum Event {
         /// Largest absolute difference between the logits of the adapter and of the merged weights.
         #[serde(with = "crate::float")]
         fidelity: f64,
+        /// What both answer to the same images; absent in journals of before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreement: Option<Agreement>,
     },
     /// Another amount of a merged update was merged: the weights of row `index` and of those after it are others, and
     /// what was measured in them is void.
@@ -286,6 +292,24 @@ pub enum Event {
     },
     /// Every task is measured or skipped.
     Finished,
+}
+
+/// What the unmerged adapter and the merged weights answer to the same test images of the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// How many images.
+    pub images: usize,
+    /// Right answers of the adapter.
+    pub adapter: usize,
+    /// Right answers of the merged weights.
+    pub merged: usize,
+}
+
+impl Agreement {
+    /// Accuracy of the merged weights less that of the adapter.
+    pub fn difference(&self) -> f64 {
+        (self.merged as f64 - self.adapter as f64) / self.images as f64
+    }
 }
 
 /// Size of the update so far in a row.

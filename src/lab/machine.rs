@@ -338,7 +338,7 @@ impl<R: Recorder> Lab<R> {
         let id = &self.bench.task(index).id;
         self.pulse(format!("merging {id}"), 0, 0);
         let amount = self.wanted;
-        let fidelity = self.bench.merge(index, task, amount)?;
+        let (fidelity, agreement) = self.bench.merge(index, task, amount)?;
         let (update, update_total) = self.bench.norms(index)?;
         self.record(Event::Merged {
             index,
@@ -347,6 +347,7 @@ impl<R: Recorder> Lab<R> {
             update,
             update_total,
             fidelity,
+            agreement: Some(agreement),
         })?;
         self.state = State::Measuring(index);
         Ok(())

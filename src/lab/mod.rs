@@ -24,8 +24,8 @@ pub use command::{Amounts, Ask, Command};
 pub use desk::{Desk, Pulse, Recorder};
 pub use device::open_device;
 pub use event::{
-    Ancestor, BackboneSummary, Event, JOURNAL_VERSION, Level, PreviewedSet, ProbedSet, Probes,
-    Record, TestSet, UpdateSize,
+    Agreement, Ancestor, BackboneSummary, Event, JOURNAL_VERSION, Level, PreviewedSet, ProbedSet,
+    Probes, Record, TestSet, UpdateSize,
 };
 pub use machine::{Lab, Outcome};
 pub use material::{fetch, fetch_config, open_backbone};

@@ -153,6 +153,7 @@ impl<R: Recorder> Lab<R> {
                 return Err(Error::internal("the loader ended before the training"));
             };
             let batch = batch?;
+            let waited = begun.elapsed().as_secs_f64();
             let report = trainer.step(&batch)?;
             // A pause within what follows goes on after this step.
             self.desk.borrow_mut().progress = Some((training, report.step));
@@ -164,6 +165,7 @@ impl<R: Recorder> Lab<R> {
                 correct: report.correct,
                 images: batch.labels.len(),
                 seconds: begun.elapsed().as_secs_f64(),
+                waited: Some(waited),
             })?;
             self.pulse(format!("training {id}"), report.step, steps);
             if report.step < steps && report.step % train.checkpoint_every == 0 {
@@ -228,7 +230,7 @@ impl<R: Recorder> Lab<R> {
             adapter_folder = RunFolder::adapter(training, &id);
             let files = update.save(&folder.path(&adapter_folder)?)?;
             // For a reviewer: PEFT's logits on the timm model of this point are these.
-            let input = self.bench.probe(self.bench.column(index), CHECKED_IMAGES)?;
+            let (input, _) = self.bench.probe(self.bench.column(index), CHECKED_IMAGES)?;
             let logits = trainer.logits(&input)?;
             let check = [("input".to_owned(), input), ("logits".to_owned(), logits)];
             folder.write(

@@ -4,6 +4,7 @@
 //! keys are refused, and `presets/demo.toml` documents every key.
 
 mod data;
+mod difference;
 mod document;
 mod nearest;
 mod overrides;
@@ -27,6 +28,7 @@ use document::Document;
 mod tests;
 
 pub use data::{DataOptions, FoundationRecipe, LoadingRecipe};
+pub use difference::Difference;
 pub(crate) use nearest::suggestion;
 pub use own::preset_files;
 pub use presets::{Preset, preset, presets, pretrain_presets};

@@ -5,8 +5,8 @@
 
 use super::log;
 use super::view::{
-    Evaluation, LogLine, Point, PreviewView, Row, RunView, Started, StoredCheckpoint, Training,
-    TrainingEnd, Watch,
+    Evaluation, LogLine, Point, PreviewView, Row, RunView, Spent, Started, StoredCheckpoint,
+    Training, TrainingEnd, Watch,
 };
 use crate::lab::{Event, Record, State};
 use crate::recipe::Mode;
@@ -98,8 +98,10 @@ impl RunView {
                 correct,
                 images,
                 seconds,
-            } => {
-                let point = Point {
+                waited,
+            } => self.with_training(*training, |t| {
+                let before = t.points.last().map_or(Spent::NOTHING, |p| p.spent);
+                t.points.push(Point {
                     step: *step,
                     loss: *loss,
                     lr: *lr,
@@ -110,9 +112,9 @@ impl RunView {
                     } else {
                         f64::NAN
                     },
-                };
-                self.with_training(*training, |t| t.points.push(point));
-            }
+                    spent: before.and(*seconds, *images, *waited),
+                });
+            }),
             Event::Watched {
                 training,
                 step,
@@ -164,6 +166,7 @@ impl RunView {
                 update,
                 update_total,
                 fidelity,
+                agreement,
             } => {
                 self.state = State::Measuring(*index);
                 self.with_training(*training, |t| t.end = TrainingEnd::Merged);
@@ -176,6 +179,7 @@ impl RunView {
                     update: update.clone(),
                     update_total: *update_total,
                     fidelity: *fidelity,
+                    agreement: *agreement,
                     ..Row::default()
                 });
             }
@@ -189,7 +193,7 @@ impl RunView {
                 lost,
                 file,
                 sha256,
-                ..
+                seconds,
             } => {
                 if *index == 0 && self.rows.is_empty() {
                     self.rows.push(Row::default());
@@ -206,13 +210,19 @@ impl RunView {
                             lost: lost.clone(),
                             file: file.clone(),
                             sha256: sha256.clone(),
+                            seconds: *seconds,
                         },
                     );
                 }
             }
-            Event::Probed { index, probes, .. } => {
+            Event::Probed {
+                index,
+                probes,
+                seconds,
+            } => {
                 if let Some(row) = self.rows.get_mut(*index) {
                     row.probes = Some(probes.clone());
+                    row.probing = *seconds;
                 }
             }
             Event::Measured { index, contextual } => {
@@ -242,6 +252,7 @@ impl RunView {
                         amount: row.amount,
                         revision: row.revision + 1,
                         fidelity: row.fidelity,
+                        agreement: row.agreement,
                         update: size.update.clone(),
                         update_total: size.update_total,
                         ..Row::default()

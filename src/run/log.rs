@@ -57,10 +57,15 @@ pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
             amount,
             update_total,
             fidelity,
+            agreement,
             ..
         } => format!(
-            "task {index} merged{}: ‖ΔW‖/‖W‖ {update_total:.3}, logits within {fidelity:.1e} of the adapter's",
-            with(*amount)
+            "task {index} merged{}: ‖ΔW‖/‖W‖ {update_total:.3}, logits within {fidelity:.1e} of the adapter's{}",
+            with(*amount),
+            agreement.map_or(String::new(), |a| format!(
+                ", right {} and {} of {}",
+                a.merged, a.adapter, a.images
+            ))
         ),
         Event::Reweighed { index, amount, .. } => {
             format!(
@@ -138,6 +143,7 @@ mod tests {
             correct: 0,
             images: 32,
             seconds: 0.1,
+            waited: None,
         };
         assert_eq!(describe(&step(0.5), Mode::Merge), None);
         let (level, text) = describe(&step(f32::NAN), Mode::Merge).unwrap();

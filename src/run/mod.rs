@@ -3,6 +3,7 @@
 mod branch;
 mod fold;
 pub mod journal;
+mod listing;
 mod log;
 mod manifest;
 mod matrix;
@@ -14,6 +15,7 @@ pub mod view;
 
 pub use branch::Trunk;
 pub use journal::{Journal, Reading, Torn};
+pub use listing::{Found, Listed, Standing as RunStanding, Twig, list, newest, tree};
 pub use manifest::{Fingerprint, MANIFEST_VERSION, Machine, Manifest, Parent};
 pub use standing::standing;
 pub use view::RunView;

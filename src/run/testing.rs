@@ -208,6 +208,7 @@ pub fn step(training: u32, step: usize) -> Event {
         correct: 16,
         images: 32,
         seconds: 0.5,
+        waited: None,
     }
 }
 
@@ -262,6 +263,7 @@ pub fn merged(index: usize, training: u32) -> Event {
         update: Vec::new(),
         update_total: 0.1 * index as f64,
         fidelity: 1e-6,
+        agreement: None,
     }
 }
 

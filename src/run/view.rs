@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::folder::RunFolder;
-use crate::lab::{Ancestor, BackboneSummary, Level, PreviewedSet, Probes, State, TestSet};
+use crate::lab::{
+    Agreement, Ancestor, BackboneSummary, Level, PreviewedSet, Probes, State, TestSet,
+};
 use crate::lora::{Amount, UpdateNorm};
 use crate::measure::{Contextual, Counts, TextSimilarity, WordSimilarity};
 use crate::recipe::Recipe;
@@ -93,12 +95,16 @@ pub struct Row {
     pub contextual: Option<Contextual>,
     /// What probes of its features found, where they were asked for.
     pub probes: Option<Probes>,
+    /// Seconds that they took.
+    pub probing: f64,
     /// Size of the update so far, by module.
     pub update: Vec<UpdateNorm>,
     /// Size of the whole update so far against the target modules' pretrained weights.
     pub update_total: f64,
     /// Largest logit difference, adapter against merged.
     pub fidelity: f64,
+    /// What both answer to the same images, where the journal says.
+    pub agreement: Option<Agreement>,
     /// How much of the update is merged.
     pub amount: Amount,
     /// How often it was measured anew because the amount of a merge was changed.
@@ -122,6 +128,8 @@ pub struct Evaluation {
     pub file: String,
     /// Its SHA-256.
     pub sha256: String,
+    /// Seconds that it took.
+    pub seconds: f64,
 }
 
 /// One training of one task.
@@ -218,6 +226,63 @@ pub struct Point {
     pub accuracy: f32,
     /// Images a second; NaN where the clock was too coarse.
     pub rate: f64,
+    /// What the training took up to and with this step.
+    pub spent: Spent,
+}
+
+/// What steps of a training took together; pauses, checkpoints and provisional measurements are left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spent {
+    /// Seconds.
+    pub seconds: f64,
+    /// Images trained on.
+    pub images: usize,
+    /// Of the seconds, those in which a step waited for its batch; `None` where a step does not tell.
+    pub waited: Option<f64>,
+}
+
+impl Spent {
+    /// Before the first step.
+    pub const NOTHING: Self = Self {
+        seconds: 0.0,
+        images: 0,
+        waited: Some(0.0),
+    };
+
+    /// With one more step.
+    pub(super) fn and(self, seconds: f64, images: usize, waited: Option<f64>) -> Self {
+        Self {
+            seconds: self.seconds + seconds.max(0.0),
+            images: self.images.saturating_add(images),
+            waited: self.waited.zip(waited).map(|(a, b)| a + b.max(0.0)),
+        }
+    }
+
+    /// What came after `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            seconds: self.seconds - earlier.seconds,
+            images: self.images.saturating_sub(earlier.images),
+            waited: self.waited.zip(earlier.waited).map(|(a, b)| a - b),
+        }
+    }
+
+    /// Images a second; `None` where no time passed.
+    pub fn rate(self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.images as f64 / self.seconds)
+    }
+
+    /// The part of the time in which steps waited for their batches, in [0, 1].
+    pub fn waiting(self) -> Option<f64> {
+        let waited = self.waited.filter(|_| self.seconds > 0.0)?;
+        Some((waited / self.seconds).clamp(0.0, 1.0))
+    }
+}
+
+impl Default for Spent {
+    fn default() -> Self {
+        Self::NOTHING
+    }
 }
 
 /// A provisional measurement.

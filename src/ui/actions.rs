@@ -21,16 +21,22 @@ pub enum Screen {
     Forgetting,
     /// What the lab said.
     Log,
+    /// What is left, how fast it goes, what the machine does.
+    Machine,
+    /// The runs around this one, and which branches from which.
+    Runs,
 }
 
 impl Screen {
     /// All of them; the number on the keyboard is the position plus one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::SetUp,
         Self::Train,
         Self::Matrix,
         Self::Forgetting,
         Self::Log,
+        Self::Machine,
+        Self::Runs,
     ];
 
     /// Its name.
@@ -41,6 +47,8 @@ impl Screen {
             Self::Matrix => "Matrix",
             Self::Forgetting => "Forgetting",
             Self::Log => "Log",
+            Self::Machine => "Machine",
+            Self::Runs => "Runs",
         }
     }
 
@@ -70,6 +78,10 @@ pub enum Action {
     TakeUp,
     /// Writes the export and shows its path.
     Export,
+    /// Opens the export menu.
+    ExportMenu,
+    /// Puts the matrix on the terminal's clipboard.
+    Copy,
     /// Starts the run that is set up.
     Start,
     /// Moves the cursor.
@@ -118,6 +130,26 @@ pub enum Action {
     Take,
     /// Sets up a branch from the row under the cursor.
     Branch,
+    /// Opens the run under the cursor.
+    Open,
+    /// Lays the run under the cursor beside the one that is shown, or takes it away.
+    Beside,
+    /// Shows in which cells the run under the cursor differs from the one that is shown.
+    Compare,
+    /// Takes the next of the runs beside this one to compare with.
+    NextBeside,
+    /// Looks again.
+    Refresh,
+    /// Goes back in the journal of a run that no lab is at work on.
+    Rewind,
+    /// Goes forward in it.
+    Advance,
+    /// Goes back to the turn before: a training begun, a merge, an undo.
+    PreviousEvent,
+    /// Goes forward to the next turn.
+    NextEvent,
+    /// Lets the journal play, or stops it.
+    Play,
     /// Chooses the merge before.
     PreviousMerge,
     /// Chooses the merge after.
@@ -128,6 +160,14 @@ pub enum Action {
     Sort,
     /// Shows one task or the whole run.
     Span,
+    /// Draws curves over steps, epochs or time.
+    Axis,
+    /// Shows losses by their logarithm, or as they are.
+    Logarithm,
+    /// Smooths curves more.
+    Smoother,
+    /// Smooths curves less.
+    Rougher,
     /// Draws curves with other characters.
     Marker,
     /// Draws everything in other colours.
@@ -186,6 +226,8 @@ pub enum Scope {
     Question,
     /// While a list is open.
     List,
+    /// While the export menu is open.
+    Menu,
     /// While a value is typed.
     Typing,
     /// While the list of everything that can be done is open.
@@ -193,15 +235,17 @@ pub enum Scope {
 }
 
 /// The scopes that keys are explained by, in the help and in the README, in this order.
-pub const EXPLAINED: [Scope; 8] = [
+pub const EXPLAINED: [Scope; 10] = [
     Scope::Anywhere,
     Scope::Run,
+    Scope::Menu,
     Scope::On(Screen::SetUp),
     Scope::List,
     Scope::On(Screen::Train),
     Scope::On(Screen::Matrix),
     Scope::On(Screen::Forgetting),
     Scope::On(Screen::Log),
+    Scope::On(Screen::Runs),
 ];
 
 impl Scope {
@@ -214,6 +258,7 @@ impl Scope {
             Self::Help => "this help",
             Self::Question => "a question",
             Self::List => "a list",
+            Self::Menu => "the export menu",
             Self::Typing => "typing",
             Self::Commands => "the list of actions",
         }
@@ -229,6 +274,7 @@ impl Scope {
             Self::Question => "question".into(),
             Self::List => "list".into(),
             Self::Typing => "typing".into(),
+            Self::Menu => "menu".into(),
             Self::Commands => "commands".into(),
         }
     }
@@ -238,11 +284,21 @@ impl Scope {
         matches!(self, Self::Typing | Self::Commands)
     }
 
+    /// Whether its keys are listened to on a screen with nothing over it.
+    pub fn is_on(self, screen: Screen) -> bool {
+        match self {
+            Self::Anywhere => true,
+            Self::Run => !matches!(screen, Screen::SetUp | Screen::Runs),
+            Self::On(own) => own == screen,
+            _ => false,
+        }
+    }
+
     /// Whether keys of both are listened to at one moment.
     pub fn meets(self, other: Self) -> bool {
         let over = |one: Self, other: Self| match (one, other) {
             (Self::Anywhere, Self::Run | Self::On(_)) => true,
-            (Self::Run, Self::On(screen)) => screen != Screen::SetUp,
+            (Self::Run, Self::On(screen)) => one.is_on(screen),
             _ => false,
         };
         self == other || over(self, other) || over(other, self)

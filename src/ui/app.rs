@@ -4,11 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::actions::{Action, Bindings, Key, Layer, Scope, Screen, Situation};
+use super::beside::Beside;
 use super::commands::Commands;
+use super::curves::Memo;
 use super::effect::Effect;
+use super::exporting::ExportMenu;
 use super::look::{ForgettingLook, LogLook, MatrixLook, TrainLook};
+use super::machine::{History, Sample};
 use super::open_run::OpenRun;
 use super::question::Question;
+use super::replay::Replay;
+use super::runs::Runs;
 use super::settings::Settings;
 use super::setup::{Environment, Request, SetUp};
 use super::theme::{Depth, Ink, Theme};
@@ -43,7 +49,7 @@ pub struct Busy {
 }
 
 impl Busy {
-    fn with(text: &str, cancels: bool) -> Option<Self> {
+    pub(super) fn with(text: &str, cancels: bool) -> Option<Self> {
         Some(Self {
             text: text.to_owned(),
             cancels,
@@ -64,6 +70,10 @@ pub struct App {
     pub set_up: SetUp,
     /// The run, if there is one.
     pub run: Option<OpenRun>,
+    /// Runs that are compared with it.
+    pub beside: Vec<Beside>,
+    /// The runs around it.
+    pub runs: Runs,
     /// Where the user looks on the train screen.
     pub train: TrainLook,
     /// Where the user looks on the matrix screen.
@@ -76,6 +86,8 @@ pub struct App {
     pub help: Option<usize>,
     /// The list of everything that can be done, while it is open.
     pub commands: Option<Commands>,
+    /// The export menu, while it is open.
+    pub export: Option<ExportMenu>,
     /// The open question.
     pub question: Option<Question>,
     /// The message at the bottom.
@@ -88,6 +100,10 @@ pub struct App {
     pub now: Duration,
     /// Size of the terminal as of the last frame: cursors in grids move by what is drawn.
     pub size: (u16, u16),
+    /// What the machine did in the last minutes.
+    pub history: History,
+    /// Smoothed curves of frames before.
+    pub(super) memo: Memo,
     dirty: bool,
 }
 
@@ -100,18 +116,23 @@ impl App {
             keys: Bindings::default(),
             set_up: SetUp::new(environment),
             run: None,
+            beside: Vec::new(),
+            runs: Runs::default(),
             train: TrainLook::default(),
             matrix: MatrixLook::default(),
             forgetting: ForgettingLook::default(),
             log: LogLook::default(),
             help: None,
             commands: None,
+            export: None,
             question: None,
             toast: None,
             leaving: false,
             busy: None,
             now: Duration::ZERO,
             size: (80, 24),
+            history: History::default(),
+            memo: Memo::default(),
             dirty: true,
         };
         app.on_resize(80, 24);
@@ -130,10 +151,13 @@ impl App {
     pub fn show_run(&mut self, folder: &Path, past: &[Record], lab: bool) {
         let mut run = OpenRun::new(folder.to_path_buf(), lab);
         past.iter().for_each(|record| run.apply(record));
+        run.replay = (!lab).then(|| Replay::new(past));
         self.train = TrainLook::default();
+        self.memo = Memo::default();
         self.matrix = MatrixLook::default();
         self.forgetting = ForgettingLook::default();
         self.log = LogLook::default();
+        self.beside.retain(|beside| beside.folder != folder);
         self.screen = match past.is_empty() || run.view.open_training().is_some() {
             true => Screen::Train,
             false => Screen::Matrix,
@@ -196,8 +220,12 @@ impl App {
         let Some(run) = &mut self.run else {
             return;
         };
-        run.apply(record);
+        run.hear(record);
+        let elsewhere = run.elsewhere;
         self.dirty = true;
+        if run.replay.as_ref().is_some_and(|replay| !replay.follows()) {
+            return;
+        }
         let asked = self.question.as_ref();
         if let Some(overtaken) = asked.and_then(|q| q.overtaken(&run.view)) {
             self.question = None;
@@ -213,6 +241,7 @@ impl App {
                 self.say(ink, message.clone());
             }
             Event::Failed { message } => self.say(Ink::Bad, message.clone()),
+            Event::Stopped if elsewhere => self.on_control_lost(),
             _ => {}
         }
     }
@@ -229,13 +258,38 @@ impl App {
         }
     }
 
+    /// The lab of another process hears this program now: what it does is shown as it happens.
+    pub fn on_control(&mut self) {
+        self.busy = None;
+        self.follow();
+        if let Some(run) = &mut self.run {
+            (run.lab, run.elsewhere, run.replay) = (true, true, None);
+        }
+        let text = "this terminal controls the run too; leaving it leaves the run at work";
+        self.say(Ink::Accent, text.into());
+    }
+
+    /// It hears it no longer.
+    pub fn on_control_lost(&mut self) {
+        if let Some(run) = &mut self.run {
+            (run.lab, run.elsewhere) = (false, false);
+        }
+        self.dirty = true;
+    }
+
     /// The lab's thread has ended.
     pub fn on_ended(&mut self) {
         if let Some(run) = &mut self.run {
-            run.lab = false;
+            (run.lab, run.elsewhere) = (false, false);
             run.pulse = None;
         }
         self.dirty = true;
+    }
+
+    /// The machine was looked at.
+    pub fn on_sample(&mut self, sample: Sample) {
+        self.history.push(self.now, sample);
+        self.dirty |= self.screen == Screen::Machine;
     }
 
     /// Time passes.
@@ -250,6 +304,7 @@ impl App {
             self.dirty = true;
         }
         self.now = now;
+        self.play();
     }
 
     /// The terminal has another size.
@@ -291,6 +346,7 @@ impl App {
             () if self.commands.is_some() => Layer::Commands,
             () if self.help.is_some() => Layer::Help,
             () if self.screen == Screen::Log && self.log.before.is_some() => Layer::Typing,
+            () if self.export.is_some() => Layer::Menu,
             () if self.screen != Screen::SetUp => Layer::Screen,
             () if self.set_up.prompt().is_some() => Layer::Typing,
             () if self.set_up.picker().is_some() => Layer::List,
@@ -303,12 +359,15 @@ impl App {
             screen: self.screen,
             run: view.is_some(),
             lab: self.run.as_ref().is_some_and(|run| run.lab),
+            elsewhere: self.run.as_ref().is_some_and(|run| run.elsewhere),
             state: view.map_or(State::Idle, |v| v.state),
             paused: view.is_some_and(|v| v.paused),
             automatic: view.is_some_and(|v| v.automatic),
             next: view.and_then(RunView::next_index),
             undoable: view.is_some_and(|v| v.rows.len() > 1),
             preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
+            beside: !self.beside.is_empty(),
+            listed: self.runs.chosen().is_some(),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
         }
     }
@@ -382,14 +441,17 @@ impl App {
             self.help = scrolled(line, last, action);
             return Vec::new();
         }
+        if self.export.is_some() {
+            return self.on_export_menu(action);
+        }
         if let Some(refusal) = self.situation().refuses(action) {
             self.say(Ink::Warning, refusal);
             return Vec::new();
         }
         match action {
-            Action::Go(screen) => self.screen = screen,
-            Action::NextScreen => self.screen = self.screen.further(1),
-            Action::PreviousScreen => self.screen = self.screen.further(Screen::ALL.len() - 1),
+            Action::Go(screen) => return self.go(screen),
+            Action::NextScreen => return self.go(self.screen.further(1)),
+            Action::PreviousScreen => return self.go(self.screen.further(Screen::ALL.len() - 1)),
             Action::Help => self.help = Some(0),
             Action::Quit => return self.quit(),
             Action::Lab(Command::Discard) => {
@@ -401,15 +463,18 @@ impl App {
             Action::Take => return self.take_amount(),
             Action::Branch => self.set_up_branch(),
             Action::CancelWork => return vec![Effect::Cancel],
-            Action::TakeUp if self.busy.is_none() => {
-                let text = "reading the backbone, the data and the run's adapters";
-                self.busy = Busy::with(text, true);
-                return vec![Effect::TakeUp];
-            }
+            Action::TakeUp => return self.take_up(),
             Action::Export if self.busy.is_none() => {
                 self.busy = Busy::with("exporting", false);
                 return vec![Effect::Export];
             }
+            Action::Rewind
+            | Action::Advance
+            | Action::PreviousEvent
+            | Action::NextEvent
+            | Action::Play => self.scrub(action),
+            Action::ExportMenu => self.export = Some(ExportMenu::default()),
+            Action::Copy => return self.copy_matrix(),
             Action::Start => return self.start(),
             Action::Marker => self.theme.marker = self.theme.marker.next(),
             Action::NextTheme => self.next_theme(),
@@ -430,6 +495,15 @@ impl App {
         self.say(Ink::Accent, text);
     }
 
+    /// Goes to a screen.
+    pub(super) fn go(&mut self, screen: Screen) -> Vec<Effect> {
+        self.screen = screen;
+        match screen {
+            Screen::Runs => self.list_runs(),
+            _ => Vec::new(),
+        }
+    }
+
     fn answered(&mut self, question: Question) -> Vec<Effect> {
         match question {
             Question::Quit => {
@@ -442,11 +516,19 @@ impl App {
                 vec![Effect::Send(Command::Reweigh(row, amount))]
             }
             Question::Leave(request) => self.begin(request),
+            Question::TakeUp => self.take_up(),
             Question::Replace { path, recipe } => vec![Effect::Save {
                 path,
                 recipe,
                 replace: true,
             }],
+        }
+    }
+
+    fn take_up(&mut self) -> Vec<Effect> {
+        match self.prepare("reading the backbone, the data and the run's adapters") {
+            true => vec![Effect::TakeUp],
+            false => Vec::new(),
         }
     }
 
@@ -473,8 +555,9 @@ impl App {
                 return Vec::new();
             }
         };
-        let unfinished =
-            |run: &OpenRun| run.lab && !matches!(run.view.state, State::Finished | State::Failed);
+        let unfinished = |run: &OpenRun| {
+            run.lab && !run.elsewhere && !matches!(run.view.state, State::Finished | State::Failed)
+        };
         if self.run.as_ref().is_some_and(unfinished) {
             self.question = Some(Question::Leave(request));
             return Vec::new();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::setup::Request;
+use crate::export::Choice;
 use crate::lab::Command;
 use crate::recipe::{BackboneRecipe, Recipe};
 
@@ -15,9 +16,19 @@ pub enum Effect {
     TakeUp,
     /// Pass a command on to the lab.
     Send(Command),
+    /// Read the runs in a folder; answered by [`super::App::on_runs`].
+    ListRuns(PathBuf),
+    /// Read a run to lie beside the one that is shown; answered by [`super::App::on_beside`].
+    LayBeside(PathBuf),
+    /// Read a run to be shown; answered by [`super::App::on_opened`] or [`super::App::on_problem`].
+    Open(PathBuf),
     /// Write the export of the run shown into its folder; answered by [`super::App::on_exported`] or
     /// [`super::App::on_problem`].
     Export,
+    /// Write what was chosen of the run shown into its folder's export; answered as [`Effect::Export`].
+    ExportChosen(Choice),
+    /// Put a text on the terminal's clipboard.
+    Copy(String),
     /// Stop the lab, wait until it has ended, then leave.
     Quit,
     /// Leave without waiting any longer.

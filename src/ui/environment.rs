@@ -7,7 +7,7 @@ use super::setup::{Choice, Environment, RUN};
 use crate::backbone::Config;
 use crate::folder::RunFolder;
 use crate::recipe::{BUNDLED_BACKBONES, BUNDLED_DATA, Recipe, preset_files, presets};
-use crate::run::Manifest;
+use crate::run::{Manifest, newest};
 use crate::{Result, data, files, hub, lab};
 
 /// Runs that the list of what can be opened shows, the newest.
@@ -59,19 +59,10 @@ fn openable(here: &Path, runs: &Path) -> Vec<Choice> {
 
 /// The newest runs under a folder.
 fn runs(folder: &Path) -> Vec<Choice> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries
-        .filter_map(|entry| {
-            let manifest = RunFolder::open(&entry.path()).ok()?.manifest_path();
-            let written = manifest.metadata().and_then(|m| m.modified()).ok()?;
-            Some((written, entry.path()))
-        })
-        .collect();
-    found.sort();
-    let newest = found.into_iter().rev().take(RUNS);
-    newest
-        .map(|(_, path)| Choice {
-            value: path.display().to_string(),
+    newest(folder, RUNS)
+        .iter()
+        .map(|run| Choice {
+            value: run.root().display().to_string(),
             group: RUN,
             note: "the settings of this run".into(),
         })

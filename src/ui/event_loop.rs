@@ -1,6 +1,7 @@
 //! The loop between keys, the lab, signals and the screen.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,13 +15,17 @@ use tokio::task::spawn_blocking;
 use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
+use super::machine::Sample;
 use super::pointer::Pointer;
+use super::runs;
+use super::sampler::{PERIOD, Sampler};
 use super::setup::Request;
-use super::terminal::Screen;
+use super::terminal::{self, Screen};
 use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
-use crate::lab::{self, Command};
+use crate::lab::{self, Record};
 use crate::progress::{Onlooker, Progress};
+use crate::run::{self, Listed, RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
@@ -28,6 +33,8 @@ use crate::{Error, Result, export};
 const FRAME: Duration = Duration::from_millis(50);
 /// Between two looks at the clock.
 const CLOCK: Duration = Duration::from_millis(500);
+/// Between two looks at the runs that lie beside the shown one.
+const LOOK: Duration = Duration::from_secs(3);
 /// How long a lab may take to stop once a signal ends the program.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -48,10 +55,17 @@ enum Answer {
     Started(Box<Result<Session>>),
     TakenUp(Box<Result<Session>>),
     Exported(Result<PathBuf>),
+    Runs(PathBuf, Vec<Listed>),
+    Beside(PathBuf, Box<Result<RunView>>),
+    Opened(PathBuf, Box<Result<Opened>>),
     Found(String, Result<Vec<Repo>>),
     Described(Result<()>),
     Told(Progress),
+    Sampled(Box<Sample>),
 }
+
+/// A run's records, and whoever looks on where another process works on it.
+type Opened = (Vec<Record>, Option<Session>);
 
 /// Passes on what a preparation tells, until its user gives it up.
 struct Preparation {
@@ -76,14 +90,17 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
     let mut signals = Signals::listen()?;
     let mut keys = EventStream::new();
     let mut clock = tokio::time::interval(CLOCK);
+    let mut look = tokio::time::interval(LOOK);
     let (answer_to, mut answers) = unbounded_channel();
     let mut desk = Desk {
         session,
         starting: false,
         given_up: Arc::default(),
         answer_to,
+        seen: BTreeMap::new(),
         left: false,
     };
+    watch_machine(desk.answer_to.clone());
     let begin = Instant::now();
     let mut last_frame: Option<Instant> = None;
     let mut caught: Option<(u8, Instant)> = None;
@@ -114,6 +131,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
             Some(answer) = answers.recv() => desk.on_answer(answer, app),
             caught = signals.next() => number = Some(caught),
             _ = clock.tick() => {}
+            _ = look.tick() => desk.look_beside(app),
             () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && !terminal_gone => {
                 terminal_gone = screen.draw(app).is_err();
                 app.take_dirty();
@@ -139,6 +157,25 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
     Ok(caught.map_or(Ending::Left, |(number, _)| Ending::Signal(number)))
 }
 
+/// Looks at the machine now and then, as long as somebody listens: on a thread of its own, for a driver may let it wait.
+fn watch_machine(tell: UnboundedSender<Answer>) {
+    let watch = move || {
+        let mut sampler = Sampler::new();
+        sampler.sample();
+        loop {
+            std::thread::sleep(PERIOD);
+            let sample = Box::new(sampler.sample());
+            if tell.send(Answer::Sampled(sample)).is_err() {
+                return;
+            }
+        }
+    };
+    // Without it the screen goes on saying that the machine is looked at in a moment.
+    let _ = std::thread::Builder::new()
+        .name("sampler".into())
+        .spawn(watch);
+}
+
 /// SIGHUP's number.
 const HANGUP: u8 = 1;
 
@@ -148,7 +185,22 @@ struct Desk {
     starting: bool,
     given_up: Arc<AtomicBool>,
     answer_to: UnboundedSender<Answer>,
+    /// How long the journals of the runs beside the shown one were when they were read.
+    seen: BTreeMap<PathBuf, u64>,
     left: bool,
+}
+
+/// Bytes of a run's journal; 0 where there is none.
+fn journal_size(folder: &Path) -> u64 {
+    let journal = RunFolder::open(folder).map(|run| run.journal_path());
+    let size = journal.ok().and_then(|path| path.metadata().ok());
+    size.map_or(0, |metadata| metadata.len())
+}
+
+/// Whether a process is at work on the run in a folder.
+fn is_in_use(folder: &Path) -> bool {
+    let journal = RunFolder::open(folder).map(|run| run.journal_path());
+    journal.is_ok_and(|path| journal::is_in_use(&path).unwrap_or(false))
 }
 
 impl Desk {
@@ -178,13 +230,30 @@ impl Desk {
     fn carry_out(&mut self, effect: Effect, app: &mut App) {
         match effect {
             Effect::Send(command) => {
-                if let Some(session) = &self.session {
-                    session.send(command);
+                let sent = self.session.as_mut().map(|session| session.send(command));
+                if let Some(Err(problem)) = sent {
+                    app.on_control_lost();
+                    app.on_problem(problem);
                 }
             }
             Effect::Start(request) => self.start(request),
             Effect::TakeUp => self.take_up(app),
-            Effect::Export => self.export(app),
+            Effect::Export => self.export(app, None),
+            Effect::ExportChosen(choice) => self.export(app, Some(choice)),
+            Effect::Copy(text) => {
+                if let Err(problem) = terminal::copy(&text) {
+                    app.on_problem(problem);
+                }
+            }
+            Effect::ListRuns(base) => self.ask(move |_| {
+                let listed = run::list(&base, runs::MOST);
+                Answer::Runs(base, listed)
+            }),
+            Effect::LayBeside(folder) => self.lay_beside(folder),
+            Effect::Open(folder) => self.ask(move |_| {
+                let opened = Session::open(&folder);
+                Answer::Opened(folder, Box::new(opened))
+            }),
             Effect::Quit => self.leave(),
             Effect::Abandon => self.left = true,
             Effect::Cancel => self.given_up.store(true, Ordering::Relaxed),
@@ -220,7 +289,7 @@ impl Desk {
     fn leave(&mut self) {
         self.given_up.store(true, Ordering::Relaxed);
         match &self.session {
-            Some(session) => session.send(Command::Stop),
+            Some(session) => session.leave(),
             // Whoever is being started is stopped when it is there.
             None => self.left = !self.starting,
         }
@@ -259,10 +328,22 @@ impl Desk {
         });
     }
 
-    fn take_up(&mut self, app: &App) {
+    fn take_up(&mut self, app: &mut App) {
         let Some(folder) = app.folder() else {
             return;
         };
+        // Another process is at work on it: that one is asked then.
+        if let Some(session) = &mut self.session {
+            if is_in_use(&folder) {
+                match session.take_control() {
+                    Ok(()) => app.on_control(),
+                    Err(problem) => app.on_problem(problem),
+                }
+                return;
+            }
+            session.leave();
+            self.session = None;
+        }
         let answer_to = self.answer_to.clone();
         let options = Options {
             // Where it ran before, so that it goes on with the same bits.
@@ -278,7 +359,27 @@ impl Desk {
         });
     }
 
-    fn export(&mut self, app: &App) {
+    /// Reads a run that lies beside the one that is shown.
+    fn lay_beside(&mut self, folder: PathBuf) {
+        self.seen.insert(folder.clone(), journal_size(&folder));
+        self.ask(move |_| {
+            let view = RunFolder::open(&folder).and_then(|run| RunView::of(&run));
+            Answer::Beside(folder, Box::new(view))
+        });
+    }
+
+    /// Reads those runs again that lie beside the one that is shown and whose journals have grown.
+    fn look_beside(&mut self, app: &App) {
+        for beside in &app.beside {
+            let folder = beside.folder.clone();
+            if self.seen.get(&folder) != Some(&journal_size(&folder)) {
+                self.lay_beside(folder);
+            }
+        }
+    }
+
+    /// Writes the usual export, or what was chosen.
+    fn export(&mut self, app: &App, choice: Option<export::Choice>) {
         let Some(folder) = app.folder() else {
             return;
         };
@@ -286,8 +387,12 @@ impl Desk {
         spawn_blocking(move || {
             // From the journal as it is now: another process may have gone on with the run.
             let written = RunFolder::open(&folder).and_then(|folder| {
-                export::write_journal(&folder, &folder.export_path())?;
-                Ok(folder.export_path())
+                let to = folder.export_path();
+                match &choice {
+                    Some(choice) => export::write_journal_chosen(&folder, choice, &to)?,
+                    None => export::write_journal(&folder, &to)?,
+                };
+                Ok(to)
             });
             let _ = answer_to.send(Answer::Exported(written));
         });
@@ -304,7 +409,21 @@ impl Desk {
                 app.on_taken_up(&session.folder, &session.past);
             }),
             Answer::Told(progress) => app.on_progress(&progress),
+            Answer::Sampled(sample) => app.on_sample(*sample),
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
+            Answer::Runs(base, listed) => app.on_runs(base, listed),
+            Answer::Beside(folder, view) => app.on_beside(&folder, *view),
+            Answer::Opened(folder, opened) => match *opened {
+                Ok((past, session)) => {
+                    // Whoever only looked on at the run before is not needed any more.
+                    let live = session.is_some();
+                    if let Some(before) = std::mem::replace(&mut self.session, session) {
+                        before.leave();
+                    }
+                    app.on_opened(&folder, &past, live);
+                }
+                Err(problem) => give_up(problem, app),
+            },
             Answer::Found(text, Ok(found)) => app.on_found(&text, &found),
             Answer::Described(Ok(())) => app.on_described(),
             Answer::Exported(Err(problem))
@@ -324,7 +443,7 @@ impl Desk {
             Ok(session) => {
                 show(app, &session);
                 if let Some(before) = self.session.replace(session) {
-                    before.send(Command::Stop);
+                    before.leave();
                     // How it ended stands in its journal; the program's own end waits for it.
                     spawn_blocking(move || before.join());
                 }

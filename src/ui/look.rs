@@ -1,5 +1,6 @@
 //! Where the user looks: cursors and choices of each screen. Nothing of it is part of a run.
 
+use super::curves::Look;
 use super::open_run::OpenRun;
 use super::text::width;
 use crate::lab::Level;
@@ -11,8 +12,8 @@ use crate::run::view::{LogLine, PreviewView};
 pub struct TrainLook {
     /// Position of the training looked at; `None` follows the newest.
     pub training: Option<usize>,
-    /// Whether curves are of the whole run.
-    pub whole: bool,
+    /// How its curves are looked at.
+    pub curves: Look,
 }
 
 /// What the matrix shows.
@@ -23,19 +24,50 @@ pub enum Figure {
     Accuracy,
     /// Forgetting, by one of its definitions.
     Forgetting(Forgetting),
+    /// Accuracy less that of a run beside this one.
+    Difference,
+    /// Mean accuracy over seeds.
+    Mean,
+    /// Standard deviation of accuracy over seeds.
+    Deviation,
+}
+
+/// What lies beside the run that is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Comparable {
+    /// Any run.
+    pub any: bool,
+    /// Runs that differ by their seed alone.
+    pub seeds: bool,
 }
 
 impl Figure {
+    /// Those that there are, in the order of the key that goes through them.
+    pub fn all(beside: Comparable) -> Vec<Self> {
+        let own = [Self::Accuracy].into_iter();
+        let own = own.chain(Forgetting::ALL.map(Self::Forgetting));
+        let others = beside.any.then_some(Self::Difference);
+        let seeds = beside.seeds.then_some([Self::Mean, Self::Deviation]);
+        own.chain(others)
+            .chain(seeds.into_iter().flatten())
+            .collect()
+    }
+
     /// The next one.
-    pub fn next(self) -> Self {
-        let all = Forgetting::ALL;
-        match self {
-            Self::Accuracy => Self::Forgetting(all[0]),
-            Self::Forgetting(kind) => {
-                let at = all.iter().position(|k| *k == kind).unwrap_or(all.len());
-                all.get(at + 1)
-                    .map_or(Self::Accuracy, |k| Self::Forgetting(*k))
-            }
+    pub fn next(self, beside: Comparable) -> Self {
+        let all = Self::all(beside);
+        let at = all.iter().position(|f| *f == self);
+        at.and_then(|at| all.get(at + 1))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// This one where it is there, else accuracy.
+    #[must_use]
+    pub fn among(self, beside: Comparable) -> Self {
+        match Self::all(beside).contains(&self) {
+            true => self,
+            false => Self::Accuracy,
         }
     }
 
@@ -44,6 +76,9 @@ impl Figure {
         match self {
             Self::Accuracy => "accuracy".into(),
             Self::Forgetting(kind) => format!("forgetting {}", kind.name()),
+            Self::Difference => "difference".into(),
+            Self::Mean => "mean over seeds".into(),
+            Self::Deviation => "standard deviation over seeds".into(),
         }
     }
 
@@ -52,6 +87,13 @@ impl Figure {
         match self {
             Self::Accuracy => "R[i][j]: percent right of the test images".into(),
             Self::Forgetting(kind) => kind.definition().into(),
+            Self::Difference => "R[i][j] of this run less that of the other, in points".into(),
+            Self::Mean => {
+                "R[i][j] over this run and those beside it that differ by their seed".into()
+            }
+            Self::Deviation => {
+                "of R[i][j] over seeds, of the sample (n - 1), in points; — of a single run".into()
+            }
         }
     }
 }
@@ -67,6 +109,8 @@ pub struct MatrixLook {
     pub column: usize,
     /// The amount chosen in the preview, by its place; `None` follows the newest.
     pub amount: Option<usize>,
+    /// The run that differences are against, by its place among those beside this one.
+    pub beside: usize,
 }
 
 impl MatrixLook {

@@ -3,6 +3,7 @@
 use super::actions::{Action, Screen};
 use super::app::{App, PAGE};
 use super::effect::Effect;
+use super::look::Figure;
 use super::views::{body, forgetting, log};
 
 impl App {
@@ -14,25 +15,10 @@ impl App {
             Screen::Matrix => self.on_matrix(action),
             Screen::Forgetting => self.on_forgetting(action),
             Screen::Log => self.on_log(action),
+            Screen::Machine => {}
+            Screen::Runs => return self.on_runs_action(action),
         }
         Vec::new()
-    }
-
-    fn on_train(&mut self, action: Action) {
-        let trainings = self.view().map_or(0, |v| v.trainings.len());
-        let newest = trainings.saturating_sub(1);
-        let by = match action {
-            Action::Span => {
-                self.train.whole = !self.train.whole;
-                return;
-            }
-            Action::Left => -1,
-            Action::Right => 1,
-            _ => return,
-        };
-        let at = self.train.training.unwrap_or(newest);
-        let to = at.saturating_add_signed(by).min(newest);
-        self.train.training = (to < newest).then_some(to);
     }
 
     fn on_matrix(&mut self, action: Action) {
@@ -44,7 +30,11 @@ impl App {
             Action::Down => self.matrix.go(run, 1, 0),
             Action::Left => self.matrix.go(run, 0, -1),
             Action::Right => self.matrix.go(run, 0, 1),
-            Action::NextFigure => self.matrix.figure = self.matrix.figure.next(),
+            Action::NextFigure => self.matrix.figure = self.matrix.figure.next(self.comparable()),
+            Action::NextBeside => {
+                self.matrix.beside = (self.matrix.beside + 1) % self.beside.len().max(1);
+                self.matrix.figure = Figure::Difference.among(self.comparable());
+            }
             Action::PreviousMerge | Action::NextMerge => {
                 if let Some(preview) = &run.view.preview {
                     let by = if action == Action::NextMerge { 1 } else { -1 };

@@ -1,12 +1,13 @@
 //! A run on the screen: the fold over its journal, and what only the present moment knows.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::lab::{Event, Pulse, Record, State};
-use crate::run::RunView;
+use super::pace::Pace;
+use super::replay::Replay;
+use crate::lab::{Pulse, Record, State};
 use crate::run::view::Training;
+use crate::run::{Machine, Manifest, RunView};
 
 /// A run, live or read.
 pub struct OpenRun {
@@ -16,18 +17,28 @@ pub struct OpenRun {
     pub folder: PathBuf,
     /// Whether a lab is at work on it.
     pub lab: bool,
+    /// Whether another process is at work on it; with `lab`, this program has the control of it too.
+    pub elsewhere: bool,
+    /// All its records, where no lab of this program is at work on it.
+    pub replay: Option<Replay>,
     /// What the lab is doing, and since when.
     pub pulse: Option<(Pulse, Duration)>,
+    /// Where it was made, if its folder says so.
+    pub machine: Option<Machine>,
     pace: Pace,
 }
 
 impl OpenRun {
     /// A run without a record yet.
     pub fn new(folder: PathBuf, lab: bool) -> Self {
+        let manifest = Manifest::read(&folder.join("manifest.json"));
         Self {
             view: RunView::default(),
+            machine: manifest.ok().map(|m| m.machine),
             folder,
             lab,
+            elsewhere: false,
+            replay: None,
             pulse: None,
             pace: Pace::default(),
         }
@@ -43,6 +54,7 @@ impl OpenRun {
     pub fn works(&self) -> bool {
         let goes_on = self.view.automatic && self.view.next_index().is_some();
         self.lab
+            && !self.elsewhere
             && match self.view.state {
                 State::Idle
                 | State::Training(_)
@@ -59,7 +71,12 @@ impl OpenRun {
     pub fn remaining(&self, training: &Training) -> Option<f64> {
         let done = training.points.last().map_or(0, |p| p.step);
         let left = training.steps.saturating_sub(done);
-        Some(self.pace.seconds_per_step(training.number)? * left as f64)
+        Some(self.pace.of(training.number)? * left as f64)
+    }
+
+    /// Seconds that a step takes, by the newest that are past a training's first ones.
+    pub fn pace(&self) -> Option<f64> {
+        self.pace.latest()
     }
 
     /// The foundation's id and how many classes it has.
@@ -101,91 +118,5 @@ impl OpenRun {
             (true, _) => format!("{status}, paused"),
             _ => status,
         }
-    }
-}
-
-/// First steps that say nothing of the rest: memory is touched, caches fill, kernels are chosen.
-const WARM_UP: usize = 5;
-/// Steps that the pace is taken from.
-const WINDOW: usize = 100;
-
-/// How long steps take by the journal's own clock, so that what lies between them counts too.
-#[derive(Default)]
-struct Pace {
-    training: u32,
-    seen: usize,
-    steps: VecDeque<(usize, i64)>,
-}
-
-impl Pace {
-    fn note(&mut self, record: &Record) {
-        match &record.event {
-            Event::TaskStarted { training, .. } => *self = Self::of(*training),
-            // Standing still is no pace.
-            Event::Paused | Event::Resumed { .. } => *self = Self::of(self.training),
-            Event::Step { training, step, .. } => {
-                if *training != self.training {
-                    *self = Self::of(*training);
-                }
-                self.seen += 1;
-                let time = record.time.parse::<jiff::Timestamp>();
-                if let (true, Ok(time)) = (self.seen > WARM_UP, time) {
-                    self.steps.push_back((*step, time.as_millisecond()));
-                    if self.steps.len() > WINDOW {
-                        self.steps.pop_front();
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn of(training: u32) -> Self {
-        Self {
-            training,
-            ..Self::default()
-        }
-    }
-
-    fn seconds_per_step(&self, training: u32) -> Option<f64> {
-        let (first, last) = (self.steps.front()?, self.steps.back()?);
-        let steps = last.0.checked_sub(first.0).filter(|n| *n > 2)?;
-        let seconds = (last.1 - first.1) as f64 / 1000.0;
-        (self.training == training).then_some(seconds / steps as f64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lab::JOURNAL_VERSION;
-
-    fn step(step: usize, second: f64) -> Record {
-        let start: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let time = start + jiff::SignedDuration::from_millis((second * 1000.0) as i64);
-        Record {
-            v: JOURNAL_VERSION,
-            seq: step as u64,
-            time: time.to_string(),
-            event: Event::Step {
-                training: 1,
-                step,
-                loss: 1.0,
-                lr: 1e-3,
-                correct: 1,
-                images: 32,
-                seconds: 0.1,
-            },
-        }
-    }
-
-    #[test]
-    fn slow_first_steps_are_no_pace() {
-        let mut pace = Pace::default();
-        (1..=5).for_each(|i| pace.note(&step(i, 30.0 * i as f64)));
-        assert_eq!(pace.seconds_per_step(1), None);
-        (6..=26).for_each(|i| pace.note(&step(i, 150.0 + 0.5 * i as f64)));
-        assert!((pace.seconds_per_step(1).unwrap() - 0.5).abs() < 1e-9);
-        assert_eq!(pace.seconds_per_step(2), None);
     }
 }

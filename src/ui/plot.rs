@@ -1,7 +1,11 @@
 //! Curves in characters: braille where the font has it, dots or ASCII where not. Axes end where what is shown
 //! ends, at round figures.
 
+mod ticks;
+
 use ratatui::style::Style;
+
+use ticks::{log_ticks, ticks};
 
 use super::pen::Pen;
 use super::text::width;
@@ -26,6 +30,8 @@ pub struct Series {
     pub kind: Kind,
     /// A letter at its end, so that curves differ without colour too.
     pub letter: Option<char>,
+    /// What the line is drawn with where a cell holds one sign; `None` as any line.
+    pub sign: Option<char>,
 }
 
 /// An upright line with a name: where a task ends.
@@ -36,38 +42,35 @@ pub struct Boundary {
     pub name: String,
 }
 
+/// A sign on the upper edge: something has no place of its own.
+pub struct Mark {
+    /// Where.
+    pub x: f64,
+    /// The sign.
+    pub sign: char,
+    /// Its colour.
+    pub style: Style,
+}
+
 /// A plot: later series lie over earlier ones.
+#[derive(Default)]
 pub struct Plot {
     /// From and to.
     pub x: (f64, f64),
     /// From and to.
     pub y: (f64, f64),
+    /// Whether y is the common logarithm of what is written beside its axis.
+    pub log: bool,
+    /// What the x axis counts, written at its beginning; may be empty.
+    pub name: &'static str,
     /// What the y axis' figures are multiplied by when written: 100 for percent.
     pub unit: f64,
     /// What is drawn.
     pub series: Vec<Series>,
     /// Where tasks end.
     pub boundaries: Vec<Boundary>,
-}
-
-/// Round figures from `from` to `to`, about `count` of them (1, 2 or 5 times a power of ten apart).
-pub fn ticks(from: f64, to: f64, count: usize) -> Vec<f64> {
-    let span = to - from;
-    if !span.is_finite() || span <= 0.0 || count == 0 {
-        return Vec::new();
-    }
-    let raw = span / count as f64;
-    let power = 10f64.powf(raw.log10().floor());
-    let step = power
-        * match raw / power {
-            r if r <= 1.0 => 1.0,
-            r if r <= 2.0 => 2.0,
-            r if r <= 5.0 => 5.0,
-            _ => 10.0,
-        };
-    let first = (from / step - 1e-9).ceil() as i64;
-    let last = (to / step + 1e-9).floor() as i64;
-    (first..=last).map(|i| i as f64 * step).collect()
+    /// What is above the upper edge; later ones lie over earlier ones.
+    pub marks: Vec<Mark>,
 }
 
 /// A scale for `values`: from 0 or a round figure below the least, to one above the greatest. `least_span` keeps
@@ -85,11 +88,48 @@ pub fn scale(values: impl Iterator<Item = f64>, least_span: f64) -> (f64, f64) {
     (low - 0.05 * span, low + 1.08 * span)
 }
 
+/// Decimals that tell figures so far apart from one another.
+fn decimals(step: f64) -> usize {
+    (-(step + 1e-9).log10().floor()).clamp(0.0, 6.0) as usize
+}
+
 /// Dots a cell has in x and y.
 fn dots(marker: Marker) -> (usize, usize) {
     match marker {
         Marker::Braille => (2, 4),
         Marker::Dots | Marker::Ascii => (1, 1),
+    }
+}
+
+/// Points in one column of dots from which they are drawn as a bar from the least to the greatest.
+const CROWD: usize = 24;
+
+/// What falls into one column of dots. Where it came in, its least, its greatest and where it left draw the same
+/// line as all of it (Jugel et al., "M4: a visualization-oriented time series data aggregation", VLDB 2014).
+struct Stack {
+    x: i64,
+    last: i64,
+    low: i64,
+    high: i64,
+    points: usize,
+}
+
+impl Stack {
+    fn at(x: i64, y: i64) -> Self {
+        Self {
+            x,
+            last: y,
+            low: y,
+            high: y,
+            points: 1,
+        }
+    }
+
+    fn add(&mut self, y: i64) {
+        self.last = y;
+        self.low = self.low.min(y);
+        self.high = self.high.max(y);
+        self.points += 1;
     }
 }
 
@@ -124,6 +164,16 @@ impl Layer {
         }
     }
 
+    /// Draws what a column of dots has: a line all that it went through, points where they are too many to tell apart.
+    fn close(&mut self, stack: Option<Stack>, kind: Kind, marker: Marker) {
+        let Some(stack) = stack else {
+            return;
+        };
+        if kind == Kind::Line || stack.points > CROWD {
+            self.join(marker, (stack.x, stack.low), (stack.x, stack.high));
+        }
+    }
+
     /// Bresenham's line.
     fn join(&mut self, marker: Marker, from: (i64, i64), to: (i64, i64)) {
         let (dx, dy) = ((to.0 - from.0).abs(), -(to.1 - from.1).abs());
@@ -147,6 +197,25 @@ impl Layer {
     }
 }
 
+/// Where points lie among dots.
+struct Grid {
+    from: (f64, f64),
+    to_part: (f64, f64),
+    last: (f64, f64),
+}
+
+impl Grid {
+    /// A point's place in dots, from the upper left, if it has one.
+    fn place(&self, (x, y): (f64, f64)) -> Option<(i64, i64)> {
+        let part_x = (x - self.from.0) * self.to_part.0;
+        let part_y = (y - self.from.1) * self.to_part.1;
+        let inside = (0.0..=1.0).contains(&part_x) && (0.0..=1.0).contains(&part_y);
+        // Nothing is below 0 here, so cutting rounds.
+        let near = |part: f64, last: f64| (part * last + 0.5) as i64;
+        inside.then(|| (near(part_x, self.last.0), near(1.0 - part_y, self.last.1)))
+    }
+}
+
 impl Plot {
     /// Draws axes and series into the whole of the pen's area; nothing where that is too small to say anything.
     pub fn draw(&self, pen: &mut Pen, theme: &Theme) {
@@ -156,7 +225,9 @@ impl Plot {
             return;
         }
         let labels = self.labels((rows / 2).clamp(1, 8));
-        let gutter = labels.iter().map(|(_, l)| width(l)).max().unwrap_or(0) as u16 + 1;
+        let named = width(self.name);
+        let widest = labels.iter().map(|(_, l)| width(l)).fold(named, usize::max);
+        let gutter = widest as u16 + 1;
         let columns = usize::from(pen.width().saturating_sub(gutter + 1));
         let (bar, corner, flat) = match theme.marker {
             Marker::Ascii => ("|", "+", "-"),
@@ -170,6 +241,7 @@ impl Plot {
             pen.right(gutter - 1, row, label, faint);
             pen.text(gutter, row, if bar == "│" { "┤" } else { "+" }, faint);
         }
+        pen.right(gutter - 1, rows as u16, self.name, faint);
         pen.text(gutter, rows as u16, corner, faint);
         for column in 0..columns {
             pen.text(gutter + 1 + column as u16, rows as u16, flat, faint);
@@ -185,16 +257,20 @@ impl Plot {
             self.draw_letter(&mut inside, series);
         }
         self.name_boundaries(&mut inside, faint);
+        self.draw_marks(&mut inside);
     }
 
     /// Ticks of the y axis with as many decimals as tell them apart.
     fn labels(&self, count: usize) -> Vec<(f64, String)> {
+        if self.log {
+            return log_ticks(self.y.0, self.y.1, count);
+        }
         let ticks = ticks(self.y.0, self.y.1, count);
         let step = match ticks.as_slice() {
             [first, second, ..] => (second - first) * self.unit,
             _ => (self.y.1 - self.y.0) * self.unit / 10.0,
         };
-        let decimals = (-(step + 1e-9).log10().floor()).clamp(0.0, 6.0) as usize;
+        let decimals = decimals(step);
         let label = |y: f64| (y, format!("{:.decimals$}", y * self.unit));
         ticks.into_iter().map(label).collect()
     }
@@ -209,8 +285,13 @@ impl Plot {
     fn draw_x_labels(&self, pen: &mut Pen, left: u16, columns: usize, y: u16, style: Style) {
         let span = self.x.1 - self.x.0;
         let mut free_from = 0;
-        for x in ticks(self.x.0, self.x.1, (columns / 8).clamp(1, 8)) {
-            let label = format!("{x}");
+        let ticks = ticks(self.x.0, self.x.1, (columns / 8).clamp(1, 8));
+        let decimals = match ticks.as_slice() {
+            [first, second, ..] => decimals(second - first),
+            _ => decimals(span / 10.0),
+        };
+        for x in ticks {
+            let label = format!("{x:.decimals$}");
             let at = ((x - self.x.0) / span * (columns as f64 - 1.0)).round() as usize;
             let last = columns.saturating_sub(label.len());
             let start = at.saturating_sub(label.len() / 2).min(last);
@@ -254,41 +335,57 @@ impl Plot {
         }
     }
 
-    /// A point's place in dots, if it has one.
-    fn place(&self, (x, y): (f64, f64), across: usize, down: usize) -> Option<(i64, i64)> {
-        let part_x = (x - self.x.0) / (self.x.1 - self.x.0);
-        let part_y = (y - self.y.0) / (self.y.1 - self.y.0);
-        let inside = (0.0..=1.0).contains(&part_x) && (0.0..=1.0).contains(&part_y);
-        inside.then(|| {
-            let x = (part_x * (across as f64 - 1.0)).round() as i64;
-            let y = ((1.0 - part_y) * (down as f64 - 1.0)).round() as i64;
-            (x, y)
-        })
+    fn draw_marks(&self, pen: &mut Pen) {
+        for mark in &self.marks {
+            if let Some(at) = self.column(mark.x, pen.width()) {
+                pen.text(at, 0, mark.sign.encode_utf8(&mut [0; 4]), mark.style);
+            }
+        }
+    }
+
+    /// Where points lie among so many dots.
+    fn grid(&self, across: usize, down: usize) -> Grid {
+        Grid {
+            from: (self.x.0, self.y.0),
+            to_part: (1.0 / (self.x.1 - self.x.0), 1.0 / (self.y.1 - self.y.0)),
+            last: (across as f64 - 1.0, down as f64 - 1.0),
+        }
     }
 
     fn draw_series(&self, pen: &mut Pen, series: &Series, marker: Marker) {
         let (columns, rows) = (usize::from(pen.width()), usize::from(pen.height()));
         let (across, down) = dots(marker);
         let mut layer = Layer::new(columns, rows);
-        let mut last = None;
+        let grid = self.grid(columns * across, rows * down);
+        let mut open: Option<Stack> = None;
         for point in &series.points {
-            let Some(at) = self.place(*point, columns * across, rows * down) else {
-                last = None;
+            let Some((x, y)) = grid.place(*point) else {
+                layer.close(open.take(), series.kind, marker);
                 continue;
             };
-            match last {
-                Some(from) if series.kind == Kind::Line => layer.join(marker, from, at),
-                _ => layer.set(marker, at.0, at.1),
+            if series.kind == Kind::Points {
+                layer.set(marker, x, y);
             }
-            last = Some(at);
+            match &mut open {
+                Some(stack) if stack.x == x => stack.add(y),
+                _ => {
+                    let before = open.replace(Stack::at(x, y));
+                    if let (Some(before), Kind::Line) = (&before, series.kind) {
+                        layer.join(marker, (before.x, before.last), (x, y));
+                    }
+                    layer.close(before, series.kind, marker);
+                }
+            }
         }
+        layer.close(open, series.kind, marker);
         for (i, bits) in layer.bits.iter().enumerate().filter(|(_, b)| **b != 0) {
-            let symbol = match (marker, series.kind) {
-                (Marker::Braille, _) => char::from_u32(0x2800 + u32::from(*bits)).unwrap_or('•'),
-                (Marker::Dots, Kind::Line) => '•',
-                (Marker::Dots, Kind::Points) => '·',
-                (Marker::Ascii, Kind::Line) => '*',
-                (Marker::Ascii, Kind::Points) => '.',
+            let symbol = match (marker, series.kind, series.sign) {
+                (Marker::Braille, ..) => char::from_u32(0x2800 + u32::from(*bits)).unwrap_or('•'),
+                (_, Kind::Line, Some(sign)) => sign,
+                (Marker::Dots, Kind::Line, None) => '•',
+                (Marker::Dots, Kind::Points, _) => '·',
+                (Marker::Ascii, Kind::Line, None) => '*',
+                (Marker::Ascii, Kind::Points, _) => '.',
             };
             let (x, y) = ((i % columns) as u16, (i / columns) as u16);
             pen.text(x, y, symbol.encode_utf8(&mut [0; 4]), series.style);
@@ -299,7 +396,7 @@ impl Plot {
         let (columns, rows) = (usize::from(pen.width()), usize::from(pen.height()));
         let last = series.points.last();
         if let (Some(letter), Some(point)) = (series.letter, last)
-            && let Some((x, y)) = self.place(*point, columns, rows)
+            && let Some((x, y)) = self.grid(columns, rows).place(*point)
         {
             let x = (x + 1).min(columns as i64 - 1);
             pen.text(
@@ -313,74 +410,4 @@ impl Plot {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ui::theme::Depth;
-    use ratatui::buffer::Buffer;
-    use ratatui::layout::Rect;
-
-    fn plot(points: Vec<(f64, f64)>) -> Plot {
-        Plot {
-            x: (0.0, 10.0),
-            y: (0.0, 1.0),
-            unit: 1.0,
-            series: vec![Series {
-                points,
-                style: Style::new(),
-                kind: Kind::Line,
-                letter: Some('h'),
-            }],
-            boundaries: Vec::new(),
-        }
-    }
-
-    fn drawn(plot: &Plot, marker: Marker) -> Vec<String> {
-        let area = Rect::new(0, 0, 24, 6);
-        let mut buffer = Buffer::empty(area);
-        let theme = Theme {
-            depth: Depth::None,
-            marker,
-            ..Theme::default()
-        };
-        plot.draw(&mut Pen::new(&mut buffer, area), &theme);
-        let line = |y| (0..24).map(|x| buffer[(x, y)].symbol()).collect();
-        (0..6).map(line).collect()
-    }
-
-    #[test]
-    fn ticks_are_round() {
-        assert_eq!(ticks(0.0, 600.0, 4), [0.0, 200.0, 400.0, 600.0]);
-        let ticks = ticks(0.83, 1.0, 4);
-        assert!(
-            (ticks[0] - 0.85).abs() < 1e-9 && ticks.len() == 4,
-            "{ticks:?}"
-        );
-        assert!(super::ticks(1.0, 1.0, 4).is_empty());
-        assert!(super::ticks(0.0, f64::NAN, 4).is_empty());
-    }
-
-    #[test]
-    fn a_rising_line_in_ascii() {
-        let lines = drawn(&plot(vec![(0.0, 0.0), (10.0, 1.0)]), Marker::Ascii);
-        assert!(lines[0].starts_with("1.0 +") && lines[0].trim_end().ends_with('h'));
-        assert!(lines[4].starts_with("0.0 +*"), "{lines:#?}");
-        assert!(lines.iter().all(|l| l.is_ascii()));
-    }
-
-    /// A loss that is no number must not tear the plot down.
-    #[test]
-    fn what_is_not_finite_is_left_out() {
-        let lines = drawn(
-            &plot(vec![(1.0, f64::NAN), (2.0, f64::INFINITY)]),
-            Marker::Dots,
-        );
-        assert!(!lines.concat().contains('•'));
-    }
-
-    #[test]
-    fn the_scale_is_of_what_is_shown() {
-        let (low, high) = scale([0.9, 0.95, f64::NAN].into_iter(), 0.1);
-        assert!(low < 0.9 && low > 0.85 && high > 0.95 && high < 1.02);
-        assert_eq!(scale([].into_iter(), 1.0), (0.0, 1.0));
-    }
-}
+mod tests;

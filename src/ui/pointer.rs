@@ -97,7 +97,7 @@ impl App {
                 }
             }
             (Layer::Screen, Screen::Matrix, Some(run)) => {
-                if let Some((row, column)) = matrix::cell_at(run, &self.matrix, size, (x, y)) {
+                if let Some((row, column)) = matrix::cell_at(self, run, size, (x, y)) {
                     self.matrix.put(run, row, column);
                 }
             }

@@ -40,6 +40,8 @@ pub enum Question {
     },
     /// Leave this run for another?
     Leave(Request),
+    /// Put a lab to work on a run that was interrupted?
+    TakeUp,
     /// Write a preset over a file that is there?
     Replace {
         /// The file.
@@ -88,7 +90,7 @@ impl Question {
                 (!there || view.open_training().is_some())
                     .then(|| format!("the run has gone on from {task}"))
             }
-            Self::Quit | Self::Leave(_) | Self::Replace { .. } => None,
+            Self::Quit | Self::TakeUp | Self::Leave(_) | Self::Replace { .. } => None,
         }
     }
 
@@ -122,6 +124,11 @@ impl Question {
             Self::Reweigh { task, amount, .. } => (
                 format!("Merge {task} with {amount} instead?"),
                 "The rows from there on are measured anew; what was learned after it stays as it is.",
+            ),
+            Self::TakeUp => (
+                "This run was interrupted: go on with it?".into(),
+                "A lab takes it up where it stopped, and stands still until a key lets it go on. Without it the run is \
+                 only looked at; g asks for it later.",
             ),
             Self::Leave(_) => (
                 "Leave this run and start another?".into(),

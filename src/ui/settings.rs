@@ -325,7 +325,7 @@ mod tests {
     fn everything_can_be_set() {
         let settings = parse(
             "theme = 'light'\nmarker = 'ascii'\nmouse = 'auto'\n\
-             [keys]\nstep = 'S'\nexport = ['E', 'ctrl-x']\n[keys.matrix]\npreview-lambdas = ['v', 'F5']\n",
+             [keys]\nstep = 'S'\nexport = ['W', 'ctrl-x']\n[keys.matrix]\npreview-lambdas = ['v', 'F5']\n",
         )
         .unwrap();
         assert_eq!(settings.palette, Some(Palette::Light));
@@ -335,7 +335,7 @@ mod tests {
         let mut rows = settings.keys.of_scope(matrix);
         let preview = rows.find(|r| r.binding.name == "preview").unwrap();
         assert_eq!(preview.all_keys(), "v F5 V");
-        assert_eq!(settings.keys.of(Action::Export), "E");
+        assert_eq!(settings.keys.of(Action::Export), "W");
         let nothing = parse("").unwrap();
         assert_eq!((nothing.palette, nothing.mouse), (None, Mouse::Off));
     }

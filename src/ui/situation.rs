@@ -16,6 +16,8 @@ pub enum Layer {
     Question,
     /// A list to choose from.
     List,
+    /// The export menu.
+    Menu,
     /// A value being typed.
     Typing,
     /// The list of everything that can be done.
@@ -37,6 +39,8 @@ pub struct Situation<'a> {
     pub run: bool,
     /// Whether a lab is at work on it.
     pub lab: bool,
+    /// Whether another process is at work on it.
+    pub elsewhere: bool,
     /// Where the run stands.
     pub state: State,
     /// Whether it stands still.
@@ -51,6 +55,10 @@ pub struct Situation<'a> {
     pub preparing: bool,
     /// Whether a preview has something to choose from.
     pub previewed: bool,
+    /// Whether a run lies beside this one.
+    pub beside: bool,
+    /// Whether the cursor is on a run of the list.
+    pub listed: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -60,12 +68,11 @@ impl<'a> Situation<'a> {
             (Layer::Help, Scope::Help)
             | (Layer::Question, Scope::Question)
             | (Layer::List, Scope::List)
+            | (Layer::Menu, Scope::Menu)
             | (Layer::Typing, Scope::Typing)
             | (Layer::Commands, Scope::Commands)
-            | (Layer::TooSmall, Scope::Anywhere)
-            | (Layer::Screen, Scope::Anywhere) => true,
-            (Layer::Screen, Scope::Run) => self.screen != Screen::SetUp,
-            (Layer::Screen, Scope::On(screen)) => self.screen == screen,
+            | (Layer::TooSmall, Scope::Anywhere) => true,
+            (Layer::Screen, scope) => scope.is_on(self.screen),
             _ => false,
         }
     }
@@ -80,6 +87,8 @@ impl<'a> Situation<'a> {
             Action::Lab(_)
             | Action::TakeUp
             | Action::Export
+            | Action::ExportMenu
+            | Action::Copy
             | Action::Preview(_)
             | Action::Take
             | Action::Branch
@@ -87,7 +96,9 @@ impl<'a> Situation<'a> {
             {
                 Some("nothing runs yet: start a run on the set-up screen".into())
             }
-            Action::Export if matches!(self.state, State::Idle) => {
+            Action::Export | Action::ExportMenu | Action::Copy
+                if matches!(self.state, State::Idle) =>
+            {
                 Some("nothing is measured yet that could be exported".into())
             }
             Action::CancelWork if !self.preparing => {
@@ -126,6 +137,33 @@ impl<'a> Situation<'a> {
                     measures()
                 ))
             }
+            Action::Rewind
+            | Action::Advance
+            | Action::PreviousEvent
+            | Action::NextEvent
+            | Action::Play
+                if self.lab || !self.run =>
+            {
+                Some(
+                    "a journal is gone through where no lab is at work on it: open a run to do so"
+                        .into(),
+                )
+            }
+            Action::NextBeside if !self.beside => {
+                Some("no run lies beside this one: the Runs screen lays one there".into())
+            }
+            Action::Open | Action::Beside | Action::Compare if !self.listed => {
+                Some("no run is listed here".into())
+            }
+            Action::Open if self.lab && !self.elsewhere => Some(format!(
+                "a lab is at work on the run that is shown: open the other from a second terminal, or lay it beside \
+                 with {}",
+                self.keys.of(Action::Beside)
+            )),
+            Action::Beside | Action::Compare if !self.run => Some(format!(
+                "no run is shown that another could lie beside: {} opens one",
+                self.keys.of(Action::Open)
+            )),
             Action::Branch if matches!(self.state, State::Idle) => {
                 Some("no row is measured yet to branch from".into())
             }
@@ -179,6 +217,7 @@ mod tests {
             screen,
             run: true,
             lab: true,
+            elsewhere: false,
             state,
             paused: false,
             automatic: false,
@@ -186,6 +225,8 @@ mod tests {
             undoable: true,
             preparing: false,
             previewed: false,
+            beside: false,
+            listed: true,
         }
     }
 
@@ -206,6 +247,7 @@ mod tests {
                     Layer::Help,
                     Layer::Question,
                     Layer::List,
+                    Layer::Menu,
                     Layer::Typing,
                     Layer::Commands,
                     Layer::TooSmall,

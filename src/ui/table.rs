@@ -141,6 +141,31 @@ pub const TABLE: &[Binding] = &[
         "close",
         "Close the list of actions.",
     ),
+    row(
+        Scope::Menu,
+        &[(Key::Enter, Action::Confirm)],
+        "export",
+        "Write what is chosen into export/.",
+    ),
+    row(
+        Scope::Menu,
+        &[(Key::Char(' '), Action::Toggle)],
+        "choose",
+        "Choose what is under the cursor, or not.",
+    ),
+    row(Scope::Menu, UP_DOWN, "line", "Go to another line."),
+    quiet(row(
+        Scope::Menu,
+        PAGES,
+        "page",
+        "Go to the first or the last line.",
+    )),
+    row(
+        Scope::Menu,
+        &[(Key::Esc, Action::Cancel), (Key::Char('q'), Action::Cancel)],
+        "close",
+        "Close the menu without an export.",
+    ),
     row(Scope::Help, UP_DOWN, "scroll", "Scroll."),
     quiet(row(Scope::Help, PAGES, "page", "Scroll by pages.")),
     row(
@@ -268,8 +293,27 @@ pub const TABLE: &[Binding] = &[
         Scope::Run,
         &[(Key::Char('g'), Action::TakeUp)],
         "take up",
-        "Put a lab to work on a run that was opened to be looked at.",
+        "Put a lab to work on a run that was opened to be looked at; where another process is at work on it, take its \
+         control.",
     ),
+    row(
+        Scope::Run,
+        &[
+            (Key::Char('{'), Action::PreviousEvent),
+            (Key::Char('}'), Action::NextEvent),
+            (Key::Char('('), Action::Rewind),
+            (Key::Char(')'), Action::Advance),
+        ],
+        "back, forward",
+        "Go back and forth in the journal of a run that no lab is at work on: by its turns \
+         ({previous-event} {next-event}), or by hundredths ({rewind} {advance}).",
+    ),
+    quiet(row(
+        Scope::Run,
+        &[(Key::Char('P'), Action::Play)],
+        "play",
+        "Let the journal play, or stop it.",
+    )),
     row(
         Scope::On(Screen::Matrix),
         &[(Key::Char('t'), Action::Take)],
@@ -286,7 +330,8 @@ pub const TABLE: &[Binding] = &[
         Scope::On(Screen::Matrix),
         &[(Key::Char('f'), Action::NextFigure)],
         "figure",
-        "Accuracy, then forgetting by each of its three definitions.",
+        "Accuracy, forgetting by each of its three definitions; where runs lie beside this one, the difference to one, and \
+         mean and deviation over seeds.",
     ),
     row(
         Scope::On(Screen::Matrix),
@@ -319,6 +364,48 @@ pub const TABLE: &[Binding] = &[
         "branch",
         "Set up a run that begins with the rows up to the cursor's, with another rank, order, mode or seed.",
     ),
+    quiet(row(
+        Scope::On(Screen::Matrix),
+        &[(Key::Char(';'), Action::NextBeside)],
+        "other run",
+        "Compare with the next of the runs that lie beside this one.",
+    )),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Enter, Action::Open)],
+        "open",
+        "Open the run under the cursor; nothing is written until {take-up} puts a lab to work on it.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        UP_DOWN,
+        "run",
+        "Go to another run.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char(' '), Action::Beside)],
+        "beside",
+        "Lay the run beside the one that is shown, or take it away: its curves, its matrix, its classes.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char('='), Action::Compare)],
+        "compare",
+        "Show cell by cell in what the matrix of the run that is shown differs from this one's.",
+    ),
+    row(
+        Scope::On(Screen::Runs),
+        &[(Key::Char('r'), Action::Refresh)],
+        "look again",
+        "Read the folder again.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Runs),
+        PAGES,
+        "page",
+        "Go to runs further away.",
+    )),
     row(
         Scope::On(Screen::Forgetting),
         FOUR_WAYS,
@@ -354,9 +441,51 @@ pub const TABLE: &[Binding] = &[
     ),
     row(
         Scope::On(Screen::Train),
-        LEFT_RIGHT,
+        &[
+            (Key::Char('['), Action::PreviousMerge),
+            (Key::Char(']'), Action::NextMerge),
+        ],
         "training",
-        "Look at an earlier training.",
+        "Look at the training before or after.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        UP_DOWN,
+        "zoom",
+        "Look closer at the newest steps or at the middle of what is in sight, or less close.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        LEFT_RIGHT,
+        "pan",
+        "Look at what was before or after; at the newest step curves are followed.",
+    ),
+    quiet(row(
+        Scope::On(Screen::Train),
+        &[(Key::Home, Action::Home), (Key::End, Action::End)],
+        "all, newest",
+        "See all of the curves again, or follow the newest step.",
+    )),
+    row(
+        Scope::On(Screen::Train),
+        &[
+            (Key::Char('e'), Action::Smoother),
+            (Key::Char('E'), Action::Rougher),
+        ],
+        "smooth",
+        "Smooth curves more ({smoother}) or less ({rougher}): the weight of the past, none to .99, of an exponential moving average.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        &[(Key::Char('y'), Action::Logarithm)],
+        "log",
+        "Losses by their logarithm, or as they are.",
+    ),
+    row(
+        Scope::On(Screen::Train),
+        &[(Key::Char('t'), Action::Axis)],
+        "axis",
+        "Curves over steps, epochs or the time of training.",
     ),
     row(Scope::On(Screen::Log), UP_DOWN, "scroll", "Scroll."),
     quiet(row(
@@ -395,6 +524,18 @@ pub const TABLE: &[Binding] = &[
         "export",
         "Write the matrix, the per-class figures and the summary into export/.",
     ),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('X'), Action::ExportMenu)],
+        "export menu",
+        "Choose tables and figures to export: CSV, JSON, Markdown, LaTeX, SVG, PNG.",
+    )),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Char('Y'), Action::Copy)],
+        "copy",
+        "Put the matrix on the terminal's clipboard, for a spreadsheet.",
+    )),
     row(
         Scope::Anywhere,
         &[(Key::Esc, Action::CancelWork)],
@@ -427,6 +568,8 @@ pub const TABLE: &[Binding] = &[
             (Key::Char('3'), Action::Go(Screen::Matrix)),
             (Key::Char('4'), Action::Go(Screen::Forgetting)),
             (Key::Char('5'), Action::Go(Screen::Log)),
+            (Key::Char('6'), Action::Go(Screen::Machine)),
+            (Key::Char('7'), Action::Go(Screen::Runs)),
         ],
         "screen",
         "Go to a screen.",

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write, stdin, stdout};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::terminal::{
@@ -100,6 +101,11 @@ impl Screen {
         });
         drawn.map(|_| ()).map_err(Error::io("the terminal"))
     }
+}
+
+/// Asks the terminal to take a text to its clipboard (OSC 52). Terminals that do not know it, or may not, do nothing.
+pub fn copy(text: &str) -> Result<()> {
+    execute!(stdout(), CopyToClipboard::to_clipboard_from(text)).map_err(Error::io("the terminal"))
 }
 
 impl Drop for Screen {

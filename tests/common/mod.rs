@@ -134,7 +134,7 @@ impl Driver {
     }
 
     pub fn send(&self, command: Command) {
-        self.session.send(command);
+        self.session.send(command).unwrap();
     }
 
     /// Stops the lab and gives what it said until then.

@@ -147,5 +147,5 @@ fn other_keys_show_in_footer_help_and_list() {
     assert_eq!(app.entries()[0].keys, "S");
     // The README has what holds without settings.
     let rows = settings.keys.of_scope(Scope::Run);
-    assert_eq!(rows.count(), 11);
+    assert_eq!(rows.count(), 13);
 }

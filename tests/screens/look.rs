@@ -21,6 +21,8 @@ fn every_screen_on_the_smallest_terminal() {
         ('2', "train"),
         ('3', "matrix"),
         ('4', "forgetting"),
+        ('6', "machine"),
+        ('7', "runs"),
         ('5', "log"),
         ('?', "help"),
     ] {

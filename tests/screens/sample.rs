@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pentimento::data::Class;
 use pentimento::lab::{
-    BackboneSummary, Event, JOURNAL_VERSION, Level, Memory, Preview, Record, TestSet,
+    Agreement, BackboneSummary, Event, JOURNAL_VERSION, Level, Memory, Preview, Record, TestSet,
 };
 use pentimento::lora::{Amount, UpdateNorm};
 use pentimento::measure::{Contextual, Counts};
@@ -224,6 +224,16 @@ impl Journal {
         journal
     }
 
+    /// Another seed, and every class loses so much from the start.
+    pub fn seeded(mut self, seed: u64, lost: f64) -> Self {
+        if let Event::RunStarted { recipe, .. } = &mut self.records[0].event {
+            recipe.seed = seed;
+        }
+        self.drop.iter_mut().for_each(|drop| *drop += lost);
+        self.random += seed;
+        self
+    }
+
     /// Appends an event, a little later.
     pub fn write(&mut self, event: Event) {
         self.clock += match event {
@@ -400,6 +410,7 @@ impl Journal {
                 correct: (32.0 * accuracy) as usize,
                 images: 32,
                 seconds: if step < 4 { 0.4 } else { 0.0174 },
+                waited: Some(0.0012),
             });
             for class in 0..self.foundation.len() {
                 let hit = self.foundation[class].group == context;
@@ -449,6 +460,11 @@ impl Journal {
                 .collect(),
             update_total: 0.31 + 0.12 * self.row as f64,
             fidelity: 3.8e-6,
+            agreement: Some(Agreement {
+                images: 64,
+                adapter: 63,
+                merged: 63,
+            }),
         });
     }
 

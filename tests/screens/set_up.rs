@@ -211,11 +211,17 @@ pub fn answer(app: &mut App, effect: Effect, well: bool) {
         }
         Effect::Describe(_) if well => app.on_described(),
         Effect::Cancel => app.on_cancelled(),
-        Effect::Search(_) | Effect::Describe(_) | Effect::Start(_) | Effect::Export => {
+        Effect::Search(_)
+        | Effect::Describe(_)
+        | Effect::Start(_)
+        | Effect::Export
+        | Effect::ExportChosen(_) => {
             app.on_problem("the line is down: \u{1b}[31mno\u{7}");
         }
+        Effect::ListRuns(base) => app.on_runs(base, Vec::new()),
+        Effect::Open(_) | Effect::LayBeside(_) => app.on_problem("no such run"),
         Effect::Quit | Effect::Abandon => app.leaving = false,
-        Effect::TakeUp | Effect::Send(_) => {}
+        Effect::TakeUp | Effect::Send(_) | Effect::Copy(_) => {}
     }
 }
 

@@ -4,25 +4,43 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::super::event::Agreement;
 use super::{Ancestor, Bench, FIDELITY_IMAGES, LearnedRow, TrainedTask, logits};
 use crate::backbone::Backbone;
 use crate::lora::{Amount, Entry, Update, UpdateNorm};
 use crate::recipe::Mode;
-use crate::{Error, Result};
+use crate::{Error, Result, measure};
+
+/// How many of the answers in `logits` `[n, classes]` are right.
+fn right(logits: &Tensor, labels: &[u32]) -> Result<usize> {
+    let rows = logits.to_vec2::<f32>()?;
+    let answers = rows.iter().map(|row| measure::answer(row).0);
+    Ok(answers.zip(labels).filter(|(a, l)| a == *l).count())
+}
 
 impl Bench {
     /// Merges a trained task as row `index`. Gives the largest absolute difference between logits of the
-    /// unmerged adapter and of the weights as they are then.
-    pub fn merge(&mut self, index: usize, task: TrainedTask, amount: Amount) -> Result<f64> {
+    /// unmerged adapter and of the weights as they are then, and what both answer to these images.
+    pub fn merge(
+        &mut self,
+        index: usize,
+        task: TrainedTask,
+        amount: Amount,
+    ) -> Result<(f64, Agreement)> {
         let id = self.column(index).to_owned();
-        let probe = self.probe(&id, FIDELITY_IMAGES)?;
+        let (probe, labels) = self.probe(&id, FIDELITY_IMAGES)?;
         let before = self.unmerged(&task, amount, &probe)?;
         self.place(index, task, amount)?;
         self.stand_at(index)?;
         let backbone = &self.backbone;
         let after = logits(backbone, self.stored.get(&id), self.head(&id)?, &probe)?;
+        let agreement = Agreement {
+            images: labels.len(),
+            adapter: right(&before, &labels)?,
+            merged: right(&after, &labels)?,
+        };
         let gap = (before - after)?.abs()?.flatten_all()?.max(0)?;
-        Ok(f64::from(gap.to_scalar::<f32>()?))
+        Ok((f64::from(gap.to_scalar::<f32>()?), agreement))
     }
 
     /// Puts a trained task at the end of the path as row `index`; [`Bench::stand_at`] makes it count.

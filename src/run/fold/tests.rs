@@ -234,6 +234,49 @@ fn rows_that_are_not_finished_are_known_as_such() {
     assert!(fold([]).last_complete().is_none());
 }
 
+/// What steps took is summed up to each; a journal of before does not tell how long they waited.
+#[test]
+fn what_steps_took_is_summed_and_what_is_void_does_not_count() {
+    let told = |number, waited| match step(1, number) {
+        Event::Step {
+            training,
+            step,
+            loss,
+            lr,
+            correct,
+            images,
+            seconds,
+            ..
+        } => Event::Step {
+            training,
+            step,
+            loss,
+            lr,
+            correct,
+            images,
+            seconds,
+            waited,
+        },
+        other => other,
+    };
+    let resumed = Event::Resumed {
+        training: Some(1),
+        from_step: 1,
+    };
+    let begun = [started(1, 1, 3), told(1, Some(0.125)), told(2, Some(0.4))];
+    let view = fold(begun.into_iter().chain([resumed, told(2, Some(0.125))]));
+    let spent = view.trainings[0].points[1].spent;
+    assert_eq!((spent.seconds, spent.images), (1.0, 64));
+    assert_eq!((spent.waiting(), spent.rate()), (Some(0.25), Some(64.0)));
+    let last = spent.since(view.trainings[0].points[0].spent);
+    assert_eq!(
+        (last.seconds, last.images, last.waited),
+        (0.5, 32, Some(0.125))
+    );
+    let view = fold([started(1, 1, 3), told(1, Some(0.1)), told(2, None)]);
+    assert_eq!(view.trainings[0].points[1].spent.waiting(), None);
+}
+
 #[test]
 fn a_loss_that_diverged_is_kept_and_told() {
     let diverged = Event::Step {
@@ -244,6 +287,7 @@ fn a_loss_that_diverged_is_kept_and_told() {
         correct: 0,
         images: 0,
         seconds: 0.0,
+        waited: None,
     };
     let view = fold([started(1, 1, 3), diverged, step(1, 2)]);
     let points = &view.trainings[0].points;

@@ -18,6 +18,7 @@ fn step(step: usize, loss: f32) -> Event {
         correct: 3,
         images: 32,
         seconds: 0.02,
+        waited: None,
     }
 }
 
@@ -67,6 +68,24 @@ fn what_was_appended_is_read_back() {
             record.time
         );
     }
+}
+
+/// What a step waited for is in journals of now; those of before are read, and written, as they were.
+#[test]
+fn a_step_tells_how_long_it_waited_or_not() {
+    let before = serde_json::to_string(&step(1, 0.5)).unwrap();
+    assert!(!before.contains("waited"));
+    let mut now = step(1, 0.5);
+    if let Event::Step { waited, .. } = &mut now {
+        *waited = Some(0.0125);
+    }
+    let text = serde_json::to_string(&now).unwrap();
+    assert!(text.contains("\"waited\":0.0125"), "{text}");
+    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), now);
+    assert_eq!(
+        serde_json::from_str::<Event>(&before).unwrap(),
+        step(1, 0.5)
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::super::pen::Pen;
 use super::super::question::Question;
 use super::super::text::{fit, fit_end, width, wrap};
 use super::super::theme::Ink;
+use crate::export::thousands;
 
 /// Two lines: what runs, where and how far; and the screens.
 pub fn header(app: &App, pen: &mut Pen) {
@@ -130,6 +131,31 @@ pub fn footer(app: &App, pen: &mut Pen) {
         ];
         x = pen.pieces(x, 0, &pieces) + 2;
     }
+}
+
+/// Where in its journal a run is shown that no lab of this program works on, as a bar above the footer.
+pub fn replay(app: &App, pen: &mut Pen) {
+    let theme = &app.theme;
+    let replay = app.run.as_ref().and_then(|run| run.replay.as_ref());
+    let Some(replay) = replay.filter(|_| app.screen != Screen::SetUp) else {
+        return;
+    };
+    let (at, all) = replay.position();
+    let sign = if replay.playing { "▶" } else { "▪" };
+    let time = replay.time().unwrap_or_default();
+    let time = time.split('.').next().unwrap_or_default().replace('T', " ");
+    let text = format!("{}/{} records  {time}", thousands(at), thousands(all));
+    let end = pen.width();
+    pen.right(end, 0, &text, theme.ink(Ink::Faint));
+    let room = usize::from(end).saturating_sub(width(&text) + 4);
+    if room < 8 || all == 0 {
+        return;
+    }
+    let done = (room - 1) * at / all;
+    let x = pen.text(0, 0, sign, theme.ink(Ink::Accent)) + 1;
+    let x = pen.text(x, 0, &"━".repeat(done), theme.ink(Ink::Accent));
+    let x = pen.text(x, 0, "●", theme.bold(Ink::Accent));
+    pen.text(x, 0, &"─".repeat(room - 1 - done), theme.ink(Ink::Faint));
 }
 
 /// A message, or what is being prepared, over the last lines.

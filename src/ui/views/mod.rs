@@ -1,16 +1,21 @@
 //! What is drawn: each view a function of the program's state into a part of the screen.
 
+mod behind;
 pub mod chrome;
 pub mod commands;
+mod exporting;
 mod fields;
 pub mod forgetting;
 mod glyphs;
 pub mod help;
 mod list;
 pub mod log;
+mod machine;
 pub mod matrix;
 pub mod picker;
+pub mod runs;
 pub mod setup;
+mod titled;
 mod train;
 mod trial;
 
@@ -79,13 +84,19 @@ fn draw_screen(app: &App, pen: &mut Pen) {
         (None, Screen::Matrix, Some(run)) => matrix::draw(app, run, &mut inside),
         (None, Screen::Forgetting, Some(run)) => forgetting::draw(app, run, &mut inside),
         (None, Screen::Log, Some(run)) => log::draw(app, run, &mut inside),
+        (None, Screen::Machine, run) => machine::draw(app, run.as_ref(), &mut inside),
+        (None, Screen::Runs, _) => runs::draw(app, &mut inside),
         (None, _, None) => chrome::nothing_yet(app, &mut inside),
     }
+    chrome::replay(app, &mut pen.part(1, height - 2, width - 2, 1));
     if let Some(open) = &app.commands {
         commands::draw(app, open, &mut pen.part(0, top, width, body.1));
     }
     chrome::toast(app, &mut pen.part(0, top, width, height - top - 1));
     chrome::footer(app, &mut pen.part(0, height - 1, width, 1));
+    if let Some(menu) = &app.export {
+        exporting::draw(app, menu, &mut pen.part(0, top, width, height - top - 1));
+    }
     if let Some(question) = &app.question {
         chrome::question(
             question,

@@ -1,12 +1,12 @@
 //! Training as it goes: progress, what the lab is doing, loss and accuracy.
 
+mod plots;
+
 use super::super::actions::Action;
 use super::super::app::App;
-use super::super::curves;
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
-use super::super::plot::Plot;
-use super::super::text::{clock, percent};
+use super::super::text::{clock, width};
 use super::super::theme::{Ink, Marker};
 use super::chrome::Figures;
 use crate::export::thousands;
@@ -14,8 +14,8 @@ use crate::lab::{Command, State};
 use crate::lora::Amount;
 use crate::run::view::{Training, TrainingEnd};
 
-/// Columns from which two plots stand side by side.
-const SIDE_BY_SIDE: u16 = 70;
+/// Columns from which the rest of the run is said.
+const WITH_REST: u16 = 100;
 
 /// Draws the screen.
 pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
@@ -32,10 +32,11 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
         add_figures(app, run, training, &mut figures, pen);
         y = figures.end();
     }
-    activity(app, run, &mut pen.part(0, y, pen.width(), 1));
+    let room = left(app, run, y, pen);
+    activity(app, run, &mut pen.part(0, y, room, 1));
     y += 1;
     let (columns, rows) = (pen.width(), pen.height().saturating_sub(y));
-    let drawn = |t: &&Training| app.train.whole || !t.points.is_empty();
+    let drawn = |t: &&Training| app.train.curves.whole || !t.points.is_empty();
     let Some(training) = training.filter(drawn) else {
         if rows > 2 {
             let text = "curves appear with the first steps";
@@ -46,7 +47,7 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
     // An empty line where there is room for it.
     let air = u16::from(rows > 8);
     let mut plots = pen.part(0, y + air, columns, rows - air.min(rows));
-    draw_plots(app, run, training, &mut plots);
+    plots::draw(app, run, training, &mut plots);
 }
 
 fn title(app: &App, run: &OpenRun, training: Option<&Training>, pen: &mut Pen) {
@@ -136,6 +137,18 @@ fn add_figures(
     }
 }
 
+/// How long the whole run will take, where there is room; returns the columns that are left of it.
+fn left(app: &App, run: &OpenRun, y: u16, pen: &mut Pen) -> u16 {
+    let columns = pen.width();
+    let rest = run.rest().filter(|_| columns >= WITH_REST && run.works());
+    let Some(rest) = rest else {
+        return columns;
+    };
+    let text = format!("run left {}", rest.words());
+    pen.right(columns, y, &text, app.theme.ink(Ink::Faint));
+    columns.saturating_sub(width(&text) as u16 + 2)
+}
+
 /// One line: what the lab does, or which keys come next.
 fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
     let theme = &app.theme;
@@ -148,7 +161,11 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
     let keys = match run.view.state {
         _ if !run.lab => {
             let key = app.keys.of(Action::TakeUp);
-            let text = format!("looking on: {key} puts a lab to work on this run");
+            let what = match run.elsewhere {
+                true => "takes the control of the process at work",
+                false => "puts a lab to work on this run",
+            };
+            let text = format!("looking on: {key} {what}");
             pen.text(0, 0, &text, theme.ink(Ink::Faint));
             return;
         }
@@ -170,10 +187,15 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
         pen.text(0, 0, &keys.join(" · "), theme.ink(Ink::Accent));
         return;
     }
-    let Some((pulse, since)) = &run.pulse else {
-        pen.text(0, 0, "waiting for the lab", theme.ink(Ink::Faint));
-        return;
-    };
+    let doing = doing(app, run);
+    let text = doing.as_deref().unwrap_or("waiting for the lab");
+    let room = pen.width();
+    pen.fitted(0, 0, room, text, theme.ink(Ink::Faint));
+}
+
+/// What the lab says it is doing, and for how long; a slow first step is named so.
+pub fn doing(app: &App, run: &OpenRun) -> Option<String> {
+    let (pulse, since) = run.pulse.as_ref()?;
     let mut text = pulse.what.clone();
     if pulse.total > 0 {
         text.push_str(&format!(
@@ -186,111 +208,5 @@ fn activity(app: &App, run: &OpenRun, pen: &mut Pen) {
     if seconds >= 2 {
         text.push_str(&format!("  for {seconds} s"));
     }
-    let room = pen.width();
-    pen.fitted(0, 0, room, &text, theme.ink(Ink::Faint));
-}
-
-fn draw_plots(app: &App, run: &OpenRun, training: &Training, pen: &mut Pen) {
-    let (columns, rows) = (pen.width(), pen.height());
-    let (loss, accuracy) = match app.train.whole {
-        true => curves::whole(&run.view, &app.theme),
-        false => curves::of(training, &app.theme),
-    };
-    let beside = columns >= SIDE_BY_SIDE;
-    // The accuracies have the longer legend.
-    let left = columns * 2 / 5;
-    let (width, first_rows) = match (beside, rows >= 12) {
-        (true, _) => (left - 1, rows),
-        (false, true) => (columns, rows / 2),
-        (false, false) => (columns, rows),
-    };
-    draw_loss(app, training, &loss, &mut pen.part(0, 0, width, first_rows));
-    let mut second = match (beside, rows >= 12) {
-        (true, _) => pen.part(left + 1, 0, columns - left - 1, rows),
-        (false, true) => pen.part(0, first_rows, columns, rows - first_rows),
-        (false, false) => return,
-    };
-    draw_accuracy(app, run, training, &accuracy, &mut second);
-}
-
-fn draw_loss(app: &App, training: &Training, plot: &Plot, pen: &mut Pen) {
-    let theme = &app.theme;
-    let faint = theme.ink(Ink::Faint);
-    let mut x = pen.text(0, 0, "loss", theme.bold(Ink::Plain)) + 2;
-    let smooth = curves::smooth_loss(training);
-    if let (Some(point), Some(smooth)) = (training.points.last(), smooth.last()) {
-        let pieces = [
-            (format!("{:.3}", point.loss), faint),
-            ("  smoothed ".into(), faint),
-            (format!("{smooth:.3}"), theme.ink(Ink::Accent)),
-        ];
-        for (text, style) in &pieces {
-            x = pen.text(x, 0, text, *style);
-        }
-    }
-    let (columns, rows) = (pen.width(), pen.height().saturating_sub(1));
-    plot.draw(&mut pen.part(0, 1, columns, rows), theme);
-}
-
-fn draw_accuracy(app: &App, run: &OpenRun, training: &Training, plot: &Plot, pen: &mut Pen) {
-    let theme = &app.theme;
-    let faint = theme.ink(Ink::Faint);
-    let foundation = run.foundation().map_or("foundation", |f| f.id.as_str());
-    let last = training.watched.last();
-    // Once the row is measured, that is the figure.
-    let rows = &run.view.rows;
-    let row = rows.iter().find(|r| r.training == Some(training.number));
-    let measured = |id: &str| {
-        let evaluation = row.and_then(|r| r.evaluations.get(id))?;
-        Some(percent(evaluation.counts.accuracy()))
-    };
-    let train = curves::smooth_accuracy(training).last().copied();
-    // What is watched is measured on a part of the images only: `~`, as in the matrix.
-    let values = [
-        ("t", "train", train.map(percent), Ink::Accent),
-        (
-            "h",
-            "held-out",
-            run.view
-                .column(training.index)
-                .and_then(measured)
-                .or(last.map(|w| provisional(w.task.accuracy()))),
-            Ink::Third,
-        ),
-        (
-            "f",
-            foundation,
-            measured(foundation).or(last.map(|w| provisional(w.foundation.accuracy()))),
-            Ink::Second,
-        ),
-    ];
-    let mut x = 0;
-    for (letter, name, value, ink) in values {
-        let Some(value) = value else {
-            continue;
-        };
-        let pieces = [
-            (letter, theme.bold(ink)),
-            (" ", faint),
-            (name, faint),
-            (" ", faint),
-            (&value, theme.ink(ink)),
-        ];
-        x = pen.pieces(x, 0, &pieces) + 2;
-    }
-    // On a line of its own where there is no room beside the figures.
-    let watched = last.is_some() && row.is_none_or(|r| !r.complete);
-    let text = match watched {
-        true => "% right  ~ provisional",
-        false => "% right",
-    };
-    let beside = x + text.len() as u16 <= pen.width();
-    let (x, y) = if beside { (x, 0) } else { (0, 1) };
-    pen.text(x, y, text, faint);
-    let (columns, rows) = (pen.width(), pen.height().saturating_sub(y + 1));
-    plot.draw(&mut pen.part(0, y + 1, columns, rows), theme);
-}
-
-fn provisional(accuracy: f64) -> String {
-    format!("~{}", percent(accuracy))
+    Some(text)
 }

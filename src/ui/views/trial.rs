@@ -3,10 +3,10 @@
 use ratatui::style::Modifier;
 
 use super::super::app::App;
+use super::super::cells::written;
 use super::super::look::Figure;
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
-use super::super::text::{percent, points};
 use super::super::theme::Ink;
 use super::matrix::{Cut, draw_cell};
 use crate::measure::Matrix;
@@ -47,7 +47,7 @@ pub fn draw(app: &App, run: &OpenRun, matrix: &Matrix, cut: &Cut, y: u16, pen: &
             pen.text(cut.label + 1, y, waits, theme.ink(Ink::Faint));
             continue;
         };
-        let mut x = cut.label;
+        let (mut x, room) = (cut.label, usize::from(cut.cell) - 1);
         for column in cut.first_column..cut.first_column + cut.columns {
             let id = matrix.tasks.get(column);
             let set = sets.iter().find(|s| Some(&s.test_set) == id);
@@ -56,10 +56,13 @@ pub fn draw(app: &App, run: &OpenRun, matrix: &Matrix, cut: &Cut, y: u16, pen: &
             let loss = present.map_or(f64::NAN, |p| p.accuracy() - accuracy);
             let (text, mut style) = match app.matrix.figure {
                 _ if set.is_none() => (String::new(), theme.ink(Ink::Faint)),
-                Figure::Accuracy => (percent(accuracy), theme.accuracy(accuracy)),
                 // A test set that is new has nothing to lose.
                 Figure::Forgetting(_) if present.is_none() => ("new".into(), theme.ink(Ink::Faint)),
-                Figure::Forgetting(_) => (points(loss), theme.loss(loss)),
+                Figure::Forgetting(_) => (written(app.matrix.figure, loss, room), theme.loss(loss)),
+                _ => (
+                    written(Figure::Accuracy, accuracy, room),
+                    theme.accuracy(accuracy),
+                ),
             };
             if here {
                 style = style.add_modifier(Modifier::BOLD);
@@ -73,8 +76,8 @@ pub fn draw(app: &App, run: &OpenRun, matrix: &Matrix, cut: &Cut, y: u16, pen: &
 
 fn title(run: &OpenRun, preview: &PreviewView, figure: Figure) -> String {
     let what = match figure {
-        Figure::Accuracy => "accuracy",
         Figure::Forgetting(_) => "points lost against the row that is there",
+        _ => "accuracy",
     };
     let extent = match preview.quick {
         true => "a few images of each class",

@@ -1,0 +1,128 @@
+//! Runs that are laid beside the one that is shown, to be compared with it.
+
+use std::path::{Path, PathBuf};
+
+use super::app::App;
+use super::effect::Effect;
+use super::theme::Ink;
+use crate::Result;
+use crate::measure::{Matrix, Spread};
+use crate::run::RunView;
+
+/// How many at most: more curves than that tell nobody apart.
+pub const MOST: usize = 8;
+
+/// A run beside the one that is shown.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// Its folder's name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What its journal says.
+    pub view: RunView,
+}
+
+impl Beside {
+    /// A run in a folder.
+    pub fn new(folder: PathBuf, view: RunView) -> Self {
+        let name = folder.file_name().unwrap_or(folder.as_os_str());
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            folder,
+            view,
+        }
+    }
+
+    /// The letter of the run at a place: `A`, `B`, …
+    pub fn letter(place: usize) -> char {
+        (b'A'..=b'Z').nth(place).map_or('Z', char::from)
+    }
+}
+
+impl App {
+    /// The run that differences are against.
+    pub fn compared(&self) -> Option<(usize, &Beside)> {
+        let place = self.matrix.beside.checked_rem(self.beside.len())?;
+        Some((place, self.beside.get(place)?))
+    }
+
+    /// The seeds and matrices of the runs beside this one that differ from it by their seed alone, one a seed.
+    pub fn siblings(&self) -> Vec<(u64, Matrix)> {
+        let Some(own) = self.view().and_then(|view| view.started.as_ref()) else {
+            return Vec::new();
+        };
+        let mut seeds = vec![own.recipe.seed];
+        let mut siblings = Vec::new();
+        for beside in &self.beside {
+            let Some(started) = &beside.view.started else {
+                continue;
+            };
+            let (hash, seed) = (&started.recipe_hash, started.recipe.seed);
+            if *hash == own.recipe_hash && !seeds.contains(&seed) {
+                seeds.push(seed);
+                siblings.push((seed, beside.view.matrix()));
+            }
+        }
+        siblings
+    }
+
+    /// Mean and deviation over this run and its siblings of other seeds; `None` where there are none.
+    pub fn spread(&self) -> Option<Spread> {
+        let siblings: Vec<Matrix> = self.siblings().into_iter().map(|(_, m)| m).collect();
+        let own = self.view()?.matrix();
+        (!siblings.is_empty()).then(|| Spread::of(&own, &siblings))
+    }
+
+    /// Lays a run beside the one that is shown, or takes it away where it lies there.
+    pub(super) fn lay_beside(&mut self, folder: &Path) -> Vec<Effect> {
+        let lies = self.beside.iter().position(|b| b.folder == folder);
+        if let Some(place) = lies {
+            self.beside.remove(place);
+            self.settle();
+            return Vec::new();
+        }
+        if self.folder().is_some_and(|shown| shown == folder) {
+            self.say(Ink::Warning, "this run is the one that is shown".into());
+            return Vec::new();
+        }
+        if self.beside.len() >= MOST {
+            let text = format!("{MOST} runs lie beside this one already: take one away with Space");
+            self.say(Ink::Warning, text);
+            return Vec::new();
+        }
+        vec![Effect::LayBeside(folder.to_path_buf())]
+    }
+
+    /// What the journal of a run beside this one says; the first time, or since it grew.
+    pub fn on_beside(&mut self, folder: &Path, view: Result<RunView>) {
+        let view = match view {
+            Ok(view) if view.started.is_some() => view,
+            Ok(_) => {
+                let text = format!("{} holds no begun run", folder.display());
+                self.say(Ink::Warning, text);
+                return;
+            }
+            Err(problem) => {
+                self.beside.retain(|b| b.folder != folder);
+                self.settle();
+                self.say(Ink::Bad, problem.to_string());
+                return;
+            }
+        };
+        let place = self.beside.iter().position(|b| b.folder == folder);
+        let beside = Beside::new(folder.to_path_buf(), view);
+        match place {
+            Some(place) => self.beside[place] = beside,
+            None if self.beside.len() < MOST => self.beside.push(beside),
+            None => {}
+        }
+        self.settle();
+    }
+
+    /// A figure that needs a run beside this one is left where there is none.
+    fn settle(&mut self) {
+        self.matrix.figure = self.matrix.figure.among(self.comparable());
+        self.touch();
+    }
+}
