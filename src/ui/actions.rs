@@ -298,11 +298,21 @@ impl Scope {
         matches!(self, Self::Typing | Self::Commands)
     }
 
+    /// Whether its keys are listened to on a screen with nothing over it.
+    pub fn is_on(self, screen: Screen) -> bool {
+        match self {
+            Self::Anywhere => true,
+            Self::Run => screen != Screen::SetUp,
+            Self::On(own) => own == screen,
+            _ => false,
+        }
+    }
+
     /// Whether keys of both are listened to at one moment.
     pub fn meets(self, other: Self) -> bool {
         let over = |one: Self, other: Self| match (one, other) {
             (Self::Anywhere, Self::Run | Self::On(_)) => true,
-            (Self::Run, Self::On(screen)) => screen != Screen::SetUp,
+            (Self::Run, Self::On(screen)) => one.is_on(screen),
             _ => false,
         };
         self == other || over(self, other) || over(other, self)

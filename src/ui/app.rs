@@ -488,7 +488,7 @@ impl App {
         Vec::new()
     }
 
-    fn go(&mut self, screen: Screen) -> Vec<Effect> {
+    pub(super) fn go(&mut self, screen: Screen) -> Vec<Effect> {
         self.screen = screen;
         match screen {
             Screen::Runs => self.list_runs(),

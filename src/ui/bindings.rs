@@ -324,8 +324,8 @@ mod tests {
     fn two_meanings_of_one_key_are_found() {
         let mut bindings = Bindings::default();
         assert_eq!(bindings.clash(), None);
-        bindings.rebind(None, "pause", &[Key::Char('P')]);
-        bindings.rebind(None, "resume", &[Key::Char('P')]);
+        bindings.rebind(None, "pause", &[Key::Char('Z')]);
+        bindings.rebind(None, "resume", &[Key::Char('Z')]);
         assert_eq!(bindings.clash(), None, "one of both makes sense at a time");
         bindings.rebind(None, "step", &[Key::Char('x')]);
         let clash = bindings

@@ -38,7 +38,7 @@ const LONGEST: usize = 60;
 fn screen_of(scope: Scope, here: Screen) -> Option<Screen> {
     match scope {
         Scope::Anywhere => Some(here),
-        Scope::Run if here == Screen::SetUp => Some(Screen::Train),
+        Scope::Run if !Scope::Run.is_on(here) => Some(Screen::Train),
         Scope::Run => Some(here),
         Scope::On(screen) => Some(screen),
         Scope::Help
@@ -175,10 +175,10 @@ impl App {
             return Vec::new();
         }
         self.commands = None;
-        if let Some(screen) = entry.elsewhere {
-            self.screen = screen;
-        }
-        self.on_action(entry.action)
+        let there = entry.elsewhere.map(|screen| self.go(screen));
+        let mut effects = there.unwrap_or_default();
+        effects.extend(self.on_action(entry.action));
+        effects
     }
 }
 

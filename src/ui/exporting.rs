@@ -117,7 +117,7 @@ impl App {
             Action::Cancel => self.export = None,
             Action::Toggle => menu.toggle(),
             Action::Confirm if menu.files() == 0 => {
-                let text = "nothing is chosen: Space chooses what to export and its formats";
+                let text = "nothing is chosen: {toggle} chooses what to export and its formats";
                 self.say(Ink::Warning, text.into());
             }
             Action::Confirm if self.busy.is_none() => {

@@ -21,6 +21,8 @@ fn every_screen_on_the_smallest_terminal() {
         ('2', "train"),
         ('3', "matrix"),
         ('4', "forgetting"),
+        ('6', "machine"),
+        ('7', "runs"),
         ('5', "log"),
         ('?', "help"),
     ] {
@@ -94,7 +96,7 @@ fn in_ascii_nothing_but_data_is_beyond_ascii() {
     }
     let mut named = app(&words(), Depth::None);
     named.theme.marker = Marker::Ascii;
-    keys(&mut named, "4");
+    keys(&mut named, "4v");
     let shown = text(&drawn(&mut named, SIZES[0]));
     assert!(shown.contains("車両"), "names are data: {shown}");
 }

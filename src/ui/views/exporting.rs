@@ -1,5 +1,6 @@
 //! The export menu, in a box over the screen.
 
+use super::super::actions::Scope;
 use super::super::app::App;
 use super::super::exporting::{ExportMenu, Line};
 use super::super::pen::Pen;
@@ -44,8 +45,15 @@ pub fn draw(app: &App, menu: &ExportMenu, pen: &mut Pen) {
             theme.ink(Ink::Faint),
         );
     }
-    let keys = "Space chooses  Enter writes into export/  Esc closes";
-    pen.fitted(2, rows.saturating_sub(2), room, keys, theme.ink(Ink::Faint));
+    let keys = "{toggle} chooses  {confirm} writes into export/  {cancel} closes";
+    let keys = app.keys.fill(keys, Scope::Menu);
+    pen.fitted(
+        2,
+        rows.saturating_sub(2),
+        room,
+        &keys,
+        theme.ink(Ink::Faint),
+    );
 }
 
 fn described(line: Line) -> (&'static str, &'static str) {
