@@ -1,6 +1,7 @@
 //! How much of a task's update is merged.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,43 @@ impl Default for Amount {
     }
 }
 
+impl FromStr for Amount {
+    type Err = Error;
+
+    /// `0.6` is a λ, `r4` a rank, `0.6 r4` both, in any order.
+    fn from_str(text: &str) -> Result<Self> {
+        let refused = || {
+            Error::input(format!(
+                "{:?} is no amount of an update: type a λ as 0.6, a rank as r4, or both",
+                text.trim()
+            ))
+        };
+        let (mut lambda, mut rank) = (None, None);
+        for word in text.split_whitespace() {
+            let number = word.strip_prefix(['r', 'R']);
+            let known = match number {
+                Some(number) => rank
+                    .replace(number.parse().map_err(|_| refused())?)
+                    .is_some(),
+                None => {
+                    let value: f64 = word.parse().map_err(|_| refused())?;
+                    lambda.replace(value).is_some() || !value.is_finite()
+                }
+            };
+            if known {
+                return Err(refused());
+            }
+        }
+        match (lambda, rank) {
+            (None, None) => Err(refused()),
+            (lambda, rank) => Ok(Self {
+                lambda: lambda.unwrap_or(1.0),
+                rank,
+            }),
+        }
+    }
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.rank {
@@ -101,6 +139,25 @@ mod tests {
             (Mode::FullReset, at(1.0, Some(2)), false),
         ] {
             assert_eq!(amount.check(mode).is_ok(), sound, "{mode:?} {amount}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_typed_in_short() {
+        let typed = |text: &str| text.parse::<Amount>().map_err(|e| e.to_string());
+        assert_eq!(typed(" 0.6 "), Ok(Amount::of(0.6)));
+        assert_eq!(typed("-1"), Ok(Amount::of(-1.0)));
+        let cut = |lambda| Amount {
+            lambda,
+            rank: Some(4),
+        };
+        assert_eq!(typed("r4"), Ok(cut(1.0)));
+        assert_eq!(typed("R4 .5"), Ok(cut(0.5)));
+        for wrong in [
+            "", " ", "half", "r", "r-1", "r4 r2", "1 2", "nan", "inf", "4r",
+        ] {
+            let refusal = typed(wrong).unwrap_err();
+            assert!(refusal.contains("no amount of an update"), "{refusal}");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::lab::{Amounts, Command};
 pub use super::bindings::{Bindings, Row};
 pub use super::keys::Key;
 pub use super::situation::{Layer, Situation};
-pub use super::table::{TABLE, markdown};
+pub use super::table::{markdown, table};
 
 /// The screens, in the order of their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::actions::{Action, Bindings, Key, Layer, Scope, Screen, Situation};
+use super::actions::{Bindings, Layer, Scope, Screen, Situation};
 use super::beside::Beside;
 use super::commands::Commands;
 use super::curves::Memo;
-use super::effect::Effect;
 use super::exporting::ExportMenu;
 use super::forgetting::ForgettingLook;
 use super::look::{LogLook, MatrixLook, TrainLook};
@@ -17,10 +16,10 @@ use super::question::Question;
 use super::replay::Replay;
 use super::runs::Runs;
 use super::settings::Settings;
-use super::setup::{Environment, Request, SetUp};
-use super::theme::{Depth, Ink, Theme};
-use super::views::{body, fits, form_rows, help};
-use crate::lab::{Command, Event, Level, Pulse, Record, State};
+use super::setup::{Environment, SetUp};
+use super::theme::{Ink, Theme};
+use super::views::{body, fits, form_rows};
+use crate::lab::{Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
 use crate::run::RunView;
 
@@ -347,6 +346,7 @@ impl App {
             () if self.commands.is_some() => Layer::Commands,
             () if self.help.is_some() => Layer::Help,
             () if self.export.is_some() => Layer::Menu,
+            () if self.screen == Screen::Matrix && self.matrix.typed.is_some() => Layer::Typing,
             () if self.screen == Screen::Log && self.log.before.is_some() => Layer::Typing,
             () if self.screen == Screen::Forgetting && self.forgetting.typing => Layer::Typing,
             () if self.screen != Screen::SetUp => Layer::Screen,
@@ -375,204 +375,6 @@ impl App {
         }
     }
 
-    /// A key was pressed.
-    pub fn on_key(&mut self, key: Key) -> Vec<Effect> {
-        self.dirty = true;
-        if self.toast.as_ref().is_some_and(|t| t.ink == Ink::Bad) {
-            self.toast = None;
-        }
-        if key == Key::Interrupt {
-            return self.interrupt();
-        }
-        let situation = self.situation();
-        let (layer, action) = (situation.layer, situation.action(key));
-        match (layer, action) {
-            // Nothing else can be seen there.
-            (Layer::TooSmall, Some(Action::Quit)) => return self.interrupt(),
-            (Layer::TooSmall, _) => return Vec::new(),
-            (Layer::Typing | Layer::Commands, _) => self.on_typed_key(layer, key),
-            _ => {}
-        }
-        match action {
-            Some(action) => self.on_action(action),
-            None => Vec::new(),
-        }
-    }
-
-    fn on_typed_key(&mut self, layer: Layer, key: Key) {
-        match (key, layer) {
-            (Key::Char(c), Layer::Commands) => self.type_command(c),
-            (Key::Backspace, Layer::Commands) => self.erase_command(),
-            (key, _) if self.screen == Screen::Forgetting => self.type_filter(key),
-            (Key::Char(c), _) if self.screen == Screen::Log => self.log.type_character(c),
-            (Key::Backspace, _) if self.screen == Screen::Log => self.log.erase(),
-            (Key::Char(c), _) => self.set_up.type_character(c),
-            (Key::Backspace, _) => self.set_up.erase(),
-            _ => {}
-        }
-    }
-
-    /// Control and C leaves from everywhere: asked twice it means it.
-    fn interrupt(&mut self) -> Vec<Effect> {
-        match self.question {
-            Some(Question::Quit) => self.on_action(Action::Confirm),
-            _ => {
-                (self.question, self.commands, self.help) = (None, None, None);
-                self.quit()
-            }
-        }
-    }
-
-    /// The user does something.
-    pub fn on_action(&mut self, action: Action) -> Vec<Effect> {
-        self.dirty = true;
-        if let Some(question) = self.question.take() {
-            return match action {
-                Action::Confirm => self.answered(question),
-                Action::Cancel => Vec::new(),
-                _ => {
-                    self.question = Some(question);
-                    Vec::new()
-                }
-            };
-        }
-        if self.commands.is_some() {
-            return self.on_commands(action);
-        }
-        if let Some(line) = self.help {
-            let (width, height) = self.size;
-            let last = help::last_start(&self.keys, body(width, height));
-            self.help = scrolled(line, last, action);
-            return Vec::new();
-        }
-        if self.export.is_some() {
-            return self.on_export_menu(action);
-        }
-        if let Some(refusal) = self.situation().refuses(action) {
-            self.say(Ink::Warning, refusal);
-            return Vec::new();
-        }
-        match action {
-            Action::Go(screen) => return self.go(screen),
-            Action::NextScreen => return self.go(self.screen.further(1)),
-            Action::PreviousScreen => return self.go(self.screen.further(Screen::ALL.len() - 1)),
-            Action::Help => self.help = Some(0),
-            Action::Quit => return self.quit(),
-            Action::Lab(Command::Discard) => {
-                self.question = self.view().and_then(Question::discard);
-            }
-            Action::Lab(Command::Undo) => self.question = self.view().and_then(Question::undo),
-            Action::Lab(command) => return vec![Effect::Send(command)],
-            Action::Preview(amounts) => return self.preview(amounts),
-            Action::Take => return self.take_amount(),
-            Action::Branch => self.set_up_branch(),
-            Action::CancelWork => return vec![Effect::Cancel],
-            Action::TakeUp => return self.take_up(),
-            Action::Export if self.busy.is_none() => {
-                self.busy = Busy::with("exporting", false);
-                return vec![Effect::Export];
-            }
-            Action::Rewind
-            | Action::Advance
-            | Action::PreviousEvent
-            | Action::NextEvent
-            | Action::Play => self.scrub(action),
-            Action::ExportMenu => self.export = Some(ExportMenu::default()),
-            Action::Copy => return self.copy_matrix(),
-            Action::Start => return self.start(),
-            Action::Marker => self.theme.marker = self.theme.marker.next(),
-            Action::NextTheme => self.next_theme(),
-            Action::Commands => self.open_commands(),
-            _ => return self.on_screen(action),
-        }
-        Vec::new()
-    }
-
-    pub(super) fn go(&mut self, screen: Screen) -> Vec<Effect> {
-        self.screen = screen;
-        match screen {
-            Screen::Runs => self.list_runs(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn next_theme(&mut self) {
-        if self.theme.depth == Depth::None {
-            let text = "NO_COLOR is set: there are no colours to change";
-            self.say(Ink::Warning, text.into());
-            return;
-        }
-        self.theme = self.theme.with_palette(self.theme.palette.next());
-        let text = format!("colours: {}", self.theme.palette.name());
-        self.say(Ink::Accent, text);
-    }
-
-    fn answered(&mut self, question: Question) -> Vec<Effect> {
-        match question {
-            Question::Quit => {
-                self.leaving = true;
-                vec![Effect::Quit]
-            }
-            Question::Discard { .. } => vec![Effect::Send(Command::Discard)],
-            Question::Undo { .. } => vec![Effect::Send(Command::Undo)],
-            Question::Reweigh { row, amount, .. } => {
-                vec![Effect::Send(Command::Reweigh(row, amount))]
-            }
-            Question::Leave(request) => self.begin(request),
-            Question::TakeUp => self.take_up(),
-            Question::Replace { path, recipe } => vec![Effect::Save {
-                path,
-                recipe,
-                replace: true,
-            }],
-        }
-    }
-
-    fn take_up(&mut self) -> Vec<Effect> {
-        match self.prepare("reading the backbone, the data and the run's adapters") {
-            true => vec![Effect::TakeUp],
-            false => Vec::new(),
-        }
-    }
-
-    fn quit(&mut self) -> Vec<Effect> {
-        if self.leaving {
-            return vec![Effect::Abandon];
-        }
-        if self.run.as_ref().is_some_and(OpenRun::works) {
-            self.question = Some(Question::Quit);
-            return Vec::new();
-        }
-        self.leaving = true;
-        vec![Effect::Quit]
-    }
-
-    fn start(&mut self) -> Vec<Effect> {
-        if self.busy.is_some() {
-            return Vec::new();
-        }
-        let request = match self.set_up.request() {
-            Ok(request) => request,
-            Err(problem) => {
-                self.say(Ink::Bad, problem.to_string());
-                return Vec::new();
-            }
-        };
-        let unfinished = |run: &OpenRun| {
-            run.lab && !run.elsewhere && !matches!(run.view.state, State::Finished | State::Failed)
-        };
-        if self.run.as_ref().is_some_and(unfinished) {
-            self.question = Some(Question::Leave(request));
-            return Vec::new();
-        }
-        self.begin(request)
-    }
-
-    fn begin(&mut self, request: Request) -> Vec<Effect> {
-        self.busy = Busy::with("starting: reading the backbone and the data", true);
-        vec![Effect::Start(request)]
-    }
-
     /// Shows a message for a while; `{action}` in it stands for the action's key.
     pub fn say(&mut self, ink: Ink, text: String) {
         let until = match ink {
@@ -587,22 +389,5 @@ impl App {
     /// The path of the run, for those who end the program.
     pub fn folder(&self) -> Option<PathBuf> {
         self.run.as_ref().map(|run| run.folder.clone())
-    }
-}
-
-/// The help's first line after an action, `None` once it is closed.
-fn scrolled(line: usize, last: usize, action: Action) -> Option<usize> {
-    // The terminal may have grown since.
-    let line = line.min(last);
-    let to = |by: isize| line.saturating_add_signed(by).min(last);
-    match action {
-        Action::Up => Some(to(-1)),
-        Action::Down => Some(to(1)),
-        Action::PageUp => Some(to(-PAGE)),
-        Action::PageDown => Some(to(PAGE)),
-        Action::Home => Some(0),
-        Action::End => Some(last),
-        Action::Cancel | Action::Help => None,
-        _ => Some(line),
     }
 }

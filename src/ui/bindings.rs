@@ -1,6 +1,6 @@
 //! The keys in force: the table's, changed by the settings.
 
-use super::actions::{Action, Binding, Key, Scope, TABLE};
+use super::actions::{Action, Binding, Key, Scope, table};
 use super::text::wrap;
 
 /// A row of the table with its keys in force.
@@ -57,7 +57,7 @@ impl Default for Bindings {
             keys: binding.keys.to_vec(),
         };
         Self {
-            rows: TABLE.iter().map(row).collect(),
+            rows: table().map(row).collect(),
         }
     }
 }
@@ -207,7 +207,7 @@ fn toml_string(text: &str) -> String {
 
 fn share_a_key(one: Action, other: Action) -> bool {
     let keys_of = |action: Action| {
-        let all = TABLE.iter().flat_map(|b| b.keys);
+        let all = table().flat_map(|b| b.keys);
         all.filter(move |(_, a)| *a == action).map(|(key, _)| *key)
     };
     keys_of(one).any(|key| keys_of(other).any(|k| k == key))

@@ -99,7 +99,7 @@ impl Figure {
 }
 
 /// The matrix screen.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MatrixLook {
     /// The figure shown.
     pub figure: Figure,
@@ -109,6 +109,8 @@ pub struct MatrixLook {
     pub column: usize,
     /// The amount chosen in the preview, by its place; `None` follows the newest.
     pub amount: Option<usize>,
+    /// What there is of an amount that is typed for a preview, while it is typed.
+    pub typed: Option<String>,
     /// The run that differences are against, by its place among those beside this one.
     pub beside: usize,
 }

@@ -1,6 +1,7 @@
 //! The terminal: a function of a run's view, of what the lab says it is doing, and of where the user looks.
 //! Nothing here is true of a run that is not in its journal.
 
+mod acting;
 pub mod actions;
 pub mod app;
 pub mod beside;

@@ -1,11 +1,15 @@
 //! Merges on trial, merges changed, and branches: what the matrix screen asks of the lab and of the form.
 
-use super::actions::{Action, Screen};
+use super::actions::{Action, Key, Screen};
 use super::app::App;
 use super::effect::Effect;
 use super::question::Question;
 use super::theme::Ink;
 use crate::lab::{Amounts, Ask, Command, State};
+use crate::lora::Amount;
+
+/// The longest that is typed.
+const LONGEST: usize = 24;
 
 impl App {
     /// Asks for a preview: of the trained adapter, or else of the merge of the cursor's row. Asked again for the amounts
@@ -18,10 +22,9 @@ impl App {
             State::Trained(row) => row,
             _ => self.matrix.row(run),
         };
-        let cut = amounts == Amounts::Ranks;
         let again = run.view.preview.as_ref().is_some_and(|p| {
             let whole = p.over && p.quick && p.amounts.len() == p.done.len();
-            whole && p.row == row && p.amounts.iter().any(|a| a.rank.is_some()) == cut
+            whole && p.row == row && answers(amounts, &p.amounts)
         });
         let command = Command::Preview(Ask {
             row,
@@ -30,6 +33,36 @@ impl App {
         });
         self.matrix.amount = None;
         vec![Effect::Send(command)]
+    }
+
+    /// A key while an amount is typed.
+    pub(super) fn type_amount(&mut self, key: Key) {
+        let Some(typed) = &mut self.matrix.typed else {
+            return;
+        };
+        match key {
+            Key::Char(c) if !c.is_control() && typed.len() < LONGEST => typed.push(c),
+            Key::Backspace => drop(typed.pop()),
+            _ => {}
+        }
+    }
+
+    /// Takes what was typed, or leaves it; what is no amount is said and typed on.
+    pub(super) fn on_typed_amount(&mut self, action: Action) -> Vec<Effect> {
+        let typed = self.matrix.typed.take().unwrap_or_default();
+        match (action, typed.parse::<Amount>()) {
+            (Action::Cancel, _) => Vec::new(),
+            (Action::Confirm, Ok(amount)) => self.preview(Amounts::One(amount)),
+            (Action::Confirm, Err(problem)) => {
+                self.matrix.typed = Some(typed);
+                self.say(Ink::Bad, problem.to_string());
+                Vec::new()
+            }
+            _ => {
+                self.matrix.typed = Some(typed);
+                Vec::new()
+            }
+        }
     }
 
     /// Merges the amount chosen in the preview, or asks whether an earlier merge is to be changed to it.
@@ -85,5 +118,15 @@ impl App {
             ),
         };
         self.say(Ink::Accent, text);
+    }
+}
+
+/// Whether a preview of `done` is one of these amounts.
+fn answers(asked: Amounts, done: &[Amount]) -> bool {
+    let cut = done.iter().any(|amount| amount.rank.is_some());
+    match asked {
+        Amounts::One(amount) => *done == [amount],
+        Amounts::Ranks => cut,
+        Amounts::Lambdas => !cut && done.len() > 1,
     }
 }

@@ -12,7 +12,7 @@ impl App {
         match self.screen {
             Screen::SetUp => return self.on_set_up(action),
             Screen::Train => self.on_train(action),
-            Screen::Matrix => self.on_matrix(action),
+            Screen::Matrix => return self.on_matrix(action),
             Screen::Forgetting => return self.on_forgetting(action),
             Screen::Log => self.on_log(action),
             Screen::Machine => {}
@@ -21,15 +21,19 @@ impl App {
         Vec::new()
     }
 
-    fn on_matrix(&mut self, action: Action) {
+    fn on_matrix(&mut self, action: Action) -> Vec<Effect> {
+        if self.matrix.typed.is_some() {
+            return self.on_typed_amount(action);
+        }
         let Some(run) = &self.run else {
-            return;
+            return Vec::new();
         };
         match action {
             Action::Up => self.matrix.go(run, -1, 0),
             Action::Down => self.matrix.go(run, 1, 0),
             Action::Left => self.matrix.go(run, 0, -1),
             Action::Right => self.matrix.go(run, 0, 1),
+            Action::Edit => self.matrix.typed = Some(String::new()),
             Action::NextFigure => self.matrix.figure = self.matrix.figure.next(self.comparable()),
             Action::NextBeside => {
                 self.matrix.beside = (self.matrix.beside + 1) % self.beside.len().max(1);
@@ -43,6 +47,7 @@ impl App {
             }
             _ => {}
         }
+        Vec::new()
     }
 
     fn on_log(&mut self, action: Action) {

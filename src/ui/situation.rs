@@ -129,6 +129,9 @@ impl<'a> Situation<'a> {
                 amounts,
                 quick: true,
             }))),
+            Action::Edit if self.screen == Screen::Matrix => {
+                self.refuses(Action::Preview(Amounts::Lambdas))
+            }
             Action::Take if matches!(self.state, State::Previewing(_)) => {
                 Some("a preview is under way; end it first".into())
             }

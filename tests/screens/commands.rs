@@ -1,7 +1,7 @@
 //! The list of everything that can be done, and keys that the settings change.
 
 use pentimento::ui::Settings;
-use pentimento::ui::actions::{Layer, Scope, TABLE};
+use pentimento::ui::actions::{Layer, Scope, table};
 use pentimento::ui::commands::Entry;
 
 use super::*;
@@ -147,6 +147,6 @@ fn other_keys_show_in_footer_help_and_list() {
     assert_eq!(app.entries()[0].keys, "S");
     // The README has what holds without settings.
     let rows = settings.keys.of_scope(Scope::Run);
-    let table = TABLE.iter().filter(|row| row.scope == Scope::Run);
-    assert_eq!(rows.count(), table.count());
+    let defaults = table().filter(|row| row.scope == Scope::Run);
+    assert_eq!(rows.count(), defaults.count());
 }

@@ -150,3 +150,55 @@ fn a_branch_is_set_up_from_the_cursors_row() {
     app.set_up.open("demo").unwrap();
     assert!(app.set_up.request().unwrap().branch.is_none());
 }
+
+#[test]
+fn any_amount_can_be_typed_for_a_preview() {
+    let mut app = on_matrix(&trained());
+    keys(&mut app, "=0.6x");
+    snapshot("preview-typed", &mut app, SIZES[0]);
+    assert_eq!(app.on_key(Key::Enter), []);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains("is no amount of an update"));
+    app.on_key(Key::Backspace);
+    let amount = Amount::of(0.6);
+    let ask = Ask {
+        row: 3,
+        amounts: Amounts::One(amount),
+        quick: true,
+    };
+    assert_eq!(
+        app.on_key(Key::Enter),
+        [Effect::Send(Command::Preview(ask))]
+    );
+    // Asked for again it is of all images.
+    let mut journal = trained();
+    journal.write(Event::PreviewBegan {
+        index: 3,
+        row: 3,
+        quick: true,
+        amounts: vec![amount],
+    });
+    journal.write(Event::Previewed {
+        amount,
+        sets: Vec::new(),
+        seconds: 0.5,
+    });
+    journal.write(Event::PreviewEnded);
+    let mut app = on_matrix(&journal);
+    keys(&mut app, "=.6");
+    let whole = Ask {
+        quick: false,
+        ..ask
+    };
+    assert_eq!(
+        app.on_key(Key::Enter),
+        [Effect::Send(Command::Preview(whole))]
+    );
+    keys(&mut app, "=r2");
+    assert_eq!(app.on_key(Key::Esc), []);
+    assert_eq!(app.matrix.typed, None);
+    // What makes no sense is not typed for.
+    let mut nothing = on_matrix(&in_training());
+    keys(&mut nothing, "=");
+    assert_eq!(nothing.matrix.typed, None);
+    assert!(nothing.toast.is_some());
+}

@@ -79,6 +79,14 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
 fn draw_title(app: &App, cells: &Cells, pen: &mut Pen) {
     let theme = &app.theme;
     let (figure, room) = (cells.figure, pen.width());
+    if let Some(typed) = &app.matrix.typed {
+        let label = "preview an amount, a λ as 0.6 or a rank as r4:";
+        let x = pen.text(0, 0, label, theme.ink(Ink::Accent)) + 1;
+        let x = pen.text(x, 0, typed, theme.bold(Ink::Plain));
+        pen.text(x, 0, " ", theme.selected());
+        pen.fitted(0, 1, room, &figure.definition(), theme.ink(Ink::Faint));
+        return;
+    }
     let x = pen.text(0, 0, &figure.name(), theme.bold(Ink::Plain)) + 2;
     let text = match (figure, app.compared()) {
         (Figure::Difference, Some((place, other))) => {
