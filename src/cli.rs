@@ -201,6 +201,7 @@ The settings file is $XDG_CONFIG_HOME/pentimento/config.toml, else ~/.config/pen
 PENTIMENTO_CONFIG. It may say:
   theme = \"colour-blind\"      or dark, light, high-contrast; PENTIMENTO_THEME is the last word
   marker = \"ascii\"            or braille, dots; PENTIMENTO_MARKER is the last word
+  pictures = \"blocks\"         or sixel, kitty, iterm; or auto (as without it): pixels on terminals known to take them
   mouse = \"auto\"              on outside tmux; or true, false (as without it)
   [keys]
   step = \"S\"                  an action and its key or keys, wherever it has one

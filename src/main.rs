@@ -162,7 +162,9 @@ fn open(run: &Path) -> anyhow::Result<ExitCode> {
 
 fn app(settings: &ui::Settings) -> anyhow::Result<ui::App> {
     let environment = ui::Environment::of_this_program(Path::new("runs"))?;
-    Ok(ui::App::new(environment, settings.theme(&variable)).with_keys(settings))
+    let mut app = ui::App::new(environment, settings.theme(&variable)).with_keys(settings);
+    app.pictures = settings.pictures(&variable);
+    Ok(app)
 }
 
 fn show(

@@ -12,6 +12,7 @@ use super::forgetting::ForgettingLook;
 use super::look::{LogLook, MatrixLook, TrainLook};
 use super::machine::{History, Sample};
 use super::open_run::OpenRun;
+use super::pictures::{Made, Pictures};
 use super::question::Question;
 use super::replay::Replay;
 use super::runs::Runs;
@@ -102,6 +103,8 @@ pub struct App {
     pub size: (u16, u16),
     /// What the machine did in the last minutes.
     pub history: History,
+    /// Pictures, on terminals that take them.
+    pub pictures: Pictures,
     /// Smoothed curves of frames before.
     pub(super) memo: Memo,
     dirty: bool,
@@ -132,6 +135,7 @@ impl App {
             now: Duration::ZERO,
             size: (80, 24),
             history: History::default(),
+            pictures: Pictures::default(),
             memo: Memo::default(),
             dirty: true,
         };
@@ -292,6 +296,12 @@ impl App {
         self.dirty |= self.screen == Screen::Machine;
     }
 
+    /// Pictures were made that a frame had wanted.
+    pub fn on_pictures(&mut self, made: Vec<Made>) {
+        self.pictures.keep(made);
+        self.dirty = true;
+    }
+
     /// Time passes.
     pub fn on_tick(&mut self, now: Duration) {
         let expired = self.toast.as_ref().is_some_and(|t| t.until <= now);
@@ -309,6 +319,9 @@ impl App {
 
     /// The terminal has another size.
     pub fn on_resize(&mut self, width: u16, height: u16) {
+        if self.size != (width, height) {
+            self.pictures.forget();
+        }
         self.size = (width, height);
         self.set_up.fit(form_rows(body(width, height)));
         self.dirty = true;

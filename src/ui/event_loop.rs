@@ -17,6 +17,7 @@ use super::app::App;
 use super::effect::Effect;
 use super::forgetting::{Gallery, LostImages, LostRequest};
 use super::machine::Sample;
+use super::pictures::{Job, Made};
 use super::pointer::Pointer;
 use super::runs;
 use super::sampler::{PERIOD, Sampler};
@@ -65,6 +66,7 @@ enum Answer {
     Sampled(Box<Sample>),
     Lost(Arc<LostRequest>, Result<LostImages>),
     LookedThrough(Progress),
+    Pictures(Vec<Made>),
 }
 
 /// A run's records, and whoever looks on where another process works on it.
@@ -102,7 +104,7 @@ impl Onlooker for Reading {
 /// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
 /// given back on every way out, errors and panics included. With `mouse` the mouse is listened to.
 pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result<Ending> {
-    let mut screen = Screen::take(mouse)?;
+    let mut screen = Screen::take(mouse, app.pictures.farewell())?;
     let mut signals = Signals::listen()?;
     let mut keys = EventStream::new();
     let mut clock = tokio::time::interval(CLOCK);
@@ -114,6 +116,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
         given_up: Arc::default(),
         gallery: Gallery::default(),
         looked_away: Arc::default(),
+        makes_pictures: false,
         answer_to,
         seen: BTreeMap::new(),
         left: false,
@@ -153,6 +156,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
             () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && !terminal_gone => {
                 terminal_gone = screen.draw(app).is_err();
                 app.take_dirty();
+                desk.make_pictures(app);
                 last_frame = Some(Instant::now());
             }
         }
@@ -205,6 +209,8 @@ struct Desk {
     gallery: Gallery,
     /// Whether the lost images that are being read are still wanted: not once this is set.
     looked_away: Arc<AtomicBool>,
+    /// Whether pictures are being made.
+    makes_pictures: bool,
     answer_to: UnboundedSender<Answer>,
     /// How long the journals of the runs beside the shown one were when they were read.
     seen: BTreeMap<PathBuf, u64>,
@@ -311,6 +317,23 @@ impl Desk {
         spawn_blocking(move || {
             let found = gallery.lost(&request, &mut reading);
             let _ = answer_to.send(Answer::Lost(request, found));
+        });
+    }
+
+    /// Makes pictures that the last frame wanted, on another thread; one thread at a time, for a training wants the rest.
+    fn make_pictures(&mut self, app: &App) {
+        if self.makes_pictures {
+            return;
+        }
+        let jobs = app.pictures.wanted();
+        if jobs.is_empty() {
+            return;
+        }
+        self.makes_pictures = true;
+        let answer_to = self.answer_to.clone();
+        spawn_blocking(move || {
+            let made = jobs.iter().map(Job::make).collect();
+            let _ = answer_to.send(Answer::Pictures(made));
         });
     }
 
@@ -451,6 +474,10 @@ impl Desk {
             Answer::Sampled(sample) => app.on_sample(*sample),
             Answer::Lost(request, found) => app.on_lost(&request, found),
             Answer::LookedThrough(progress) => app.on_looked_through(&progress),
+            Answer::Pictures(made) => {
+                self.makes_pictures = false;
+                app.on_pictures(made);
+            }
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Runs(base, listed) => app.on_runs(base, listed),
             Answer::Beside(folder, view) => app.on_beside(&folder, *view),

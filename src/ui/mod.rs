@@ -29,6 +29,7 @@ pub mod open_run;
 mod pace;
 mod pen;
 pub mod picker;
+pub mod pictures;
 mod plot;
 pub mod pointer;
 pub mod question;

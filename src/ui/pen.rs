@@ -3,6 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::widgets::Widget;
+use ratatui_image::Image;
+use ratatui_image::protocol::Protocol;
 
 use super::text::{clean, fit, width};
 
@@ -79,6 +82,21 @@ impl<'a> Pen<'a> {
     pub fn paint(&mut self, x: u16, y: u16, width: u16, height: u16, style: Style) {
         let part = self.part(x, y, width, height).area;
         self.buffer.set_style(part, style);
+    }
+
+    /// What the area holds now.
+    pub fn copy(&self) -> Buffer {
+        let places = self.area.positions();
+        Buffer {
+            area: self.area,
+            content: places.map(|place| self.buffer[place].clone()).collect(),
+        }
+    }
+
+    /// Shows a picture that was made of pixels for an area of this size, and no text.
+    pub fn picture(&mut self, picture: &Protocol) {
+        self.clear();
+        Image::new(picture).render(self.area, self.buffer);
     }
 
     /// Empties the area, as for a box that lies over something.

@@ -1,4 +1,4 @@
-//! What a user sets once for all: colours, characters, the mouse, keys. A TOML file, and the environment over it.
+//! What a user sets once for all: colours, characters, pictures, the mouse, keys. A TOML file, and the environment over it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::actions::{Bindings, Key, Scope};
-use super::theme::{Marker, Palette, Theme};
+use super::pictures::{Choice, Pictures};
+use super::theme::{Depth, Marker, Palette, Theme};
 use crate::recipe::suggestion;
 use crate::{Error, Result};
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub palette: Option<Palette>,
     /// What curves are drawn with, unless the terminal decides.
     pub marker: Option<Marker>,
+    /// What pictures are drawn with.
+    pub pictures: Choice,
     /// The mouse.
     pub mouse: Mouse,
     /// The keys in force.
@@ -88,6 +91,14 @@ impl Settings {
         }
     }
 
+    /// Pictures on this terminal; none of pixels where it is to show no colours.
+    pub fn pictures(&self, variable: Variable) -> Pictures {
+        match self.theme(variable).depth {
+            Depth::None => Pictures::default(),
+            Depth::Sixteen | Depth::Indexed | Depth::True => Pictures::new(self.pictures, variable),
+        }
+    }
+
     /// Whether to listen to the mouse on this terminal.
     pub fn hears_mouse(&self, variable: Variable) -> bool {
         match self.mouse {
@@ -123,6 +134,9 @@ impl Settings {
             match key.get_ref().as_ref() {
                 "theme" => settings.palette = Some(reader.place(at, "theme", palette(word()))?),
                 "marker" => settings.marker = Some(reader.place(at, "marker", marker(word()))?),
+                "pictures" => {
+                    settings.pictures = reader.place(at, "pictures", pictures(word()))?;
+                }
                 "mouse" => settings.mouse = reader.place(at, "mouse", mouse(value.get_ref()))?,
                 "keys" => reader.keys(value, &mut settings.keys)?,
                 other => return Err(reader.unknown(key.span().start, "setting", other, &SETTINGS)),
@@ -132,7 +146,7 @@ impl Settings {
     }
 }
 
-const SETTINGS: [&str; 4] = ["theme", "marker", "mouse", "keys"];
+const SETTINGS: [&str; 5] = ["theme", "marker", "pictures", "mouse", "keys"];
 
 fn set(variable: Variable, name: &str) -> Option<String> {
     variable(name).filter(|value| !value.is_empty())
@@ -148,6 +162,10 @@ fn palette(name: &str) -> Result<Palette, String> {
 
 fn marker(name: &str) -> Result<Marker, String> {
     one_of(name, Marker::ALL, Marker::name)
+}
+
+fn pictures(name: &str) -> Result<Choice, String> {
+    one_of(name, Choice::ALL, Choice::name)
 }
 
 fn one_of<T: Copy, const N: usize>(
@@ -306,141 +324,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ui::actions::{Action, Screen};
-    use crate::ui::theme::Depth;
-
-    fn parse(text: &str) -> Result<Settings> {
-        Settings::parse(text, "config.toml")
-    }
-
-    fn refusal(text: &str) -> String {
-        let error = parse(text).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        error.to_string()
-    }
-
-    #[test]
-    fn everything_can_be_set() {
-        let settings = parse(
-            "theme = 'light'\nmarker = 'ascii'\nmouse = 'auto'\n\
-             [keys]\nstep = 'S'\nexport = ['W', 'ctrl-x']\n[keys.matrix]\npreview-lambdas = ['v', 'F5']\n",
-        )
-        .unwrap();
-        assert_eq!(settings.palette, Some(Palette::Light));
-        assert_eq!(settings.marker, Some(Marker::Ascii));
-        assert_eq!(settings.mouse, Mouse::Auto);
-        let matrix = Scope::On(Screen::Matrix);
-        let mut rows = settings.keys.of_scope(matrix);
-        let preview = rows.find(|r| r.binding.name == "preview").unwrap();
-        assert_eq!(preview.all_keys(), "v F5 V");
-        assert_eq!(settings.keys.of(Action::Export), "W");
-        let nothing = parse("").unwrap();
-        assert_eq!((nothing.palette, nothing.mouse), (None, Mouse::Off));
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_with_its_line() {
-        for (text, sentence) in [
-            (
-                "\ntehme = 'dark'",
-                "config.toml, line 2: no setting is called \"tehme\" (did you mean `theme`?); there are theme, marker, mouse, keys",
-            ),
-            (
-                "theme = 'lihgt'",
-                "config.toml, line 1: theme: \"lihgt\" is none of dark, light, high-contrast, colour-blind (did you mean `light`?)",
-            ),
-            (
-                "mouse = 3",
-                "config.toml, line 1: mouse: it is true, false or \"auto\", which is on outside tmux",
-            ),
-            (
-                "[keys]\n\nquit = 'Q'\nstep = 'Ctrl-C'",
-                "config.toml, line 4: \"Ctrl-C\" is no key: a character",
-            ),
-            ("keys = 3", "config.toml, line 1: keys is a table: [keys]"),
-            (
-                "[keys.matrix]\nnext-figrue = 'g'",
-                "config.toml, line 2: no action is called \"next-figrue\" (did you mean `next-figure`?); there are branch, ",
-            ),
-            (
-                "[keys.matirx]\nup = 'g'",
-                "config.toml, line 1: no part of the program is called \"matirx\" (did you mean `matrix`?); there are ",
-            ),
-            (
-                "[keys]\nstep = 'x'",
-                "config.toml, line 2: keys: \"x\" would mean step and export (everywhere) at one moment",
-            ),
-            (
-                "[keys.typing]\nconfirm = 'x'",
-                "config.toml, line 2: confirm: 'x' is typed there",
-            ),
-            ("theme =", "config.toml, line 1: this is not TOML: "),
-        ] {
-            let said = refusal(text);
-            assert!(said.starts_with(sentence), "{said}\nnot\n{sentence}");
-            assert!(!said.contains('\n'), "{said}");
-        }
-    }
-
-    /// What `pentimento keys` prints is a settings file that changes nothing.
-    #[test]
-    fn the_listing_is_a_settings_file() {
-        let own = parse("[keys]\nup = ['i', 'up']\nquit = 'Q'\n").unwrap();
-        let again = parse(&own.keys.listing()).unwrap();
-        let all = |keys: &Bindings| {
-            let rows = keys.rows().iter();
-            rows.map(|r| format!("{:?} {}", r.binding.scope, r.all_keys()))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(all(&again.keys), all(&own.keys));
-        let defaults = Bindings::default();
-        let same = parse(&defaults.listing()).unwrap();
-        assert_eq!(all(&same.keys), all(&defaults));
-    }
-
-    fn variables<'a>(list: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        |name| {
-            let found = list.iter().find(|(n, _)| *n == name);
-            found.map(|(_, value)| (*value).to_owned())
-        }
-    }
-
-    #[test]
-    fn the_file_is_where_xdg_says_and_the_environment_is_the_last_word() {
-        let path = |list: &[(&str, &str)]| {
-            Settings::path(&variables(list)).map(|p| p.display().to_string())
-        };
-        assert_eq!(path(&[]), None);
-        assert_eq!(
-            path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "there")]).as_deref(),
-            Some("/h/.config/pentimento/config.toml")
-        );
-        assert_eq!(
-            path(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")]).as_deref(),
-            Some("/x/pentimento/config.toml")
-        );
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("mine.toml");
-        std::fs::write(&file, "theme = 'light'\nmarker = 'dots'\nmouse = 'auto'\n").unwrap();
-        let list = [
-            ("PENTIMENTO_CONFIG", file.to_str().unwrap()),
-            ("PENTIMENTO_THEME", "high-contrast"),
-            ("TERM", "xterm-256color"),
-        ];
-        let settings = Settings::read(&variables(&list)).unwrap();
-        let theme = settings.theme(&variables(&list));
-        assert_eq!((theme.palette, theme.painted), (Palette::Contrast, true));
-        assert_eq!((theme.marker, theme.depth), (Marker::Dots, Depth::Indexed));
-        assert!(settings.hears_mouse(&variables(&list)));
-        assert!(!settings.hears_mouse(&variables(&[("TMUX", "/tmp/tmux")])));
-        let missing = [("PENTIMENTO_CONFIG", "/no/such/file")];
-        assert!(Settings::read(&variables(&missing)).is_err());
-        let wrong = Settings::read(&variables(&[("PENTIMENTO_MARKER", "asci")])).unwrap_err();
-        assert_eq!(
-            wrong.to_string(),
-            "PENTIMENTO_MARKER: \"asci\" is none of braille, dots, ascii (did you mean `ascii`?)"
-        );
-    }
-}
+mod tests;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::style::Print;
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    disable_raw_mode, enable_raw_mode,
+    disable_raw_mode, enable_raw_mode, window_size,
 };
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
@@ -22,6 +23,8 @@ use crate::{Error, Result};
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Whether it sends what the mouse does.
 static MOUSE: AtomicBool = AtomicBool::new(false);
+/// What makes it forget pictures that it was sent.
+static FAREWELL: Mutex<Option<String>> = Mutex::new(None);
 /// What threads other than the screen's said when they panicked, to be printed once the terminal is back.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -75,10 +78,14 @@ pub struct Screen {
 
 impl Screen {
     /// Takes the terminal. A panic in this thread gives it back before its message is printed; other threads'
-    /// panics keep their message until the terminal is back, since the screen goes on. With `mouse` it is listened to.
-    pub fn take(mouse: bool) -> Result<Self> {
+    /// panics keep their message until the terminal is back, since the screen goes on. With `mouse` it is listened to;
+    /// `farewell` is what it is told when it is given back.
+    pub fn take(mouse: bool, farewell: Option<String>) -> Result<Self> {
         let failed = Error::io("the terminal");
         install_panic_hook();
+        if let Ok(mut kept) = FAREWELL.lock() {
+            *kept = farewell;
+        }
         TAKEN.store(true, Ordering::SeqCst);
         enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen))
@@ -94,6 +101,7 @@ impl Screen {
     /// Draws what has changed; nothing is cleared but after a change of size, so that tmux before 3.5, which
     /// drops the marks of synchronized updates, does not flicker either.
     pub fn draw(&mut self, app: &mut App) -> Result<()> {
+        app.pictures.measure(cell());
         let drawn = self.terminal.draw(|frame| {
             let area = frame.area();
             app.on_resize(area.width, area.height);
@@ -101,6 +109,16 @@ impl Screen {
         });
         drawn.map(|_| ()).map_err(Error::io("the terminal"))
     }
+}
+
+/// Columns and rows of pixels in a cell. That is the kernel's word, which the terminal has given it; many give none.
+fn cell() -> Option<(u16, u16)> {
+    let size = window_size().ok()?;
+    let (width, height) = (size.width, size.height);
+    Some((
+        width.checked_div(size.columns)?,
+        height.checked_div(size.rows)?,
+    ))
 }
 
 /// Asks the terminal to take a text to its clipboard (OSC 52). Terminals that do not know it, or may not, do nothing.
@@ -127,6 +145,10 @@ fn give_back() {
     // The terminal may be gone (SIGHUP): then there is nothing to restore and no one to tell.
     if MOUSE.swap(false, Ordering::SeqCst) {
         let _ = execute!(stdout(), DisableMouseCapture);
+    }
+    let farewell = FAREWELL.lock().ok().and_then(|mut kept| kept.take());
+    if let Some(farewell) = farewell {
+        let _ = execute!(stdout(), Print(farewell));
     }
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();

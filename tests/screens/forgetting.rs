@@ -294,7 +294,7 @@ fn ring() -> Vec<[u8; 3]> {
     (0..side * side).map(pixel).collect()
 }
 
-fn lost(total: usize) -> LostImages {
+pub fn lost(total: usize) -> LostImages {
     let image = |i: usize| LostImage {
         name: format!("image {i}"),
         pixels: ring(),
@@ -308,7 +308,7 @@ fn lost(total: usize) -> LostImages {
 }
 
 /// The request that a key gave rise to.
-fn asked(effects: Vec<Effect>) -> Arc<LostRequest> {
+pub fn asked(effects: Vec<Effect>) -> Arc<LostRequest> {
     match effects.as_slice() {
         [Effect::Lost(request)] => Arc::clone(request),
         other => panic!("{other:?}"),

@@ -118,6 +118,7 @@ impl App {
             foundation: started.recipe.foundation.clone(),
             loading: started.recipe.data.clone(),
             class: self.forgetting.class,
+            side: self.pictures.side(),
             before: Answered::of(from),
             after: Answered::of(losses.evaluation?),
         })

@@ -11,7 +11,7 @@ use crate::recipe::{FoundationRecipe, LoadingRecipe};
 use crate::run::view::Evaluation;
 use crate::{Error, Result};
 
-/// Pixels of a thumbnail in both directions.
+/// Pixels of a thumbnail in both directions, where characters are what it is drawn with.
 pub const SIDE: usize = 32;
 /// Images of a class that are read at most.
 const MOST: usize = 96;
@@ -49,6 +49,8 @@ pub struct LostRequest {
     pub loading: LoadingRecipe,
     /// Their class.
     pub class: usize,
+    /// Pixels that each is shown with in both directions.
+    pub side: usize,
     /// Where they were right.
     pub before: Answered,
     /// Where they are wrong.
@@ -69,12 +71,19 @@ pub struct LostImages {
 pub struct LostImage {
     /// What it is found by.
     pub name: String,
-    /// Red, green and blue, `[SIDE × SIDE]` in rows.
+    /// Red, green and blue, `[side × side]` in rows.
     pub pixels: Vec<[u8; 3]>,
     /// The class that it is taken for.
     pub taken_for: usize,
     /// How surely, where the run kept it.
     pub confidence: Option<f32>,
+}
+
+impl LostImage {
+    /// Pixels in both directions.
+    pub fn side(&self) -> usize {
+        self.pixels.len().isqrt()
+    }
 }
 
 /// The lost images on the card: asked for, there, or why not.
@@ -139,7 +148,7 @@ impl Gallery {
             }
             found.images.push(LostImage {
                 name: images.name(i),
-                pixels: images.thumbnail(i, SIDE)?,
+                pixels: images.thumbnail(i, request.side)?,
                 taken_for: answers[1][i] as usize,
                 confidence: after.confidence.get(i).copied(),
             });
@@ -225,6 +234,7 @@ mod tests {
             foundation: recipe.foundation,
             loading: recipe.data,
             class: 0,
+            side: SIDE,
             before: write("predictions/000-foundation/latin.answers", right.clone()),
             after: write("predictions/001-parity/latin.answers", wrong),
         }
@@ -245,6 +255,12 @@ mod tests {
             // A glyph has ink and ground.
             assert!(image.pixels.iter().any(|p| p[0] != image.pixels[0][0]));
         }
+        let finer = LostRequest {
+            side: 50,
+            ..request.clone()
+        };
+        let finer = gallery.lost(&finer, &mut Nobody).unwrap();
+        assert_eq!((finer.total, finer.images[0].side()), (found.total, 50));
         let other = LostRequest {
             class: 1,
             ..request

@@ -45,6 +45,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
         true => draw_screen(app, &mut pen),
         false => too_small(app, &mut pen),
     }
+    app.pictures.place(buffer);
     finish(&app.theme, buffer);
 }
 

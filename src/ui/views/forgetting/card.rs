@@ -1,11 +1,13 @@
 //! The card of a class: what it lost merge by merge and to which classes, how similar it is to the task, and the images
 //! themselves.
 
+use std::sync::Arc;
+
 use super::super::super::forgetting::{ForgettingLook, Losses, Lost, LostImages, Measure, Merge};
 use super::super::super::pen::Pen;
 use super::super::super::text::{percent, points, ratio};
 use super::super::super::theme::{Ink, Marker, mark};
-use super::thumbnails::{self, Side};
+use super::thumbnails::{Page, Side};
 use super::{Scene, draw_text};
 use crate::export::thousands;
 use crate::measure::WordSimilarity;
@@ -292,7 +294,7 @@ fn draw_images(scene: &Scene, layout: &Layout, pen: &mut Pen) {
     draw_text(theme, &text, ink, pen);
 }
 
-fn draw_found(scene: &Scene, layout: &Layout, found: &LostImages, pen: &mut Pen) {
+fn draw_found(scene: &Scene, layout: &Layout, found: &Arc<LostImages>, pen: &mut Pen) {
     let theme = scene.theme;
     let since = match scene.look.since_start {
         true => "at the start",
@@ -322,6 +324,12 @@ fn draw_found(scene: &Scene, layout: &Layout, found: &LostImages, pen: &mut Pen)
     let total = thousands(found.total);
     let text = format!("{total} right {since}, wrong after it{first}: {which}");
     pen.text(0, 0, &text, theme.ink(Ink::Plain));
-    let mut pen = pen.part(0, 1, columns, rows);
-    thumbnails::draw(theme, images, side, |c| scene.name(c), &mut pen);
+    let page = Page {
+        theme,
+        pictures: scene.pictures,
+        found,
+        from,
+        side,
+    };
+    page.draw(|c| scene.name(c), &mut pen.part(0, 1, columns, rows));
 }

@@ -18,6 +18,7 @@ use super::super::forgetting::{
 };
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
+use super::super::pictures::Pictures;
 use super::super::text::wrap;
 use super::super::theme::{Ink, Theme};
 use crate::run::RunView;
@@ -40,6 +41,7 @@ const PAGE: isize = 10;
 /// What is shown, and how it is laid out.
 struct Scene<'a> {
     theme: &'a Theme,
+    pictures: &'a Pictures,
     view: &'a RunView,
     merge: Merge,
     losses: Losses<'a>,
@@ -108,6 +110,7 @@ impl<'a> Scene<'a> {
         });
         Some(Self {
             theme: &app.theme,
+            pictures: &app.pictures,
             view,
             merge,
             losses,

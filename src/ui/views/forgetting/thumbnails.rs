@@ -1,9 +1,13 @@
-//! Images as characters: two pixels a cell in colours, or one sign for them by their lightness.
+//! Images as characters: two pixels a cell in colours, or one sign for them by their lightness. Where the terminal takes
+//! pictures of pixels, those come into their place.
+
+use std::sync::Arc;
 
 use ratatui::style::Style;
 
-use super::super::super::forgetting::{LostImage, SIDE};
+use super::super::super::forgetting::{LostImage, LostImages, SIDE};
 use super::super::super::pen::Pen;
+use super::super::super::pictures::Pictures;
 use super::super::super::text::percent;
 use super::super::super::theme::{Ink, Marker, Theme, luminance};
 
@@ -40,26 +44,40 @@ impl Side {
     }
 }
 
-/// Draws as many pictures as have room, each with what it was taken for.
-pub fn draw<'a>(
-    theme: &Theme,
-    images: &[LostImage],
-    side: Side,
-    name: impl Fn(usize) -> &'a str,
-    pen: &mut Pen,
-) {
-    let (wide, high) = side.place();
-    let across = usize::from((pen.width() + 2) / wide).max(1);
-    let most = side.capacity((pen.width(), pen.height()));
-    for (i, image) in images.iter().take(most).enumerate() {
-        let (x, y) = ((i % across) as u16 * wide, (i / across) as u16 * high);
-        draw_picture(theme, image, side, &mut pen.part(x, y, side.0, high - 1));
-        let surely = image.confidence.map(|c| format!(" {}%", whole(c)));
-        let surely = surely.unwrap_or_default();
-        let room = side.0.saturating_sub(surely.len() as u16);
-        let below = y + high - 1;
-        let end = pen.fitted(x, below, room, name(image.taken_for), theme.ink(Ink::Plain));
-        pen.text(end, below, &surely, theme.ink(Ink::Faint));
+/// Some of the lost images.
+pub struct Page<'a> {
+    /// Colours and markers.
+    pub theme: &'a Theme,
+    /// Those of pixels.
+    pub pictures: &'a Pictures,
+    /// All images.
+    pub found: &'a Arc<LostImages>,
+    /// The first one of the page.
+    pub from: usize,
+    /// How large they are.
+    pub side: Side,
+}
+
+impl Page<'_> {
+    /// Draws as many pictures as have room, each with what it was taken for.
+    pub fn draw<'n>(&self, name: impl Fn(usize) -> &'n str, pen: &mut Pen) {
+        let (theme, side) = (self.theme, self.side);
+        let (wide, high) = side.place();
+        let across = usize::from((pen.width() + 2) / wide).max(1);
+        let most = side.capacity((pen.width(), pen.height()));
+        let images = self.found.images.iter().enumerate();
+        for (i, (index, image)) in images.skip(self.from).take(most).enumerate() {
+            let (x, y) = ((i % across) as u16 * wide, (i / across) as u16 * high);
+            let mut place = pen.part(x, y, side.0, high - 1);
+            draw_picture(theme, image, side, &mut place);
+            self.pictures.offer(theme, self.found, index, &place);
+            let surely = image.confidence.map(|c| format!(" {}%", whole(c)));
+            let surely = surely.unwrap_or_default();
+            let room = side.0.saturating_sub(surely.len() as u16);
+            let below = y + high - 1;
+            let end = pen.fitted(x, below, room, name(image.taken_for), theme.ink(Ink::Plain));
+            pen.text(end, below, &surely, theme.ink(Ink::Faint));
+        }
     }
 }
 
@@ -84,20 +102,25 @@ fn draw_picture(theme: &Theme, image: &LostImage, side: Side, pen: &mut Pen) {
 
 /// A pixel of the picture at a size: the mean of those that it stands for.
 fn pixel(image: &LostImage, side: Side, x: u16, y: u16) -> [u8; 3] {
-    let each = SIDE / usize::from(side.0);
-    let (left, top) = (usize::from(x) * each, usize::from(y) * each);
-    let rows = (top..top + each).filter_map(|row| {
-        let from = row * SIDE + left;
-        image.pixels.get(from..from + each)
+    let own = image.side();
+    let span = |at: u16| {
+        let (at, all) = (usize::from(at), usize::from(side.0));
+        let from = at * own / all;
+        from..((at + 1) * own / all).max(from + 1)
+    };
+    let columns = span(x);
+    let rows = span(y).filter_map(|row| {
+        let (from, to) = (row * own + columns.start, row * own + columns.end);
+        image.pixels.get(from..to)
     });
-    let mut sum = [0_u32; 3];
+    let (mut sum, mut count) = ([0_u32; 3], 0);
     for pixel in rows.flatten() {
         for (sum, sample) in sum.iter_mut().zip(pixel) {
             *sum += u32::from(*sample);
         }
+        count += 1;
     }
-    let count = (each * each) as u32;
-    sum.map(|sum| u8::try_from(sum / count).unwrap_or(u8::MAX))
+    sum.map(|sum| u8::try_from(sum.checked_div(count).unwrap_or(0)).unwrap_or(u8::MAX))
 }
 
 /// Two pixels, one above the other.
@@ -163,6 +186,21 @@ mod tests {
         };
         assert_eq!(pixel(&image, Side::SMALL, 3, 5), [100; 3]);
         assert_eq!(pixel(&image, Side::LARGE, 3, 4), [200; 3]);
+        // One that is read finer looks the same; one that is coarser, coarser.
+        let fine = |i: usize| {
+            let (x, y) = (i % 128 / 4, i / 128 / 4);
+            [if (x + y) % 2 == 0 { 0 } else { 200 }; 3]
+        };
+        let of = |pixels| LostImage {
+            pixels,
+            ..image.clone()
+        };
+        let finer = of((0..128 * 128).map(fine).collect());
+        assert_eq!(pixel(&finer, Side::SMALL, 3, 5), [100; 3]);
+        assert_eq!(pixel(&finer, Side::LARGE, 3, 4), [200; 3]);
+        let coarser = of(vec![[1; 3], [2; 3], [3; 3], [4; 3]]);
+        assert_eq!(pixel(&coarser, Side::LARGE, 16, 15), [2; 3]);
+        assert_eq!(pixel(&of(Vec::new()), Side::LARGE, 0, 0), [0; 3]);
         // A picture that is not whole is dark where something is missing.
         assert_eq!(pixel(&image, Side::LARGE, 40, 40), [0; 3]);
     }
