@@ -1,7 +1,7 @@
 //! What keys and actions do, whatever the screen.
 
 use super::actions::{Action, Key, Layer, Screen};
-use super::app::{App, Busy, PAGE};
+use super::app::{App, Busy};
 use super::effect::Effect;
 use super::exporting::ExportMenu;
 use super::open_run::OpenRun;
@@ -214,17 +214,8 @@ impl App {
 
 /// The help's first line after an action, `None` once it is closed.
 fn scrolled(line: usize, last: usize, action: Action) -> Option<usize> {
-    // The terminal may have grown since.
-    let line = line.min(last);
-    let to = |by: isize| line.saturating_add_signed(by).min(last);
     match action {
-        Action::Up => Some(to(-1)),
-        Action::Down => Some(to(1)),
-        Action::PageUp => Some(to(-PAGE)),
-        Action::PageDown => Some(to(PAGE)),
-        Action::Home => Some(0),
-        Action::End => Some(last),
         Action::Cancel | Action::Help => None,
-        _ => Some(line),
+        action => Some(action.moved(line, last)),
     }
 }

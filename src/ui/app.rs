@@ -25,8 +25,6 @@ use crate::run::RunView;
 
 /// How long a message stays; one of a failure until a key is pressed.
 const TOAST: Duration = Duration::from_secs(8);
-/// Lines that a page key moves.
-pub(super) const PAGE: isize = 10;
 
 /// A message that goes away.
 #[derive(Clone, Debug)]
