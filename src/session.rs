@@ -306,12 +306,13 @@ impl Session {
             .stack_size(LAB_STACK)
             .spawn(move || {
                 let ended = catch_unwind(AssertUnwindSafe(|| work.carry_out(&mut lab)));
-                let failure = match ended {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(error),
-                    Err(panic) => Some(Error::internal(panic_text(panic.as_ref()))),
+                let (failure, unbegun) = match ended {
+                    Ok(Ok(())) => (None, false),
+                    Ok(Err(Stop::Unbegun(error))) => (Some(error), true),
+                    Ok(Err(Stop::Failed(error))) => (Some(error), false),
+                    Err(panic) => (Some(Error::internal(panic_text(panic.as_ref()))), false),
                 };
-                if let Some(error) = &failure {
+                if let Some(error) = failure.as_ref().filter(|_| !unbegun) {
                     lab.fail(error);
                 }
                 // Whoever looked on may be gone already.
@@ -370,8 +371,22 @@ enum Work {
     },
 }
 
+/// Why a lab's work ended before it was done.
+enum Stop {
+    /// What the run has is not there or damaged: nothing was begun, so the journal has nothing to tell.
+    Unbegun(Error),
+    /// It failed on the way.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Work {
-    fn carry_out(self, lab: &mut Lab<Notebook>) -> Result<()> {
+    fn carry_out(self, lab: &mut Lab<Notebook>) -> std::result::Result<(), Stop> {
         match self {
             Self::Begin(device) => lab.announce(device)?,
             Self::GoOn {
@@ -379,7 +394,7 @@ impl Work {
                 how,
                 moved,
             } => {
-                lab.restore(&standing)?;
+                lab.restore(&standing).map_err(Stop::Unbegun)?;
                 if let Some(moved) = moved {
                     lab.warn(moved)?;
                 }
@@ -391,7 +406,8 @@ impl Work {
                 }
             }
         }
-        lab.run().map(|_| ())
+        lab.run()?;
+        Ok(())
     }
 }
 

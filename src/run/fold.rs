@@ -309,6 +309,7 @@ impl RunView {
                 self.state = self.resting_state();
             }
             Event::Skipped { index, .. } => {
+                self.preview = None;
                 self.rows.truncate(*index);
                 self.rows.push(Row {
                     index: *index,
@@ -329,13 +330,17 @@ impl RunView {
                 self.paused = false;
                 self.stopped = false;
                 self.failure = None;
+                self.break_off_preview();
                 if let Some(number) = training {
                     self.with_training(*number, |t| t.void_after(*from_step));
                 }
                 self.state = self.resting_state();
             }
             Event::Note { .. } => {}
-            Event::Stopped => self.stopped = true,
+            Event::Stopped => {
+                self.stopped = true;
+                self.break_off_preview();
+            }
             Event::Failed { message } => {
                 self.failure = Some(message.clone());
                 self.state = State::Failed;
@@ -357,6 +362,14 @@ impl RunView {
             (_, None) => State::Idle,
             (Some(row), _) => State::Measuring(row.index),
             (None, Some(row)) => State::Measured(row.index),
+        }
+    }
+
+    /// A preview that was under way when the lab ended measures nothing more.
+    fn break_off_preview(&mut self) {
+        if let Some(preview) = self.preview.as_mut().filter(|preview| !preview.over) {
+            preview.over = true;
+            self.state = preview.from;
         }
     }
 

@@ -171,7 +171,19 @@ pub struct Training {
     pub sha256: BTreeMap<String, String>,
 }
 
+/// Steps that a present pace is taken from.
+const RECENT: usize = 20;
+
 impl Training {
+    /// Images a second over the last steps; `None` where no time passed.
+    pub fn recent_rate(&self) -> Option<f64> {
+        let last = self.points.last()?;
+        let before = self.points.iter().rev().nth(RECENT);
+        last.spent
+            .since(before.map_or(Spent::NOTHING, |p| p.spent))
+            .rate()
+    }
+
     /// Forgets what came after step `from`, where the training goes on.
     pub(super) fn void_after(&mut self, from: usize) {
         if self.end != TrainingEnd::Open {

@@ -1,7 +1,7 @@
 //! What keys and actions do, whatever the screen.
 
 use super::actions::{Action, Key, Layer, Screen};
-use super::app::{App, Busy, PAGE};
+use super::app::{App, Busy};
 use super::effect::Effect;
 use super::exporting::ExportMenu;
 use super::open_run::OpenRun;
@@ -100,7 +100,12 @@ impl App {
                 self.question = self.view().and_then(Question::discard);
             }
             Action::Lab(Command::Undo) => self.question = self.view().and_then(Question::undo),
-            Action::Lab(command) => return vec![Effect::Send(command)],
+            Action::Lab(command) => {
+                if command == Command::Pause {
+                    self.say(Ink::Accent, "pausing at the end of this batch".into());
+                }
+                return vec![Effect::Send(command)];
+            }
             Action::Preview(amounts) => return self.preview(amounts),
             Action::Take => return self.take_amount(),
             Action::Branch => self.set_up_branch(),
@@ -147,7 +152,7 @@ impl App {
 
     fn answered(&mut self, question: Question) -> Vec<Effect> {
         match question {
-            Question::Quit => {
+            Question::Quit | Question::LeavePaused => {
                 self.leaving = true;
                 vec![Effect::Quit]
             }
@@ -179,6 +184,11 @@ impl App {
         }
         if self.run.as_ref().is_some_and(OpenRun::works) {
             self.question = Some(Question::Quit);
+            return Vec::new();
+        }
+        let held = |run: &OpenRun| run.lab && run.elsewhere && run.view.paused;
+        if self.run.as_ref().is_some_and(held) {
+            self.question = Some(Question::LeavePaused);
             return Vec::new();
         }
         self.leaving = true;
@@ -214,17 +224,8 @@ impl App {
 
 /// The help's first line after an action, `None` once it is closed.
 fn scrolled(line: usize, last: usize, action: Action) -> Option<usize> {
-    // The terminal may have grown since.
-    let line = line.min(last);
-    let to = |by: isize| line.saturating_add_signed(by).min(last);
     match action {
-        Action::Up => Some(to(-1)),
-        Action::Down => Some(to(1)),
-        Action::PageUp => Some(to(-PAGE)),
-        Action::PageDown => Some(to(PAGE)),
-        Action::Home => Some(0),
-        Action::End => Some(last),
         Action::Cancel | Action::Help => None,
-        _ => Some(line),
+        action => Some(action.moved(line, last)),
     }
 }

@@ -8,6 +8,9 @@ pub use super::keys::Key;
 pub use super::situation::{Layer, Situation};
 pub use super::table::{markdown, table};
 
+/// Lines that a page key moves.
+pub(super) const PAGE: isize = 10;
+
 /// The screens, in the order of their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Screen {
@@ -199,6 +202,22 @@ pub enum Action {
 }
 
 impl Action {
+    /// Where a cursor at `at` in a list up to `last` is after this move; where it was after anything else.
+    pub fn moved(self, at: usize, last: usize) -> usize {
+        // The list may have become shorter since.
+        let at = at.min(last);
+        let to = |by: isize| at.saturating_add_signed(by).min(last);
+        match self {
+            Self::Up => to(-1),
+            Self::Down => to(1),
+            Self::PageUp => to(-PAGE),
+            Self::PageDown => to(PAGE),
+            Self::Home => 0,
+            Self::End => last,
+            _ => at,
+        }
+    }
+
     /// What the settings call it: words of small letters with hyphens.
     pub fn name(self) -> String {
         match self {

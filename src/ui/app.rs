@@ -26,8 +26,6 @@ use crate::run::RunView;
 
 /// How long a message stays; one of a failure until a key is pressed.
 const TOAST: Duration = Duration::from_secs(8);
-/// Lines that a page key moves.
-pub(super) const PAGE: isize = 10;
 
 /// A message that goes away.
 #[derive(Clone, Debug)]
@@ -193,7 +191,12 @@ impl App {
     /// An export was written.
     pub fn on_exported(&mut self, folder: &Path) {
         self.busy = None;
-        self.say(Ink::Accent, format!("exported to {}", folder.display()));
+        let replay = self.run.as_ref().and_then(|run| run.replay.as_ref());
+        let what = match replay.is_none_or(Replay::follows) {
+            true => "exported",
+            false => "all of the run, not the moment shown, is exported",
+        };
+        self.say(Ink::Accent, format!("{what} to {}", folder.display()));
     }
 
     /// What is being prepared is so far.
@@ -225,6 +228,11 @@ impl App {
             return;
         };
         run.hear(record);
+        // Whoever writes here is at work, and what stood still does so no longer.
+        run.elsewhere |= !run.lab && run.replay.is_some();
+        if matches!(record.event, Event::Resumed { .. }) {
+            run.pulse = None;
+        }
         let elsewhere = run.elsewhere;
         self.dirty = true;
         if run.replay.as_ref().is_some_and(|replay| !replay.follows()) {
@@ -279,6 +287,18 @@ impl App {
             (run.lab, run.elsewhere) = (false, false);
         }
         self.dirty = true;
+    }
+
+    /// The process that was at work on the run shown is gone without a word.
+    pub fn on_lab_gone(&mut self) {
+        self.on_control_lost();
+        if self
+            .view()
+            .is_some_and(|view| view.state != State::Finished && !view.stopped)
+        {
+            let text = "the process at work on this run is gone: {take-up} goes on from its last checkpoint";
+            self.say(Ink::Warning, text.into());
+        }
     }
 
     /// The lab's thread has ended.
@@ -383,6 +403,7 @@ impl App {
             preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
             beside: !self.beside.is_empty(),
             listed: self.runs.chosen().is_some(),
+            on_shown: self.runs.chosen().map(|run| &run.folder) == self.folder().as_ref(),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
             closable: self.forgetting.card || !self.forgetting.filter.is_empty(),
         }

@@ -47,6 +47,18 @@ impl App {
         Some((place, self.beside.get(place)?))
     }
 
+    /// Test sets that this run and another one call the same, but that have other numbers of images.
+    pub fn unlike(&self, other: &RunView) -> Vec<String> {
+        let sets = |view: &RunView| view.started.as_ref().map(|s| s.test_sets.clone());
+        let (Some(own), Some(theirs)) = (self.view().and_then(sets), sets(other)) else {
+            return Vec::new();
+        };
+        let unlike =
+            |id: &str, images: usize| theirs.iter().any(|t| t.id == id && t.images != images);
+        let own = own.into_iter().filter(|set| unlike(&set.id, set.images));
+        own.map(|set| set.id).collect()
+    }
+
     /// The seeds and matrices of the runs beside this one that differ from it by their seed alone, one a seed.
     pub fn siblings(&self) -> Vec<(u64, Matrix)> {
         let Some(own) = self.view().and_then(|view| view.started.as_ref()) else {
@@ -114,7 +126,10 @@ impl App {
         let beside = Beside::new(folder.to_path_buf(), view);
         match place {
             Some(place) => self.beside[place] = beside,
-            None if self.beside.len() < MOST => self.beside.push(beside),
+            None if self.beside.len() < MOST => {
+                self.beside.push(beside);
+                self.toast = None;
+            }
             None => {}
         }
         self.settle_figure();

@@ -1,7 +1,7 @@
 //! Everything that can be done, found by a few letters.
 
 use super::actions::{Action, Layer, Scope, Screen, Situation};
-use super::app::{App, PAGE};
+use super::app::App;
 use super::effect::Effect;
 use super::theme::Ink;
 
@@ -151,21 +151,11 @@ impl App {
             return Vec::new();
         };
         let at = commands.at.min(last);
-        let to = |by: isize| at.saturating_add_signed(by).min(last);
-        commands.at = match action {
-            Action::Up => to(-1),
-            Action::Down => to(1),
-            Action::PageUp => to(-PAGE),
-            Action::PageDown => to(PAGE),
-            Action::Home => 0,
-            Action::End => last,
-            Action::Cancel => {
-                self.commands = None;
-                return Vec::new();
-            }
+        match action {
+            Action::Cancel => self.commands = None,
             Action::Confirm => return entries.get(at).map_or_else(Vec::new, |e| self.command(e)),
-            _ => at,
-        };
+            action => commands.at = action.moved(at, last),
+        }
         Vec::new()
     }
 

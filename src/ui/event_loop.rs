@@ -152,7 +152,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
             Some(answer) = answers.recv() => desk.on_answer(answer, app),
             caught = signals.next() => number = Some(caught),
             _ = clock.tick() => {}
-            _ = look.tick() => desk.look_beside(app),
+            _ = look.tick() => desk.look_around(app),
             () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && !terminal_gone => {
                 terminal_gone = screen.draw(app).is_err();
                 app.take_dirty();
@@ -430,8 +430,12 @@ impl Desk {
         });
     }
 
-    /// Reads those runs again that lie beside the one that is shown and whose journals have grown.
-    fn look_beside(&mut self, app: &App) {
+    /// Notices when the process at work on the run shown is gone, and reads those runs again that lie beside the one that is shown and whose journals have grown.
+    fn look_around(&mut self, app: &mut App) {
+        let run = app.run.as_ref().filter(|run| run.elsewhere);
+        if run.is_some_and(|run| !is_in_use(&run.folder)) {
+            app.on_lab_gone();
+        }
         for beside in &app.beside {
             let folder = beside.folder.clone();
             if self.seen.get(&folder) != Some(&journal_size(&folder)) {

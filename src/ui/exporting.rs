@@ -63,15 +63,7 @@ impl ExportMenu {
     }
 
     fn go(&mut self, action: Action) {
-        let last = Self::lines().len() - 1;
-        let to = |by: isize| self.at.saturating_add_signed(by).min(last);
-        self.at = match action {
-            Action::Up => to(-1),
-            Action::Down => to(1),
-            Action::PageUp | Action::Home => 0,
-            Action::PageDown | Action::End => last,
-            _ => self.at,
-        };
+        self.at = action.moved(self.at, Self::lines().len() - 1);
     }
 
     fn toggle(&mut self) {

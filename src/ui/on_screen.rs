@@ -1,7 +1,7 @@
 //! What moves and choices mean on each screen.
 
-use super::actions::{Action, Screen};
-use super::app::{App, PAGE};
+use super::actions::{Action, PAGE, Screen};
+use super::app::App;
 use super::effect::Effect;
 use super::look::Figure;
 use super::views::{body, log};

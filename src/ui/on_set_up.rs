@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::actions::{Action, Layer, Screen};
-use super::app::{App, PAGE};
+use super::actions::{Action, Layer, PAGE, Screen};
+use super::app::App;
 use super::effect::Effect;
 use super::field::Field;
 use super::picker::TaskChange;

@@ -113,8 +113,16 @@ impl OpenRun {
             State::Measured(t) => format!("measured after {}", task(t)),
             State::Finished => "finished".into(),
         };
+        let rests = matches!(
+            self.view.state,
+            State::Finished | State::Failed | State::Idle
+        );
+        let latest = self.replay.as_ref().is_none_or(Replay::follows);
         match (self.view.paused, self.view.stopped) {
             (_, true) => format!("{status}, stopped"),
+            _ if !self.lab && !self.elsewhere && !rests && latest => {
+                format!("{status}, interrupted")
+            }
             (true, _) => format!("{status}, paused"),
             _ => status,
         }

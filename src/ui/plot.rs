@@ -367,7 +367,7 @@ impl Plot {
                 layer.close(open.take(), series.kind, marker);
                 continue;
             };
-            if series.kind == Kind::Points {
+            if series.kind != Kind::Line {
                 layer.set(marker, x, y);
             }
             match &mut open {

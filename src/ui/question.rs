@@ -13,6 +13,8 @@ use crate::run::RunView;
 pub enum Question {
     /// Leave while the lab works?
     Quit,
+    /// Leave a run of another process standing still?
+    LeavePaused,
     /// Throw the adapter of this training away?
     Discard {
         /// The training's number.
@@ -90,7 +92,11 @@ impl Question {
                 (!there || view.open_training().is_some())
                     .then(|| format!("the run has gone on from {task}"))
             }
-            Self::Quit | Self::TakeUp | Self::Leave(_) | Self::Replace { .. } => None,
+            Self::Quit
+            | Self::LeavePaused
+            | Self::TakeUp
+            | Self::Leave(_)
+            | Self::Replace { .. } => None,
         }
     }
 
@@ -100,6 +106,11 @@ impl Question {
             Self::Quit => (
                 "Leave while the lab works?".into(),
                 "It stops within one batch and writes a checkpoint; `pentimento resume` goes on from there.",
+            ),
+            Self::LeavePaused => (
+                "Leave the run paused?".into(),
+                "Another process is at work on it and stands still until somebody lets it go on, here or by opening the \
+                 run again.",
             ),
             Self::Discard { task, .. } => (
                 format!("Throw {task}'s adapter away?"),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::actions::{Action, Screen};
-use super::app::{App, PAGE};
+use super::app::App;
 use super::effect::Effect;
 use super::look::Figure;
 use super::question::Question;
@@ -50,17 +50,7 @@ impl Runs {
     }
 
     fn go(&mut self, action: Action) {
-        let last = self.order.len().saturating_sub(1);
-        let to = |by: isize| self.cursor.saturating_add_signed(by).min(last);
-        self.cursor = match action {
-            Action::Up => to(-1),
-            Action::Down => to(1),
-            Action::PageUp => to(-PAGE),
-            Action::PageDown => to(PAGE),
-            Action::Home => 0,
-            Action::End => last,
-            _ => self.cursor,
-        };
+        self.cursor = action.moved(self.cursor, self.order.len().saturating_sub(1));
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Situation<'a> {
     pub beside: bool,
     /// Whether the cursor is on a run of the list.
     pub listed: bool,
+    /// Whether that run is the one that is shown.
+    pub on_shown: bool,
     /// Whether the forgetting screen has something open that can be closed: a class's card, a filter.
     pub closable: bool,
 }
@@ -111,6 +113,9 @@ impl<'a> Situation<'a> {
             Action::CancelWork if !self.preparing => {
                 Some("nothing is being prepared that could be given up".into())
             }
+            Action::TakeUp if self.screen == Screen::Runs && !self.on_shown => Some(
+                "the cursor is on another run than the one that is shown: {open} opens it first".into(),
+            ),
             Action::TakeUp if self.lab => Some("a lab is at work on this run already".into()),
             Action::Lab(_) if !self.lab => Some(format!(
                 "no lab of this program is at work on this run: {} puts one to work",
@@ -132,8 +137,22 @@ impl<'a> Situation<'a> {
             Action::Edit if self.screen == Screen::Matrix => {
                 self.refuses(Action::Preview(Amounts::Lambdas))
             }
+            Action::Lab(command)
+                if matches!(self.state, State::Previewing(_))
+                    && command != Command::EndPreview
+                    && self.refused(command).is_some() =>
+            {
+                Some("a preview is under way: {end-preview} ends it".into())
+            }
+            Action::PreviousMerge | Action::NextMerge
+                if self.screen == Screen::Matrix
+                    && !self.previewed
+                    && matches!(self.state, State::Previewing(_)) =>
+            {
+                Some("the preview has measured nothing yet".into())
+            }
             Action::Take if matches!(self.state, State::Previewing(_)) => {
-                Some("a preview is under way; end it first".into())
+                Some("a preview is under way: {end-preview} ends it".into())
             }
             Action::Take if !self.previewed => Some(format!(
                 "no preview is there to take an amount from: {} measures one",
@@ -173,15 +192,16 @@ impl<'a> Situation<'a> {
             Action::Branch if matches!(self.state, State::Idle) => {
                 Some("no row is measured yet to branch from".into())
             }
-            Action::Lab(command) => self.state.refuses(
-                command,
-                self.automatic,
-                self.paused,
-                self.next,
-                self.undoable,
-            ),
+            Action::Lab(command) => self.refused(command),
             _ => None,
         }
+    }
+
+    /// Why the lab refuses a command where the run stands.
+    fn refused(&self, command: Command) -> Option<String> {
+        let (paused, undoable) = (self.paused, self.undoable);
+        self.state
+            .refuses(command, self.automatic, paused, self.next, undoable)
     }
 
     /// What a key does: the first row that hears it and makes sense, else the first that hears it.
@@ -233,6 +253,7 @@ mod tests {
             previewed: false,
             beside: false,
             listed: true,
+            on_shown: true,
             closable: true,
         }
     }

@@ -133,7 +133,7 @@ impl Driver {
         self.until(|e| matches!(e, Event::Trained { .. }));
     }
 
-    pub fn send(&self, command: Command) {
+    pub fn send(&mut self, command: Command) {
         self.session.send(command).unwrap();
     }
 

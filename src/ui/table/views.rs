@@ -49,6 +49,12 @@ pub const RUNS: &[Binding] = &[
 pub const VIEWS: &[Binding] = &[
     row(
         Scope::On(Screen::Matrix),
+        &[(Key::Esc, Action::Lab(Command::EndPreview))],
+        "end preview",
+        "End the preview under way.",
+    ),
+    row(
+        Scope::On(Screen::Matrix),
         &[(Key::Char('t'), Action::Take)],
         "take it",
         "Merge the chosen amount, or give it to the merge that was previewed.",
@@ -90,12 +96,6 @@ pub const VIEWS: &[Binding] = &[
         &[(Key::Char('='), Action::Edit)],
         "type an amount",
         "Type an amount to preview: a λ as 0.6, a rank as r4, or both.",
-    )),
-    quiet(row(
-        Scope::On(Screen::Matrix),
-        &[(Key::Esc, Action::Lab(Command::EndPreview))],
-        "end preview",
-        "End the preview under way.",
     )),
     row(
         Scope::On(Screen::Matrix),

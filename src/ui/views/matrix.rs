@@ -90,8 +90,13 @@ fn draw_title(app: &App, cells: &Cells, pen: &mut Pen) {
     let x = pen.text(0, 0, &figure.name(), theme.bold(Ink::Plain)) + 2;
     let text = match (figure, app.compared()) {
         (Figure::Difference, Some((place, other))) => {
-            format!("this run less {} {}", Beside::letter(place), other.name)
+            let name = format!("this run less {} {}", Beside::letter(place), other.name);
+            match app.unlike(&other.view).as_slice() {
+                [] => name,
+                ids => format!("{name}; other test images: {}", ids.join(", ")),
+            }
         }
+        (Figure::Forgetting(_), _) => "means leave out the task just learned".into(),
         (Figure::Mean | Figure::Deviation, _) => seeds(app),
         _ => "row i, test set j".into(),
     };
@@ -136,7 +141,11 @@ pub fn cell_at(
 fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), (wide, height): (u16, u16)) -> Cut {
     let matrix = &cells.matrix;
     let labels = (0..matrix.rows.len() + 1).map(|row| width(&label(run, row)) as u16 + 2);
-    let longest = labels.max().unwrap_or(0).max(width(MEANS) as u16 + 2);
+    let longest = labels
+        .chain(trial::labels(run))
+        .max()
+        .unwrap_or(0)
+        .max(width(MEANS) as u16 + 2);
     let all = matrix.tasks.len();
     let fits = |cell: u16| {
         let cells = cell.saturating_mul(all as u16);
@@ -164,8 +173,15 @@ fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), (wide, height): (u16, u
         .open_training()
         .is_some_and(|t| !t.watched.is_empty());
     // Names, the row that would be, the means, an empty line, the figures behind the cell.
-    let rest = NAMES + 2 + u16::from(would_be) + trial::lines(run) + 1 + 1 + DETAILS;
-    let rows = usize::from(height.saturating_sub(rest)).max(3);
+    let rest = NAMES + 2 + u16::from(would_be) + 1 + 1 + DETAILS;
+    let all_rows = matrix.rows.len();
+    let room_for = |lines: u16| usize::from(height.saturating_sub(rest + lines)).max(3);
+    // The preview stands behind the last row: away from it there is room for others.
+    let behind = room_for(trial::lines(run));
+    let rows = match at.0 + 1 >= all_rows || all_rows <= behind {
+        true => behind,
+        false => room_for(0).min(all_rows - 1),
+    };
     Cut {
         label,
         cell,
@@ -284,8 +300,12 @@ fn draw_row(
         draw_cell(&text, style, x, y, cut.cell, pen);
         x += cut.cell;
     }
+    // Of a row that is yet to be measured whole there is no mean.
+    let whole = run.view.rows.get(row).is_some_and(|r| r.complete);
     let mean = cells.average(row);
-    for value in [mean.with_foundation, mean.without_foundation] {
+    for value in
+        [mean.with_foundation, mean.without_foundation].map(|x| if whole { x } else { f64::NAN })
+    {
         let text = written(cells.figure, value, usize::from(cut.mean) - 1);
         draw_cell(&text, theme.ink(Ink::Plain), x, y, cut.mean, pen);
         x += cut.mean;

@@ -116,10 +116,9 @@ fn add_figures(
     pen: &mut Pen,
 ) {
     if let Some(last) = training.points.last() {
-        let recent = training.points.iter().rev().take(20).map(|p| p.rate);
-        let rates: Vec<f64> = recent.filter(|r| r.is_finite()).collect();
-        let rate = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
-        figures.add(pen, app, "images/s", &thousands(rate.round() as usize));
+        let rate = training.recent_rate();
+        let rate = rate.map_or("—".into(), |rate| thousands(rate.round() as usize));
+        figures.add(pen, app, "images/s", &rate);
         if training.end == TrainingEnd::Open && last.step < training.steps {
             let left = run.remaining(training).map_or("—".into(), clock);
             figures.add(pen, app, "left", &left);
@@ -131,8 +130,15 @@ fn add_figures(
         figures.add(pen, app, "lr", &lr);
     }
     figures.add(pen, app, "trainable", &thousands(training.trainable));
-    let row = run.view.rows.iter().rev().find(|r| r.training.is_some());
-    if let Some(row) = row {
+    // Of what this training led to; of what it began with while it is not merged.
+    let rows = &run.view.rows;
+    let own = rows.iter().find(|r| r.training == Some(training.number));
+    let before = || {
+        rows.iter()
+            .rev()
+            .find(|r| r.index < training.index && r.training.is_some())
+    };
+    if let Some(row) = own.or_else(before) {
         figures.add(pen, app, "‖ΔW‖/‖W‖", &format!("{:.3}", row.update_total));
     }
 }

@@ -7,6 +7,7 @@ use super::super::cells::written;
 use super::super::look::Figure;
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
+use super::super::text::width;
 use super::super::theme::Ink;
 use super::matrix::{Cut, draw_cell};
 use crate::measure::Matrix;
@@ -16,6 +17,12 @@ use crate::run::view::PreviewView;
 pub fn lines(run: &OpenRun) -> u16 {
     let preview = run.view.preview.as_ref();
     preview.map_or(0, |p| p.amounts.len() as u16 + 1)
+}
+
+/// Columns that the names of its amounts take.
+pub fn labels(run: &OpenRun) -> impl Iterator<Item = u16> {
+    let amounts = run.view.preview.iter().flat_map(|p| &p.amounts);
+    amounts.map(|amount| width(&amount.to_string()) as u16 + 2)
 }
 
 /// Draws it; the lines it took.

@@ -11,7 +11,7 @@ mod head;
 mod list;
 mod thumbnails;
 
-use super::super::actions::Action;
+use super::super::actions::{Action, PAGE};
 use super::super::app::App;
 use super::super::forgetting::{
     ForgettingLook, Losses, Merge, Order, Sort, Way, are_glyphs, foundation,
@@ -35,8 +35,6 @@ const FOOT: (u16, u16) = (6, 10);
 const TALL: u16 = 30;
 /// Body rows below which there is no room for a legend.
 const LOW: u16 = 12;
-/// Lines that a page key moves.
-const PAGE: isize = 10;
 
 /// What is shown, and how it is laid out.
 struct Scene<'a> {
