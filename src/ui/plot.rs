@@ -173,7 +173,8 @@ impl Layer {
         let Some(stack) = stack else {
             return;
         };
-        if kind == Kind::Line || stack.points > CROWD {
+        let crowded = kind == Kind::Points && stack.points > CROWD;
+        if kind == Kind::Line || crowded {
             self.join(marker, (stack.x, stack.low), (stack.x, stack.high));
         }
     }
@@ -367,7 +368,7 @@ impl Plot {
                 layer.close(open.take(), series.kind, marker);
                 continue;
             };
-            if series.kind == Kind::Points {
+            if series.kind != Kind::Line {
                 layer.set(marker, x, y);
             }
             match &mut open {
