@@ -17,6 +17,8 @@ mod look;
 mod machine;
 #[path = "screens/merging.rs"]
 mod merging;
+#[path = "screens/pace.rs"]
+mod pace;
 #[path = "screens/pointer.rs"]
 mod pointer;
 #[path = "screens/replay.rs"]
