@@ -215,7 +215,7 @@ fn a_second_terminal_takes_the_control() {
     let mut first = Terminal::start(folder.path(), &[]);
     first.wait_for("Enter start");
     first.press("\r");
-    first.wait_for("/1,200 steps");
+    first.wait_for("/800 steps");
     let mut second = Terminal::start(folder.path(), &["open", "runs/demo-s0-1"]);
     second.wait_for("g takes the control");
     second.press("g");
@@ -227,7 +227,7 @@ fn a_second_terminal_takes_the_control() {
     assert_eq!(second.wait_for_end().exit_code(), 0);
     second.check_given_back();
     first.press("p");
-    first.wait_for("pause  d discard");
+    first.wait_for("discard  p pause");
     first.press("qy");
     assert_eq!(first.wait_for_end().exit_code(), 0);
     first.check_given_back();
