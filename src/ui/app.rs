@@ -337,7 +337,7 @@ impl App {
     }
 
     /// Whether its user waits for it: it shows more than that the lab has gone on.
-    pub fn is_awaited(&self) -> bool {
+    pub(super) fn is_awaited(&self) -> bool {
         self.dirty
     }
 

@@ -30,10 +30,6 @@ use crate::run::{self, Listed, RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
-/// Between two frames at least, where a key or its like has changed something.
-const FRAME: Duration = Duration::from_millis(20);
-/// Where the lab alone has gone on: more often would take from training what nobody can read.
-const CALM: Duration = Duration::from_millis(125);
 /// Between two looks at the clock.
 const CLOCK: Duration = Duration::from_millis(500);
 /// Between two looks at the runs that lie beside the shown one.
@@ -126,8 +122,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
     let mut caught: Option<(u8, Instant)> = None;
     let mut terminal_gone = false;
     while !desk.left {
-        let pause = if app.is_awaited() { FRAME } else { CALM };
-        let frame_at = last_frame.map_or(begin, |last| last + pause);
+        let frame_at = last_frame.map_or(begin, |last| last + app.pause());
         let mut number = None;
         tokio::select! {
             event = keys.next(), if !terminal_gone => match event {
