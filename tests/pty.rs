@@ -1,13 +1,18 @@
 //! The whole program in a pseudo-terminal: from set-up over a run to its export and the end, and the terminal as
 //! it was afterwards.
 
-use std::io::{Read, Write};
+#[path = "terminal/mod.rs"]
+mod terminal;
+#[path = "pty/whole.rs"]
+mod whole;
+
+use std::io::Write;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, ExitStatus, MasterPty, PtySize};
 
 /// A guard against waiting for ever, not a measure of speed.
 const AT_MOST: Duration = Duration::from_secs(300);
@@ -30,45 +35,44 @@ struct Terminal {
 
 impl Terminal {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let (rows, columns) = (NonZero::new(24).unwrap(), NonZero::new(80).unwrap());
-        let size = PtySize {
-            rows: rows.get(),
-            cols: columns.get(),
-            ..PtySize::default()
-        };
-        let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_pentimento"));
-        command.args(arguments);
-        command.cwd(folder);
-        command.env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR");
-        // Not the settings of whoever runs the tests.
-        command.env("XDG_CONFIG_HOME", folder);
-        for name in ["CONFIG", "THEME", "MARKER"] {
-            command.env_remove(format!("PENTIMENTO_{name}"));
-        }
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
+        Self::start_at((80, 24), folder, arguments)
+    }
+
+    /// Starts it in a terminal of so many columns and rows.
+    fn start_at((columns, rows): (u16, u16), folder: &Path, arguments: &[&str]) -> Self {
+        let (height, width) = (NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap());
         let output = Arc::new(Mutex::new(Output {
-            parser: vt100::Parser::new(rows, columns, 0),
+            parser: vt100::Parser::new(height, width, 0),
             bytes: Vec::new(),
         }));
-        let mut reader = pair.master.try_clone_reader().unwrap();
         let into = Arc::clone(&output);
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n @ 1..) = reader.read(&mut buffer) {
-                let mut output = into.lock().unwrap();
-                output.parser.process(&buffer[..n]);
-                output.bytes.extend_from_slice(&buffer[..n]);
-            }
-        });
+        let program = Path::new(env!("CARGO_BIN_EXE_pentimento"));
+        let hear = move |bytes: &[u8]| {
+            let mut output = into.lock().unwrap();
+            output.parser.process(bytes);
+            output.bytes.extend_from_slice(bytes);
+        };
+        let (master, child) =
+            terminal::open(program, arguments, folder, (columns, rows), hear).unwrap();
         Self {
             output,
-            keys: pair.master.take_writer().unwrap(),
+            keys: master.take_writer().unwrap(),
             child,
-            master: pair.master,
+            master,
         }
+    }
+
+    /// Makes the terminal another size.
+    fn resize(&mut self, columns: u16, rows: u16) {
+        let (height, width) = (NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap());
+        let mut output = self.output.lock().unwrap();
+        output.parser.set_size(height, width);
+        let size = PtySize {
+            rows,
+            cols: columns,
+            ..PtySize::default()
+        };
+        self.master.resize(size).unwrap();
     }
 
     fn press(&mut self, keys: &str) {
@@ -105,6 +109,15 @@ impl Terminal {
         }
     }
 
+    /// Waits until a sequence was sent.
+    fn wait_for_bytes(&self, sequence: &[u8]) {
+        let begin = Instant::now();
+        while self.count(sequence) == 0 {
+            assert!(begin.elapsed() < AT_MOST, "{sequence:?} was not sent");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// How often a sequence was sent.
     fn count(&self, sequence: &[u8]) -> usize {
         let output = self.output.lock().unwrap();
@@ -114,10 +127,7 @@ impl Terminal {
 
     /// The alternate screen was left once, and the terminal reads lines again.
     fn check_given_back(&self) {
-        let begin = Instant::now();
-        while self.count(LEAVE_SCREEN) == 0 && begin.elapsed() < AT_MOST {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.wait_for_bytes(LEAVE_SCREEN);
         assert_eq!(self.count(ENTER_SCREEN), 1);
         assert_eq!(self.count(LEAVE_SCREEN), 1);
         let modes = format!("{:?}", self.master.get_termios().unwrap().local_flags);
@@ -205,7 +215,7 @@ fn a_second_terminal_takes_the_control() {
     let mut first = Terminal::start(folder.path(), &[]);
     first.wait_for("Enter start");
     first.press("\r");
-    first.wait_for("/1,200 steps");
+    first.wait_for("/800 steps");
     let mut second = Terminal::start(folder.path(), &["open", "runs/demo-s0-1"]);
     second.wait_for("g takes the control");
     second.press("g");
@@ -217,7 +227,7 @@ fn a_second_terminal_takes_the_control() {
     assert_eq!(second.wait_for_end().exit_code(), 0);
     second.check_given_back();
     first.press("p");
-    first.wait_for("pause  d discard");
+    first.wait_for("discard  p pause");
     first.press("qy");
     assert_eq!(first.wait_for_end().exit_code(), 0);
     first.check_given_back();

@@ -17,6 +17,8 @@ mod look;
 mod machine;
 #[path = "screens/merging.rs"]
 mod merging;
+#[path = "screens/pace.rs"]
+mod pace;
 #[path = "screens/pictures.rs"]
 mod pictures;
 #[path = "screens/pointer.rs"]

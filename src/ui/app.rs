@@ -106,6 +106,7 @@ pub struct App {
     /// Smoothed curves of frames before.
     pub(super) memo: Memo,
     dirty: bool,
+    moved: bool,
 }
 
 impl App {
@@ -136,6 +137,7 @@ impl App {
             pictures: Pictures::default(),
             memo: Memo::default(),
             dirty: true,
+            moved: false,
         };
         app.on_resize(80, 24);
         app
@@ -203,7 +205,7 @@ impl App {
     pub fn on_progress(&mut self, progress: &Progress) {
         if let Some(busy) = &mut self.busy {
             busy.text = busy.pace.line(progress, self.now);
-            self.dirty = true;
+            self.moved = true;
         }
     }
 
@@ -234,7 +236,7 @@ impl App {
             run.pulse = None;
         }
         let elsewhere = run.elsewhere;
-        self.dirty = true;
+        self.moved = true;
         if run.replay.as_ref().is_some_and(|replay| !replay.follows()) {
             return;
         }
@@ -266,7 +268,7 @@ impl App {
                 _ => self.now,
             };
             run.pulse = Some((pulse, since));
-            self.dirty = true;
+            self.moved = true;
         }
     }
 
@@ -313,7 +315,7 @@ impl App {
     /// The machine was looked at.
     pub fn on_sample(&mut self, sample: Sample) {
         self.history.push(self.now, sample);
-        self.dirty |= self.screen == Screen::Machine;
+        self.moved |= self.screen == Screen::Machine;
     }
 
     /// Pictures were made that a frame had wanted.
@@ -363,12 +365,19 @@ impl App {
 
     /// Whether a frame is due.
     pub fn is_dirty(&self) -> bool {
+        self.dirty || self.moved
+    }
+
+    /// Whether its user waits for it: it shows more than that the lab has gone on.
+    pub(super) fn is_awaited(&self) -> bool {
         self.dirty
     }
 
     /// Whether a frame was due; it is not any more.
     pub fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
+        let due = self.is_dirty();
+        (self.dirty, self.moved) = (false, false);
+        due
     }
 
     /// What decides which keys hold.

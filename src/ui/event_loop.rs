@@ -31,8 +31,6 @@ use crate::run::{self, Listed, RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
-/// Between two frames at least.
-const FRAME: Duration = Duration::from_millis(50);
 /// Between two looks at the clock.
 const CLOCK: Duration = Duration::from_millis(500);
 /// Between two looks at the runs that lie beside the shown one.
@@ -127,7 +125,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
     let mut caught: Option<(u8, Instant)> = None;
     let mut terminal_gone = false;
     while !desk.left {
-        let frame_at = last_frame.map_or(begin, |last| last + FRAME);
+        let frame_at = last_frame.map_or(begin, |last| last + app.pause());
         let mut number = None;
         tokio::select! {
             event = keys.next(), if !terminal_gone => match event {

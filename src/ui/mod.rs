@@ -18,6 +18,7 @@ mod figures;
 mod finish;
 pub mod forgetting;
 mod form;
+mod frames;
 mod keys;
 pub mod look;
 pub mod machine;

@@ -173,7 +173,8 @@ impl Layer {
         let Some(stack) = stack else {
             return;
         };
-        if kind == Kind::Line || stack.points > CROWD {
+        let crowded = kind == Kind::Points && stack.points > CROWD;
+        if kind == Kind::Line || crowded {
             self.join(marker, (stack.x, stack.low), (stack.x, stack.high));
         }
     }

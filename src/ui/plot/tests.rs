@@ -102,3 +102,15 @@ fn the_scale_is_of_what_is_shown() {
     assert!(low < 0.9 && low > 0.85 && high > 0.95 && high < 1.02);
     assert_eq!(scale([].into_iter(), 1.0), (0.0, 1.0));
 }
+
+/// A mark stands where its point is, however few there are.
+#[test]
+fn a_mark_is_drawn_for_a_single_point() {
+    let mut plot = plot(vec![(5.0, 0.5)]);
+    plot.series[0].kind = Kind::Mark('X');
+    plot.series[0].letter = None;
+    for marker in [Marker::Braille, Marker::Dots, Marker::Ascii] {
+        let drawn = drawn(&plot, marker).concat();
+        assert_eq!(drawn.matches('X').count(), 1, "{drawn}");
+    }
+}
