@@ -102,6 +102,7 @@ fn events(recipe: Recipe) -> Vec<Event> {
                 update: Vec::new(),
                 update_total: 0.1,
                 fidelity: 1e-6,
+                agreement: None,
             });
             events.extend(measured(task));
         }

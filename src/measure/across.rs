@@ -14,7 +14,7 @@ pub struct Spread {
 }
 
 impl Matrix {
-    /// R[row] on the test set called `task`, NaN where nothing was measured or there is none.
+    /// `R[row]` on the test set called `task`, NaN where nothing was measured or there is none.
     pub fn accuracy_on(&self, row: usize, task: &str) -> f64 {
         let column = self.tasks.iter().position(|id| id == task);
         column.map_or(f64::NAN, |column| self.accuracy(row, column))

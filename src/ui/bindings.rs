@@ -272,14 +272,9 @@ mod tests {
     fn an_action_gets_other_keys_in_the_place_of_its_own() {
         let mut bindings = Bindings::default();
         bindings.rebind(Some(Scope::On(Screen::Matrix)), "up", &[Key::Char('i')]);
-        let row = |bindings: &Bindings, scope| {
-            let mut rows = bindings.of_scope(scope);
-            let found = rows
-                .find(|r| r.actions().contains(&Action::Up))
-                .unwrap()
-                .clone();
-            found
-        };
+        let is_up = |r: &&Row| r.actions().contains(&Action::Up);
+        let row =
+            |bindings: &Bindings, scope| bindings.of_scope(scope).find(is_up).cloned().unwrap();
         assert_eq!(
             row(&bindings, Scope::On(Screen::Matrix)).short_keys(),
             "i↓←→"

@@ -211,7 +211,7 @@ fn nothing_is_left_of_a_picture() {
             terminal.send(drawn(&mut app, size));
             terminal.send(whole(&mut app, size));
             let all = terminal.parts();
-            assert!(all > 0 && all % (16 * 8) == 0);
+            assert!(all > 0 && all.is_multiple_of(16 * 8));
             // What lies over some of them.
             for key in [':', 'X', '?'] {
                 keys(&mut app, &key.to_string());

@@ -20,8 +20,11 @@ type Stop = (f64, [u8; 3]);
 /// Steps in which a ramp is shown.
 const STEPS: usize = 200;
 
-/// Ramps in 24 bits, [`STEPS`] + 1 colours each, and whether text on each is black.
-static TABLES: LazyLock<Vec<Vec<([u8; 3], bool)>>> = LazyLock::new(|| {
+/// A ramp in 24 bits, [`STEPS`] + 1 colours, and whether text on each is black.
+type Shades = Vec<([u8; 3], bool)>;
+
+/// The ramps of all palettes.
+static TABLES: LazyLock<Vec<Shades>> = LazyLock::new(|| {
     let palettes = Palette::ALL.into_iter();
     palettes
         .flat_map(|palette| Ramp::ALL.map(|ramp| table(ramp.stops(palette))))

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_small_picture_is_the_mean_of_the_large_one() {
         let checks = |i: usize| {
-            [if (i % SIDE + i / SIDE) % 2 == 0 {
+            [if (i % SIDE + i / SIDE).is_multiple_of(2) {
                 0
             } else {
                 200

@@ -8,7 +8,7 @@ mod cells;
 mod recorder;
 mod scenes;
 mod svg;
-#[path = "../../tests/terminal/mod.rs"]
+#[path = "../../../tests/terminal/mod.rs"]
 mod terminal;
 
 use std::fs;
