@@ -223,7 +223,10 @@ fn a_second_terminal_takes_the_control() {
     second.press("p");
     first.wait_for("paused");
     second.wait_for("paused");
+    // It says that it leaves the run standing still.
     second.press("q");
+    second.wait_for("Leave the run paused?");
+    second.press("y");
     assert_eq!(second.wait_for_end().exit_code(), 0);
     second.check_given_back();
     first.press("p");
