@@ -51,6 +51,25 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use sample::Journal;
 
+/// The keys with names that every terminal sends.
+const NAMED: [Key; 15] = [
+    Key::Up,
+    Key::Down,
+    Key::Left,
+    Key::Right,
+    Key::ShiftUp,
+    Key::ShiftDown,
+    Key::PageUp,
+    Key::PageDown,
+    Key::Home,
+    Key::End,
+    Key::Tab,
+    Key::BackTab,
+    Key::Enter,
+    Key::Esc,
+    Key::Backspace,
+];
+
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 fn theme(depth: Depth) -> Theme {

@@ -284,12 +284,7 @@ impl RunView {
                     preview.done.push((*amount, sets.clone()));
                 }
             }
-            Event::PreviewEnded => {
-                if let Some(preview) = &mut self.preview {
-                    preview.over = true;
-                    self.state = preview.from;
-                }
-            }
+            Event::PreviewEnded => self.end_preview(),
             Event::Discarded { training } => {
                 self.with_training(*training, |t| t.end = TrainingEnd::Discarded);
                 self.preview = None;
@@ -330,7 +325,7 @@ impl RunView {
                 self.paused = false;
                 self.stopped = false;
                 self.failure = None;
-                self.break_off_preview();
+                self.end_preview();
                 if let Some(number) = training {
                     self.with_training(*number, |t| t.void_after(*from_step));
                 }
@@ -339,7 +334,7 @@ impl RunView {
             Event::Note { .. } => {}
             Event::Stopped => {
                 self.stopped = true;
-                self.break_off_preview();
+                self.end_preview();
             }
             Event::Failed { message } => {
                 self.failure = Some(message.clone());
@@ -365,8 +360,8 @@ impl RunView {
         }
     }
 
-    /// A preview that was under way when the lab ended measures nothing more.
-    fn break_off_preview(&mut self) {
+    /// The preview under way, if there is one, measures nothing more.
+    fn end_preview(&mut self) {
         if let Some(preview) = self.preview.as_mut().filter(|preview| !preview.over) {
             preview.over = true;
             self.state = preview.from;

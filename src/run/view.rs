@@ -172,16 +172,24 @@ pub struct Training {
 }
 
 /// Steps that a present pace is taken from.
-const RECENT: usize = 20;
+const RECENT: usize = 50;
 
 impl Training {
-    /// Images a second over the last steps; `None` where no time passed.
-    pub fn recent_rate(&self) -> Option<f64> {
-        let last = self.points.last()?;
-        let before = self.points.iter().rev().nth(RECENT);
-        last.spent
-            .since(before.map_or(Spent::NOTHING, |p| p.spent))
-            .rate()
+    /// What the last steps took.
+    pub fn recent(&self) -> Spent {
+        let spent = |point: &Point| point.spent;
+        let before = self
+            .points
+            .iter()
+            .rev()
+            .nth(RECENT)
+            .map_or(Spent::NOTHING, spent);
+        self.spent().since(before)
+    }
+
+    /// What all of its steps took.
+    pub fn spent(&self) -> Spent {
+        self.points.last().map_or(Spent::NOTHING, |p| p.spent)
     }
 
     /// Forgets what came after step `from`, where the training goes on.

@@ -53,7 +53,7 @@ impl App {
     /// Control and C leaves from everywhere: asked twice it means it.
     fn interrupt(&mut self) -> Vec<Effect> {
         match self.question {
-            Some(Question::Quit) => self.on_action(Action::Confirm),
+            Some(Question::Quit | Question::LeavePaused) => self.on_action(Action::Confirm),
             _ => {
                 (self.question, self.commands, self.help) = (None, None, None);
                 self.quit()

@@ -6,6 +6,7 @@ use super::app::App;
 use super::effect::Effect;
 use super::theme::Ink;
 use crate::Result;
+use crate::lab::TestSet;
 use crate::measure::{Matrix, Spread};
 use crate::run::RunView;
 
@@ -48,32 +49,35 @@ impl App {
     }
 
     /// Test sets that this run and another one call the same, but that have other numbers of images.
-    pub fn unlike(&self, other: &RunView) -> Vec<String> {
-        let sets = |view: &RunView| view.started.as_ref().map(|s| s.test_sets.clone());
-        let (Some(own), Some(theirs)) = (self.view().and_then(sets), sets(other)) else {
+    pub fn unlike<'a>(&'a self, other: &RunView) -> Vec<&'a str> {
+        let (Some(own), Some(theirs)) =
+            (self.view().and_then(|v| v.started.as_ref()), &other.started)
+        else {
             return Vec::new();
         };
-        let unlike =
-            |id: &str, images: usize| theirs.iter().any(|t| t.id == id && t.images != images);
-        let own = own.into_iter().filter(|set| unlike(&set.id, set.images));
-        own.map(|set| set.id).collect()
+        let unlike = |own: &&TestSet| {
+            let mut theirs = theirs.test_sets.iter();
+            theirs.any(|set| set.id == own.id && set.images != own.images)
+        };
+        let own = own.test_sets.iter().filter(unlike);
+        own.map(|set| set.id.as_str()).collect()
     }
 
-    /// The seeds and matrices of the runs beside this one that differ from it by their seed alone, one a seed.
-    pub fn siblings(&self) -> Vec<(u64, Matrix)> {
+    /// The runs beside this one that differ from it by their seed alone, one a seed, each with its seed.
+    pub fn siblings(&self) -> Vec<(u64, &RunView)> {
         let Some(own) = self.view().and_then(|view| view.started.as_ref()) else {
             return Vec::new();
         };
         let mut seeds = vec![own.recipe.seed];
         let mut siblings = Vec::new();
-        for beside in &self.beside {
-            let Some(started) = &beside.view.started else {
+        for view in self.beside.iter().map(|beside| &beside.view) {
+            let Some(started) = &view.started else {
                 continue;
             };
             let (hash, seed) = (&started.recipe_hash, started.recipe.seed);
             if *hash == own.recipe_hash && !seeds.contains(&seed) {
                 seeds.push(seed);
-                siblings.push((seed, beside.view.matrix()));
+                siblings.push((seed, view));
             }
         }
         siblings
@@ -81,9 +85,9 @@ impl App {
 
     /// Mean and deviation over this run and its siblings of other seeds; `None` where there are none.
     pub fn spread(&self) -> Option<Spread> {
-        let siblings: Vec<Matrix> = self.siblings().into_iter().map(|(_, m)| m).collect();
-        let own = self.view()?.matrix();
-        (!siblings.is_empty()).then(|| Spread::of(&own, &siblings))
+        let siblings = self.siblings();
+        let others: Vec<Matrix> = siblings.iter().map(|(_, view)| view.matrix()).collect();
+        (!others.is_empty()).then_some(Spread::of(&self.view()?.matrix(), &others))
     }
 
     /// Lays a run beside the one that is shown, or takes it away where it lies there.

@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::app::App;
 use super::look::{Comparable, Figure};
-use super::text::{percent, points, width};
+use super::text::{percent, points, whole_points, width};
 use super::theme::Theme;
 use crate::measure::{Average, Matrix, Spread};
 
@@ -120,12 +120,7 @@ pub fn written(figure: Figure, value: f64, columns: usize) -> String {
         return text;
     }
     // 100.0 and −12.3 need more than the narrowest cell has.
-    let whole = (100.0 * value).round();
-    if whole < 0.0 {
-        format!("−{:.0}", -whole)
-    } else {
-        format!("{:.0}", whole.abs())
-    }
+    whole_points(value)
 }
 
 impl App {

@@ -270,12 +270,12 @@ impl Desk {
                     app.on_problem(problem);
                 }
             }
-            Effect::ListRuns(base) => self.ask(move |_| {
+            Effect::ListRuns(base) => self.read(move || {
                 let listed = run::list(&base, runs::MOST);
                 Answer::Runs(base, listed)
             }),
             Effect::LayBeside(folder) => self.lay_beside(folder),
-            Effect::Open(folder) => self.ask(move |_| {
+            Effect::Open(folder) => self.read(move || {
                 let opened = Session::open(&folder);
                 Answer::Opened(folder, Box::new(opened))
             }),
@@ -306,15 +306,14 @@ impl Desk {
     fn look_at(&mut self, request: Arc<LostRequest>) {
         self.looked_away.store(true, Ordering::Relaxed);
         self.looked_away = Arc::default();
-        let answer_to = self.answer_to.clone();
         let gallery = self.gallery.clone();
         let mut reading = Reading(Preparation {
-            tell: answer_to.clone(),
+            tell: self.answer_to.clone(),
             given_up: Arc::clone(&self.looked_away),
         });
-        spawn_blocking(move || {
+        self.read(move || {
             let found = gallery.lost(&request, &mut reading);
-            let _ = answer_to.send(Answer::Lost(request, found));
+            Answer::Lost(request, found)
         });
     }
 
@@ -328,19 +327,25 @@ impl Desk {
             return;
         }
         self.makes_pictures = true;
-        let answer_to = self.answer_to.clone();
-        spawn_blocking(move || {
-            let made = jobs.iter().map(Job::make).collect();
-            let _ = answer_to.send(Answer::Pictures(made));
-        });
+        self.read(move || Answer::Pictures(jobs.iter().map(Job::make).collect()));
     }
 
-    /// Does on another thread what may take its time, and can be given up.
+    /// Does on another thread what its user waits for, and can give up.
     fn ask(&mut self, work: impl FnOnce(&mut Preparation) -> Answer + Send + 'static) {
+        self.given_up = Arc::default();
+        let mut preparation = Preparation {
+            tell: self.answer_to.clone(),
+            given_up: Arc::clone(&self.given_up),
+        };
+        self.read(move || work(&mut preparation));
+    }
+
+    /// Does on another thread what takes a moment; whatever else is being prepared can still be given up.
+    fn read(&self, work: impl FnOnce() -> Answer + Send + 'static) {
         let answer_to = self.answer_to.clone();
-        let mut preparation = self.preparation();
         spawn_blocking(move || {
-            let _ = answer_to.send(work(&mut preparation));
+            // The receiver is gone only when the program is.
+            let _ = answer_to.send(work());
         });
     }
 
@@ -355,21 +360,10 @@ impl Desk {
         }
     }
 
-    /// Whoever waits for a preparation that begins now.
-    fn preparation(&mut self) -> Preparation {
-        self.given_up = Arc::default();
-        Preparation {
-            tell: self.answer_to.clone(),
-            given_up: Arc::clone(&self.given_up),
-        }
-    }
-
     fn start(&mut self, request: Request) {
-        let answer_to = self.answer_to.clone();
-        let mut preparation = self.preparation();
         self.starting = true;
         // The run that is left goes on until the new one is there: one that cannot begin must not end it.
-        spawn_blocking(move || {
+        self.ask(move |onlooker| {
             let options = Options {
                 device: Some(request.device),
                 automatic: request.automatic,
@@ -379,12 +373,11 @@ impl Desk {
             let recipe = *request.recipe;
             let session = match &request.branch {
                 Some((parent, at)) => {
-                    Session::branch(parent, *at, recipe, folder, &options, &mut preparation)
+                    Session::branch(parent, *at, recipe, folder, &options, onlooker)
                 }
-                None => Session::create(recipe, folder, &options, &mut preparation),
+                None => Session::create(recipe, folder, &options, onlooker),
             };
-            // The receiver is gone only when the program is.
-            let _ = answer_to.send(Answer::Started(Box::new(session)));
+            Answer::Started(Box::new(session))
         });
     }
 
@@ -404,31 +397,30 @@ impl Desk {
             session.leave();
             self.session = None;
         }
-        let answer_to = self.answer_to.clone();
         let options = Options {
             // Where it ran before, so that it goes on with the same bits.
             device: None,
             automatic: false,
             leave_when_finished: false,
         };
-        let mut preparation = self.preparation();
         self.starting = true;
-        spawn_blocking(move || {
-            let session = Session::reopen(&folder, &options, Reopen::Hold, &mut preparation);
-            let _ = answer_to.send(Answer::TakenUp(Box::new(session)));
+        self.ask(move |onlooker| {
+            let session = Session::reopen(&folder, &options, Reopen::Hold, onlooker);
+            Answer::TakenUp(Box::new(session))
         });
     }
 
     /// Reads a run that lies beside the one that is shown.
     fn lay_beside(&mut self, folder: PathBuf) {
         self.seen.insert(folder.clone(), journal_size(&folder));
-        self.ask(move |_| {
+        self.read(move || {
             let view = RunFolder::open(&folder).and_then(|run| RunView::of(&run));
             Answer::Beside(folder, Box::new(view))
         });
     }
 
-    /// Notices when the process at work on the run shown is gone, and reads those runs again that lie beside the one that is shown and whose journals have grown.
+    /// Notices when the process at work on the run shown is gone, and reads those runs again that lie beside it and whose
+    /// journals have grown.
     fn look_around(&mut self, app: &mut App) {
         let run = app.run.as_ref().filter(|run| run.elsewhere);
         if run.is_some_and(|run| !is_in_use(&run.folder)) {
@@ -447,8 +439,7 @@ impl Desk {
         let Some(folder) = app.folder() else {
             return;
         };
-        let answer_to = self.answer_to.clone();
-        spawn_blocking(move || {
+        self.read(move || {
             // From the journal as it is now: another process may have gone on with the run.
             let written = RunFolder::open(&folder).and_then(|folder| {
                 let to = folder.export_path();
@@ -458,7 +449,7 @@ impl Desk {
                 };
                 Ok(to)
             });
-            let _ = answer_to.send(Answer::Exported(written));
+            Answer::Exported(written)
         });
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::actions::{Action, Screen};
-use super::app::App;
+use super::app::{App, Busy};
 use super::effect::Effect;
 use super::look::Figure;
 use super::question::Question;
@@ -101,7 +101,8 @@ impl App {
         match (action, chosen) {
             (Action::Refresh, _) => return self.list_runs(),
             (Action::Open, Some(folder)) => {
-                if self.prepare("reading the run") {
+                if self.busy.is_none() {
+                    self.busy = Busy::with("reading the run", false);
                     return vec![Effect::Open(folder)];
                 }
             }

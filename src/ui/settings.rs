@@ -148,7 +148,8 @@ impl Settings {
 
 const SETTINGS: [&str; 5] = ["theme", "marker", "pictures", "mouse", "keys"];
 
-fn set(variable: Variable, name: &str) -> Option<String> {
+/// A variable that is set to something.
+pub(super) fn set(variable: Variable, name: &str) -> Option<String> {
     variable(name).filter(|value| !value.is_empty())
 }
 

@@ -126,14 +126,19 @@ pub fn percent(fraction: f64) -> String {
 
 /// A difference of fractions in points with its sign, `—` where there is none. A true minus is as wide as a digit.
 pub fn points(difference: f64) -> String {
-    if !difference.is_finite() {
-        return "—".into();
-    }
-    let shown = (1000.0 * difference).round() / 10.0;
-    if shown < 0.0 {
-        format!("−{:.1}", -shown)
-    } else {
-        format!("{:.1}", shown.abs())
+    signed((1000.0 * difference).round() / 10.0, 1)
+}
+
+/// As [`points`], without a decimal.
+pub fn whole_points(difference: f64) -> String {
+    signed((100.0 * difference).round(), 0)
+}
+
+fn signed(shown: f64, decimals: usize) -> String {
+    match shown {
+        x if !x.is_finite() => "—".into(),
+        x if x < 0.0 => format!("−{:.decimals$}", -x),
+        x => format!("{:.decimals$}", x.abs()),
     }
 }
 

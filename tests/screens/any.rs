@@ -24,23 +24,9 @@ enum Happening {
     Ended,
 }
 
-const NAMED: [Key; 19] = [
-    Key::Up,
-    Key::Down,
-    Key::Left,
-    Key::Right,
-    Key::ShiftUp,
-    Key::ShiftDown,
-    Key::PageUp,
-    Key::PageDown,
-    Key::Home,
-    Key::End,
-    Key::Tab,
-    Key::BackTab,
+/// Keys that are pressed besides those that every terminal sends.
+const OTHERS: [Key; 4] = [
     Key::Enter,
-    Key::Enter,
-    Key::Esc,
-    Key::Backspace,
     Key::Interrupt,
     Key::Control('p'),
     Key::Function(5),
@@ -48,7 +34,7 @@ const NAMED: [Key; 19] = [
 
 fn key() -> impl Strategy<Value = Key> {
     prop_oneof![
-        4 => select(&NAMED[..]),
+        4 => select([&NAMED[..], &OTHERS].concat()),
         6 => (b' '..=b'~').prop_map(|c| Key::Char(char::from(c))),
         1 => any::<char>().prop_map(Key::Char),
     ]

@@ -68,3 +68,21 @@ fn a_lab_at_work_has_no_replay() {
     assert_eq!(app.view().unwrap().records, before);
     assert!(app.toast.is_some());
 }
+
+/// A run of another process that stands still is left by saying so, or by Control and C twice.
+#[test]
+fn leaving_a_run_that_stands_still_asks_once() {
+    let mut journal = in_training();
+    journal.write(Event::Paused);
+    let controlled = || {
+        let mut app = opened(&journal, true);
+        app.on_control();
+        app
+    };
+    let mut app = controlled();
+    assert_eq!(keys(&mut app, "q"), []);
+    assert_eq!(keys(&mut app, "y"), [Effect::Quit]);
+    let mut app = controlled();
+    assert_eq!(app.on_key(Key::Interrupt), []);
+    assert_eq!(app.on_key(Key::Interrupt), [Effect::Quit]);
+}

@@ -8,7 +8,7 @@ use pentimento::ui::question::Question;
 use pentimento::ui::theme::Depth;
 use pentimento::ui::{App, Effect};
 
-use super::{SIZES, drawn, keys, sample, snapshot, text, theme};
+use super::{NAMED, SIZES, drawn, keys, sample, snapshot, text, theme};
 
 fn app() -> App {
     App::new(sample::environment(), theme(Depth::True))
@@ -173,26 +173,6 @@ fn a_list_that_is_open_does_not_follow_to_other_screens() {
     assert_eq!(app.situation().layer, Layer::Screen);
 }
 
-const KEYS: [Key; 17] = [
-    Key::Up,
-    Key::Down,
-    Key::Left,
-    Key::Right,
-    Key::ShiftUp,
-    Key::ShiftDown,
-    Key::PageUp,
-    Key::PageDown,
-    Key::Home,
-    Key::End,
-    Key::Tab,
-    Key::BackTab,
-    Key::Enter,
-    Key::Esc,
-    Key::Backspace,
-    Key::Enter,
-    Key::Down,
-];
-
 /// Answers what an effect asks for, well or badly.
 /// Answers what the program asked for, well or badly.
 pub fn answer(app: &mut App, effect: Effect, well: bool) {
@@ -239,11 +219,12 @@ fn no_keys_bring_the_set_up_down() {
         .chars()
         .collect();
     let sizes = [(80, 24), (60, 16), (120, 40), (44, 11)];
+    let pressed = [&NAMED[..], &[Key::Enter, Key::Down]].concat();
     for _ in 0..150 {
         let mut app = app();
         for _ in 0..120 {
             let key = match next(3) {
-                0 => KEYS[next(KEYS.len())],
+                0 => pressed[next(pressed.len())],
                 _ => Key::Char(letters[next(letters.len())]),
             };
             for effect in app.on_key(key) {

@@ -1,6 +1,6 @@
 //! What pictures are drawn with: as the user says, or as the terminal's name tells.
 
-use super::super::settings::Variable;
+use super::super::settings::{Variable, set};
 
 /// How a terminal takes pictures of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Choice {
 
 /// Whether the program runs in tmux, which hands on only what is wrapped for it.
 pub fn in_tmux(variable: Variable) -> bool {
-    is_set(variable, "TMUX")
+    set(variable, "TMUX").is_some()
 }
 
 /// What the terminal takes by the names that it gives itself. It is not asked: its answer would come among the keys, and
@@ -83,7 +83,7 @@ pub fn in_tmux(variable: Variable) -> bool {
 fn of_terminal(variable: Variable) -> Option<Graphics> {
     let name = |name| variable(name).unwrap_or_default();
     let (term, program) = (name("TERM"), name("TERM_PROGRAM"));
-    let between = BETWEEN.iter().any(|name| is_set(variable, name));
+    let between = BETWEEN.iter().any(|name| set(variable, name).is_some());
     if between || term.starts_with("screen") || term.starts_with("tmux") {
         return None;
     }
@@ -92,7 +92,7 @@ fn of_terminal(variable: Variable) -> Option<Graphics> {
         "mlterm" | "contour" => return Some(Graphics::Sixel),
         "wezterm" => return Some(Graphics::Iterm),
         foot if foot == "foot" || foot.starts_with("foot-") => return Some(Graphics::Sixel),
-        _ if OTHERS.iter().any(|name| is_set(variable, name)) => return None,
+        _ if OTHERS.iter().any(|name| set(variable, name).is_some()) => return None,
         _ => {}
     }
     match (program.as_str(), name("LC_TERMINAL").as_str()) {
@@ -100,10 +100,6 @@ fn of_terminal(variable: Variable) -> Option<Graphics> {
         ("WezTerm" | "iTerm.app", _) | ("", "iTerm2") => Some(Graphics::Iterm),
         _ => None,
     }
-}
-
-fn is_set(variable: Variable, name: &str) -> bool {
-    variable(name).is_some_and(|value| !value.is_empty())
 }
 
 #[cfg(test)]

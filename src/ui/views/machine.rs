@@ -14,14 +14,10 @@ use super::chrome::Figures;
 use super::train::doing;
 use crate::export::thousands;
 use crate::lab::State;
-use crate::measure::smoothed;
 use crate::run::view::{Spent, Training};
 
 /// Rows that a plot needs to say something.
 const PLOT: u16 = 9;
-/// Steps that the present rate is taken from, and the weight of the past in it.
-const RECENT: usize = 50;
-const BETA: f64 = 0.9;
 /// GPUs that have a line, and columns from which it has a name.
 const GPUS: usize = 4;
 const WITH_NAME: u16 = 100;
@@ -90,12 +86,13 @@ fn progress(app: &App, run: &OpenRun, y: u16, pen: &mut Pen) -> u16 {
     let mut figures = Figures::at(figures.end());
     let newest = run.view.trainings.last();
     if let Some(training) = newest.filter(|t| !t.points.is_empty()) {
-        let now = rate(training).map_or("—".into(), per_second);
+        let recent = training.recent();
+        let now = recent.rate().map_or("—".into(), per_second);
         figures.add(pen, app, "images/s", &now);
         let all = all(&run.view.trainings);
         let mean = all.rate().map_or("—".into(), per_second);
         figures.add(pen, app, "in all", &mean);
-        let share = waiting(recent(training).waiting());
+        let share = waiting(recent.waiting());
         figures.add(pen, app, "waiting for data", &share);
         figures.add(pen, app, "in all", &waiting(all.waiting()));
     }
@@ -104,32 +101,12 @@ fn progress(app: &App, run: &OpenRun, y: u16, pen: &mut Pen) -> u16 {
 
 /// What all trainings took, those that were thrown away included.
 fn all(trainings: &[Training]) -> Spent {
-    let spent = trainings
-        .iter()
-        .filter_map(|t| Some(t.points.last()?.spent));
+    let spent = trainings.iter().map(Training::spent);
     spent.fold(Spent::NOTHING, |all, s| Spent {
         seconds: all.seconds + s.seconds,
         images: all.images + s.images,
         waited: all.waited.zip(s.waited).map(|(a, b)| a + b),
     })
-}
-
-/// Images a second now.
-fn rate(training: &Training) -> Option<f64> {
-    let points = training.points.iter().rev().take(RECENT).rev();
-    let rates = points.map(|p| p.rate);
-    smoothed(rates, BETA).pop().filter(|r| r.is_finite())
-}
-
-/// What the last steps took.
-fn recent(training: &Training) -> Spent {
-    let points = &training.points;
-    let before = points
-        .len()
-        .checked_sub(RECENT + 1)
-        .map(|i| points[i].spent);
-    let last = points.last().map_or(Spent::NOTHING, |p| p.spent);
-    last.since(before.unwrap_or_default())
 }
 
 fn per_second(rate: f64) -> String {
@@ -282,7 +259,7 @@ fn trained(app: &App, trainings: &[Training], pen: &mut Pen) {
     let rows = usize::from(pen.height()).saturating_sub(1);
     let from = trainings.len().saturating_sub(rows);
     for (y, training) in (1..).zip(&trainings[from..]) {
-        let spent = training.points.last().map_or(Spent::NOTHING, |p| p.spent);
+        let spent = training.spent();
         let name = format!("{:>2} {}", training.number, training.step_id);
         pen.fitted(0, y, 22, &name, plain);
         let figures = [
@@ -330,14 +307,14 @@ mod tests {
         let mut seconds = vec![40.0; 5];
         seconds.extend([0.5; 200]);
         let one = training(&seconds);
-        assert!((rate(&one).unwrap() - 64.0).abs() < 1e-9);
-        assert_eq!(recent(&one).seconds, 25.0);
-        assert_eq!(recent(&one).waiting(), Some(0.25));
+        assert!((one.recent().rate().unwrap() - 64.0).abs() < 1e-9);
+        assert_eq!(one.recent().seconds, 25.0);
+        assert_eq!(one.recent().waiting(), Some(0.25));
         let both = all(&[one, training(&[1.0])]);
         assert_eq!((both.seconds, both.images), (301.0, 206 * 32));
         assert_eq!(waiting(both.waiting()), "25.0 %");
-        assert_eq!(rate(&training(&[])), None);
-        assert_eq!(waiting(recent(&training(&[])).waiting()), "—");
+        assert_eq!(training(&[]).recent().rate(), None);
+        assert_eq!(waiting(training(&[]).recent().waiting()), "—");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::super::app::App;
 use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
 use super::super::text::{clock, width};
-use super::super::theme::{Ink, Marker};
+use super::super::theme::Ink;
 use super::chrome::Figures;
 use crate::export::thousands;
 use crate::lab::{Command, State};
@@ -94,17 +94,9 @@ fn gauge(app: &App, training: &Training, pen: &mut Pen) {
     );
     let room = pen.width().saturating_sub(text.chars().count() as u16);
     let full = ((f64::from(room) * part).round() as u16).min(room);
-    let (on, off) = match theme.marker {
-        Marker::Ascii => ("=", "-"),
-        _ => ("━", "─"),
-    };
-    let x = pen.text(0, 0, &on.repeat(full.into()), theme.ink(Ink::Accent));
-    let x = pen.text(
-        x,
-        0,
-        &off.repeat((room - full).into()),
-        theme.ink(Ink::Faint),
-    );
+    let x = pen.text(0, 0, &"━".repeat(full.into()), theme.ink(Ink::Accent));
+    let rest = "─".repeat((room - full).into());
+    let x = pen.text(x, 0, &rest, theme.ink(Ink::Faint));
     pen.text(x, 0, &text, theme.ink(Ink::Plain));
 }
 
@@ -116,7 +108,7 @@ fn add_figures(
     pen: &mut Pen,
 ) {
     if let Some(last) = training.points.last() {
-        let rate = training.recent_rate();
+        let rate = training.recent().rate();
         let rate = rate.map_or("—".into(), |rate| thousands(rate.round() as usize));
         figures.add(pen, app, "images/s", &rate);
         if training.end == TrainingEnd::Open && last.step < training.steps {

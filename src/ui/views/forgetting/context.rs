@@ -63,12 +63,7 @@ fn draw_legend(shown: &Shown, measure: Measure, pen: &mut Pen) {
     let x = pen.text(0, 0, &text, theme.ink(Ink::Faint)) + 2;
     let x = pen.text(x, 0, "o", theme.bold(Ink::Accent));
     let x = pen.text(x + 1, 0, "in context", theme.ink(Ink::Faint)) + 2;
-    let dot = if theme.marker == Marker::Ascii {
-        "."
-    } else {
-        "·"
-    };
-    let x = pen.text(x, 0, dot, theme.ink(Ink::Plain));
+    let x = pen.text(x, 0, "·", theme.ink(Ink::Plain));
     let x = pen.text(x + 1, 0, "rest", theme.ink(Ink::Faint)) + 2;
     let x = pen.text(x, 0, "X", theme.bold(Ink::Second));
     let room = pen.width();
@@ -155,12 +150,7 @@ impl Spread {
             ("r rest", &self.rest, Ink::Plain),
         ];
         let axis = 2 * high;
-        let flat = if theme.marker == Marker::Ascii {
-            "-"
-        } else {
-            "─"
-        };
-        let line = flat.repeat(usize::from(room));
+        let line = "─".repeat(usize::from(room));
         pen.text(LABEL, axis, &line, theme.ink(Ink::Faint));
         for (i, (label, drops, ink)) in (0..).zip(sides) {
             let mean = mean(drops.iter().map(|d| f64::from(*d)));

@@ -4,7 +4,7 @@ use ratatui::style::Modifier;
 
 use super::super::super::forgetting::{ForgettingLook, Group, Losses, Merge};
 use super::super::super::pen::Pen;
-use super::super::super::text::{points, width};
+use super::super::super::text::{points, whole_points, width};
 use super::super::super::theme::{Ink, mark};
 use super::cells::Shown;
 use crate::run::RunView;
@@ -67,16 +67,9 @@ impl<'a> Columns<'a> {
 
     /// A loss as it has room: the figure alone, and with its mark.
     fn figure(&self, loss: f64) -> String {
-        let text = points(loss);
         match self.cell {
-            NARROW if loss.is_finite() => {
-                let whole = (100.0 * loss).round() / 100.0;
-                let text = points(whole);
-                let text = text.split('.').next().unwrap_or_default();
-                format!("{text:>3}")
-            }
-            NARROW => format!("{text:>3}"),
-            _ => format!("{text:>6}"),
+            NARROW => format!("{:>3}", whole_points(loss)),
+            _ => format!("{:>6}", points(loss)),
         }
     }
 

@@ -9,8 +9,11 @@ use super::super::super::pen::Pen;
 use super::super::super::plot::{Kind, Plot, Series};
 use super::super::super::theme::Ink;
 use super::super::titled::{Piece, titled};
-use super::{BETA, PLOT};
+use super::PLOT;
 use crate::measure::smoothed;
+
+/// Weight of the past in the curve of images a second.
+const BETA: f64 = 0.9;
 
 /// Steps whose rate is drawn.
 const STEPS: usize = 2000;
