@@ -4,6 +4,7 @@ use super::actions::{Action, Key, Layer, Screen};
 use super::app::{App, Busy};
 use super::effect::Effect;
 use super::exporting::ExportMenu;
+use super::line::Line;
 use super::open_run::OpenRun;
 use super::question::Question;
 use super::setup::Request;
@@ -27,7 +28,7 @@ impl App {
             // Nothing else can be seen there.
             (Layer::TooSmall, Some(Action::Quit)) => return self.interrupt(),
             (Layer::TooSmall, _) => return Vec::new(),
-            (Layer::Typing | Layer::Commands, _) => self.on_typed_key(layer, key),
+            (Layer::Typing | Layer::Commands, _) => self.on_line(key, action),
             _ => {}
         }
         match action {
@@ -36,17 +37,39 @@ impl App {
         }
     }
 
-    fn on_typed_key(&mut self, layer: Layer, key: Key) {
-        match (key, layer) {
-            (Key::Char(c), Layer::Commands) => self.type_command(c),
-            (Key::Backspace, Layer::Commands) => self.erase_command(),
-            (key, _) if self.screen == Screen::Forgetting => self.type_filter(key),
-            (key, _) if self.screen == Screen::Matrix => self.type_amount(key),
-            (Key::Char(c), _) if self.screen == Screen::Log => self.log.type_character(c),
-            (Key::Backspace, _) if self.screen == Screen::Log => self.log.erase(),
-            (Key::Char(c), _) => self.set_up.type_character(c),
-            (Key::Backspace, _) => self.set_up.erase(),
+    /// A key while something is typed: a character is put, or an action edits the line; lists that show what the line
+    /// says follow at once.
+    fn on_line(&mut self, key: Key, action: Option<Action>) {
+        let takes = |c: &char| self.set_up.prompt().is_none_or(|prompt| prompt.takes(*c));
+        let put = match key {
+            Key::Char(c) if action.is_none() => Some(c).filter(takes),
+            _ => None,
+        };
+        let Some(line) = self.line() else {
+            return;
+        };
+        let before = line.text().to_owned();
+        put.into_iter().for_each(|c| line.put(c));
+        action.into_iter().for_each(|action| line.edit(action));
+        if line.text() == before {
+            return;
+        }
+        match (&mut self.commands, self.screen) {
+            (Some(commands), _) => commands.at = 0,
+            (None, Screen::Log) => self.log.back = 0,
+            (None, Screen::Forgetting) => self.settle(),
             _ => {}
+        }
+    }
+
+    /// The line that is typed, while one is.
+    fn line(&mut self) -> Option<&mut Line> {
+        match (&mut self.commands, self.screen) {
+            (Some(commands), _) => Some(&mut commands.line),
+            (None, Screen::Matrix) => self.matrix.typed.as_mut(),
+            (None, Screen::Log) => Some(&mut self.log.line),
+            (None, Screen::Forgetting) => Some(&mut self.forgetting.filter),
+            (None, _) => self.set_up.line(),
         }
     }
 

@@ -177,6 +177,18 @@ pub enum Action {
     Card,
     /// Closes what is open on the screen.
     Close,
+    /// Goes to the beginning of what is typed.
+    LineStart,
+    /// Goes to its end.
+    LineEnd,
+    /// Takes away the character before the cursor.
+    Erase,
+    /// Takes away the one under it.
+    EraseNext,
+    /// Takes away the word before it.
+    EraseWord,
+    /// Takes away all that stands before it.
+    EraseLine,
     /// Shows one task or the whole run.
     Span,
     /// Draws curves over steps, epochs or time.
@@ -268,12 +280,13 @@ pub enum Scope {
 }
 
 /// The scopes that keys are explained by, in the help and in the README, in this order.
-pub const EXPLAINED: [Scope; 10] = [
+pub const EXPLAINED: [Scope; 11] = [
     Scope::Anywhere,
     Scope::Run,
     Scope::Menu,
     Scope::On(Screen::SetUp),
     Scope::List,
+    Scope::Typing,
     Scope::On(Screen::Train),
     Scope::On(Screen::Matrix),
     Scope::On(Screen::Forgetting),

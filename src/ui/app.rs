@@ -22,6 +22,7 @@ use super::theme::{Ink, Theme};
 use super::views::{body, fits, form_rows};
 use crate::lab::{Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
+use crate::recipe::Mode;
 use crate::run::RunView;
 
 /// How long a message stays; one of a failure until a key is pressed.
@@ -413,8 +414,12 @@ impl App {
             beside: !self.beside.is_empty(),
             listed: self.runs.chosen().is_some(),
             on_shown: self.runs.chosen().map(|run| &run.folder) == self.folder().as_ref(),
+            stored: self.previewed_mode() == Some(Mode::Drop),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),
-            closable: self.forgetting.card || !self.forgetting.filter.is_empty(),
+            closable: match self.screen {
+                Screen::Log => !self.log.line.is_empty(),
+                _ => self.forgetting.card || !self.forgetting.filter.is_empty(),
+            },
         }
     }
 

@@ -3,13 +3,14 @@
 use super::actions::{Action, Layer, Scope, Screen, Situation};
 use super::app::App;
 use super::effect::Effect;
+use super::line::Line;
 use super::theme::Ink;
 
 /// The open list of actions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commands {
     /// What is typed.
-    pub text: String,
+    pub line: Line,
     /// Where the cursor is.
     pub at: usize,
 }
@@ -30,9 +31,6 @@ pub struct Entry {
     /// Why it makes no sense now.
     pub refusal: Option<String>,
 }
-
-/// Longest text that is typed: names are short.
-const LONGEST: usize = 60;
 
 /// The screen on which keys of a scope are listened to; `None` for what lies over screens.
 fn screen_of(scope: Scope, here: Screen) -> Option<Screen> {
@@ -94,7 +92,7 @@ impl App {
             };
             for action in row.actions().into_iter().filter(|a| *a != Action::Commands) {
                 let name = action.name().replace('-', " ");
-                let Some(rank) = rank(&name, row.binding.help, &commands.text) else {
+                let Some(rank) = rank(&name, row.binding.help, commands.line.text()) else {
                     continue;
                 };
                 let there = Situation {
@@ -122,25 +120,6 @@ impl App {
     /// Opens the list of actions.
     pub(super) fn open_commands(&mut self) {
         self.commands = Some(Commands::default());
-    }
-
-    /// Adds a character to what is typed into the list.
-    pub(super) fn type_command(&mut self, c: char) {
-        if let Some(commands) = &mut self.commands
-            && commands.text.chars().count() < LONGEST
-            && !c.is_control()
-        {
-            commands.text.push(c);
-            commands.at = 0;
-        }
-    }
-
-    /// Takes a character back.
-    pub(super) fn erase_command(&mut self) {
-        if let Some(commands) = &mut self.commands {
-            commands.text.pop();
-            commands.at = 0;
-        }
     }
 
     /// What an action means while the list of actions is open.

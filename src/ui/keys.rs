@@ -37,6 +37,8 @@ pub enum Key {
     Esc,
     /// Backspace
     Backspace,
+    /// Delete
+    Delete,
     /// Control and C
     Interrupt,
     /// Control and a letter, in lower case
@@ -46,7 +48,7 @@ pub enum Key {
 }
 
 /// Keys with names of their own, as the settings write them, and as the footer, the help and the README do.
-const NAMED: [(&str, Key, &str); 16] = [
+const NAMED: [(&str, Key, &str); 17] = [
     ("space", Key::Char(' '), "Space"),
     ("up", Key::Up, "↑"),
     ("down", Key::Down, "↓"),
@@ -63,6 +65,7 @@ const NAMED: [(&str, Key, &str); 16] = [
     ("enter", Key::Enter, "Enter"),
     ("esc", Key::Esc, "Esc"),
     ("backspace", Key::Backspace, "Backspace"),
+    ("delete", Key::Delete, "Delete"),
 ];
 
 /// Letters that terminals send for other keys when Control is held: Backspace, Tab, Enter (twice), and C leaves.
@@ -98,6 +101,7 @@ impl Key {
             KeyCode::Enter => Self::Enter,
             KeyCode::Esc => Self::Esc,
             KeyCode::Backspace => Self::Backspace,
+            KeyCode::Delete => Self::Delete,
             _ => return None,
         })
     }

@@ -1,6 +1,7 @@
 //! Where the user looks: cursors and choices of each screen. Nothing of it is part of a run.
 
 use super::curves::Look;
+use super::line::Line;
 use super::open_run::OpenRun;
 use super::text::width;
 use crate::lab::Level;
@@ -110,7 +111,7 @@ pub struct MatrixLook {
     /// The amount chosen in the preview, by its place; `None` follows the newest.
     pub amount: Option<usize>,
     /// What there is of an amount that is typed for a preview, while it is typed.
-    pub typed: Option<String>,
+    pub typed: Option<Line>,
     /// The run that differences are against, by its place among those beside this one.
     pub beside: usize,
 }
@@ -167,9 +168,9 @@ pub struct LogLook {
     /// The least level shown.
     pub least: Level,
     /// Only lines with this text are shown, capitals or not; empty for all.
-    pub text: String,
+    pub line: Line,
     /// What it was before it is typed anew, while it is typed.
-    pub before: Option<String>,
+    pub before: Option<Line>,
 }
 
 impl Default for LogLook {
@@ -178,7 +179,7 @@ impl Default for LogLook {
             back: 0,
             across: 0,
             least: Level::Info,
-            text: String::new(),
+            line: Line::default(),
             before: None,
         }
     }
@@ -187,12 +188,10 @@ impl Default for LogLook {
 impl LogLook {
     /// Columns that a key moves sideways.
     const ASIDE: usize = 16;
-    /// The longest text that is looked for.
-    const LONGEST: usize = 80;
 
     /// The lines that are shown, oldest first.
     pub fn shown<'a>(&'a self, run: &'a OpenRun) -> impl Iterator<Item = &'a LogLine> {
-        let wanted = self.text.to_lowercase();
+        let wanted = self.line.text().to_lowercase();
         run.view.log.iter().filter(move |line| {
             let found = || wanted.is_empty() || line.text.to_lowercase().contains(&wanted);
             rank(line.level) >= rank(self.least) && found()
@@ -229,21 +228,13 @@ impl LogLook {
 
     /// Begins to type a text to look for.
     pub fn find(&mut self) {
-        self.before = Some(std::mem::take(&mut self.text));
+        self.before = Some(std::mem::take(&mut self.line));
         self.back = 0;
     }
 
-    /// Adds a character to the text.
-    pub fn type_character(&mut self, c: char) {
-        if !c.is_control() && self.text.chars().count() < Self::LONGEST {
-            self.text.push(c);
-            self.back = 0;
-        }
-    }
-
-    /// Takes a character of the text back.
-    pub fn erase(&mut self) {
-        self.text.pop();
+    /// Shows all lines again, whatever their text.
+    pub fn find_no_more(&mut self) {
+        self.line = Line::default();
         self.back = 0;
     }
 }

@@ -20,6 +20,7 @@ pub mod forgetting;
 mod form;
 mod frames;
 mod keys;
+pub mod line;
 pub mod look;
 pub mod machine;
 mod on_merge;

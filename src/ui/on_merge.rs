@@ -1,15 +1,14 @@
 //! Merges on trial, merges changed, and branches: what the matrix screen asks of the lab and of the form.
 
-use super::actions::{Action, Key, Screen};
+use super::actions::{Action, Screen};
 use super::app::App;
 use super::effect::Effect;
+use super::open_run::OpenRun;
 use super::question::Question;
 use super::theme::Ink;
-use crate::lab::{Amounts, Ask, Command, State};
+use crate::lab::{Amounts, Ancestor, Ask, Command, State};
 use crate::lora::Amount;
-
-/// The longest that is typed.
-const LONGEST: usize = 24;
+use crate::recipe::Mode;
 
 impl App {
     /// Asks for a preview: of the trained adapter, or else of the merge of the cursor's row. Asked again for the amounts
@@ -18,10 +17,7 @@ impl App {
         let Some(run) = &self.run else {
             return Vec::new();
         };
-        let row = match run.view.state {
-            State::Trained(row) => row,
-            _ => self.matrix.row(run),
-        };
+        let row = self.row_to_preview(run);
         let again = run.view.preview.as_ref().is_some_and(|p| {
             let whole = p.over && p.quick && p.amounts.len() == p.done.len();
             whole && p.row == row && answers(amounts, &p.amounts)
@@ -35,22 +31,29 @@ impl App {
         vec![Effect::Send(command)]
     }
 
-    /// A key while an amount is typed.
-    pub(super) fn type_amount(&mut self, key: Key) {
-        let Some(typed) = &mut self.matrix.typed else {
-            return;
-        };
-        match key {
-            Key::Char(c) if !c.is_control() && typed.len() < LONGEST => typed.push(c),
-            Key::Backspace => drop(typed.pop()),
-            _ => {}
+    fn row_to_preview(&self, run: &OpenRun) -> usize {
+        match run.view.state {
+            State::Trained(row) => row,
+            _ => self.matrix.row(run),
         }
+    }
+
+    /// The mode of the task that a preview would be of.
+    pub(super) fn previewed_mode(&self) -> Option<Mode> {
+        let run = self.run.as_ref()?;
+        let started = run.view.started.as_ref()?;
+        let own = started.recipe.lora.mode;
+        Some(Ancestor::mode(
+            &started.ancestry,
+            self.row_to_preview(run),
+            own,
+        ))
     }
 
     /// Takes what was typed, or leaves it; what is no amount is said and typed on.
     pub(super) fn on_typed_amount(&mut self, action: Action) -> Vec<Effect> {
         let typed = self.matrix.typed.take().unwrap_or_default();
-        match (action, typed.parse::<Amount>()) {
+        match (action, typed.text().parse::<Amount>()) {
             (Action::Cancel, _) => Vec::new(),
             (Action::Confirm, Ok(amount)) => self.preview(Amounts::One(amount)),
             (Action::Confirm, Err(problem)) => {

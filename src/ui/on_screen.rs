@@ -3,6 +3,7 @@
 use super::actions::{Action, PAGE, Screen};
 use super::app::App;
 use super::effect::Effect;
+use super::line::Line;
 use super::look::Figure;
 use super::views::{body, log};
 
@@ -33,7 +34,7 @@ impl App {
             Action::Down => self.matrix.go(run, 1, 0),
             Action::Left => self.matrix.go(run, 0, -1),
             Action::Right => self.matrix.go(run, 0, 1),
-            Action::Edit => self.matrix.typed = Some(String::new()),
+            Action::Edit => self.matrix.typed = Some(Line::default()),
             Action::NextFigure => self.matrix.figure = self.matrix.figure.next(self.comparable()),
             Action::NextBeside => {
                 self.matrix.beside = (self.matrix.beside + 1) % self.beside.len().max(1);
@@ -70,9 +71,10 @@ impl App {
             Action::Confirm => self.log.before = None,
             Action::Cancel => {
                 if let Some(before) = self.log.before.take() {
-                    self.log.text = before;
+                    self.log.line = before;
                 }
             }
+            Action::Close => self.log.find_no_more(),
             _ => {}
         }
     }

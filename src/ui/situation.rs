@@ -53,6 +53,8 @@ pub struct Situation<'a> {
     pub undoable: bool,
     /// Whether something is being prepared that can be given up.
     pub preparing: bool,
+    /// Whether what would be previewed is an adapter that is stored, not merged.
+    pub stored: bool,
     /// Whether a preview has something to choose from.
     pub previewed: bool,
     /// Whether a run lies beside this one.
@@ -61,7 +63,7 @@ pub struct Situation<'a> {
     pub listed: bool,
     /// Whether that run is the one that is shown.
     pub on_shown: bool,
-    /// Whether the forgetting screen has something open that can be closed: a class's card, a filter.
+    /// Whether the screen has something open that can be closed: a class's card, a filter.
     pub closable: bool,
 }
 
@@ -128,6 +130,9 @@ impl<'a> Situation<'a> {
                     "each step and merge waits for a key already"
                 }
                 .into(),
+            ),
+            Action::Preview(_) if self.stored => Some(
+                "this task's adapter is stored for its own head, not merged: there is no amount to preview".into(),
             ),
             Action::Preview(amounts) => self.refuses(Action::Lab(Command::Preview(Ask {
                 row: 1,
@@ -250,6 +255,7 @@ mod tests {
             next: Some(2),
             undoable: true,
             preparing: false,
+            stored: false,
             previewed: false,
             beside: false,
             listed: true,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::field::Field;
 use super::form::SetUp;
+use super::line::Line;
 use super::values::plain;
 use crate::recipe::{DataSource, Recipe, TaskRecipe};
 
@@ -13,7 +14,7 @@ pub struct Prompt {
     /// What for.
     pub purpose: Purpose,
     /// What there is of it.
-    pub text: String,
+    pub line: Line,
 }
 
 /// What something is typed for.
@@ -57,16 +58,14 @@ impl Prompt {
         }
     }
 
-    fn takes(&self, c: char) -> bool {
+    /// Whether a character may be part of it.
+    pub(super) fn takes(&self, c: char) -> bool {
         match self.purpose {
             Purpose::Value(field) => field.takes(c),
             _ => !c.is_control(),
         }
     }
 }
-
-/// The longest that is typed: paths and regexes are short.
-const LONGEST: usize = 400;
 
 impl SetUp {
     /// What is being typed, if anything is.
@@ -114,25 +113,14 @@ impl SetUp {
     }
 
     fn ask(&mut self, purpose: Purpose, text: String) -> bool {
-        self.prompt = Some(Prompt { purpose, text });
+        let line = Line::new(text);
+        self.prompt = Some(Prompt { purpose, line });
         true
     }
 
-    /// Adds a character to what is typed.
-    pub fn type_character(&mut self, c: char) {
-        if let Some(prompt) = &mut self.prompt
-            && prompt.takes(c)
-            && prompt.text.len() < LONGEST
-        {
-            prompt.text.push(c);
-        }
-    }
-
-    /// Takes the last character away.
-    pub fn erase(&mut self) {
-        if let Some(prompt) = &mut self.prompt {
-            prompt.text.pop();
-        }
+    /// The line that is typed, while one is.
+    pub(super) fn line(&mut self) -> Option<&mut Line> {
+        self.prompt.as_mut().map(|prompt| &mut prompt.line)
     }
 
     /// Leaves typing without a change.
@@ -145,17 +133,18 @@ impl SetUp {
     /// # Errors
     /// One sentence.
     pub fn accept(&mut self) -> Result<Typed, String> {
-        let Some(Prompt { purpose, text }) = self.prompt.clone() else {
+        let Some(Prompt { purpose, line }) = self.prompt.clone() else {
             return Ok(Typed::Taken);
         };
+        let text = line.text().trim();
         let typed = match purpose {
-            Purpose::Value(field) => self.set(field, text.trim()).map(|()| Typed::Taken)?,
-            Purpose::Task => self.add_typed(text.trim())?,
-            Purpose::Search if text.trim().is_empty() => {
+            Purpose::Value(field) => self.set(field, text).map(|()| Typed::Taken)?,
+            Purpose::Task => self.add_typed(text)?,
+            Purpose::Search if text.is_empty() => {
                 return Err("type a part of a name, as in resnet50, or Esc to leave it".into());
             }
-            Purpose::Search => Typed::Search(text.trim().to_owned()),
-            Purpose::Save => self.preset_at(text.trim())?,
+            Purpose::Search => Typed::Search(text.to_owned()),
+            Purpose::Save => self.preset_at(text)?,
         };
         (self.prompt, self.picker) = (None, None);
         Ok(typed)

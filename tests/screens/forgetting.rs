@@ -183,7 +183,7 @@ fn sixteen_colours_and_ten_classes() {
 fn classes_are_found_by_a_part_of_their_name() {
     let mut app = app(&thousand(1), Depth::True);
     keys(&mut app, "4/99");
-    assert_eq!(app.forgetting.filter, "99");
+    assert_eq!(app.forgetting.filter.text(), "99");
     // While a name is typed no letter is a command.
     assert_eq!(keys(&mut app, "xq"), []);
     app.on_key(Key::Backspace);

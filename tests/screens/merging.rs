@@ -3,6 +3,7 @@
 use pentimento::lab::{Amounts, Ask, Command, Event, PreviewedSet};
 use pentimento::lora::Amount;
 use pentimento::measure::Counts;
+use pentimento::recipe::Mode;
 use pentimento::ui::actions::{Key, Screen};
 use pentimento::ui::{App, Effect};
 
@@ -201,4 +202,24 @@ fn any_amount_can_be_typed_for_a_preview() {
     keys(&mut nothing, "=");
     assert_eq!(nothing.matrix.typed, None);
     assert!(nothing.toast.is_some());
+}
+
+#[test]
+fn a_stored_adapter_has_no_amounts_to_preview() {
+    let mut journal = trained();
+    let Event::RunStarted { recipe, .. } = &mut journal.records[0].event else {
+        panic!("a journal begins with its recipe");
+    };
+    recipe.lora.mode = Mode::Drop;
+    let mut app = on_matrix(&journal);
+    for key in ["v", "V", "="] {
+        keys(&mut app, key);
+        let said = text(&drawn(&mut app, SIZES[1]));
+        assert!(
+            said.contains("is stored for its own head, not merged"),
+            "{said}"
+        );
+        assert!(!said.contains("vV preview"), "{said}");
+    }
+    assert_eq!(app.matrix.typed, None);
 }

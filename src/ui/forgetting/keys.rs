@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use super::super::actions::{Action, Key};
+use super::super::actions::Action;
 use super::super::app::App;
 use super::super::effect::Effect;
+use super::super::line::Line;
 use super::super::theme::Ink;
 use super::super::views::forgetting;
 use super::{Ancestry, Answered, Grouping, Losses, Lost, LostImages, LostRequest, Way};
 use super::{are_glyphs, foundation};
 use crate::progress::Progress;
 use crate::{Error, Result};
-
-/// The longest filter: names are short.
-const LONGEST: usize = 60;
 
 impl App {
     /// What an action means on the forgetting screen.
@@ -46,7 +44,7 @@ impl App {
             Action::Close if self.forgetting.card => self.forgetting.card = false,
             Action::Cancel | Action::Close => {
                 self.forgetting.typing = false;
-                self.forgetting.filter.clear();
+                self.forgetting.filter = Line::default();
             }
             _ => {
                 let moved = forgetting::moved(self, action);
@@ -151,21 +149,8 @@ impl App {
         }
     }
 
-    /// A key while a filter is typed: what is shown follows at once.
-    pub(in crate::ui) fn type_filter(&mut self, key: Key) {
-        let filter = &mut self.forgetting.filter;
-        match key {
-            Key::Char(c) if !c.is_control() && filter.len() < LONGEST => filter.push(c),
-            Key::Backspace => {
-                filter.pop();
-            }
-            _ => {}
-        }
-        self.settle();
-    }
-
     /// Puts the cursor on a class that is shown.
-    fn settle(&mut self) {
+    pub(in crate::ui) fn settle(&mut self) {
         if let Some(class) = forgetting::shown(self) {
             self.forgetting.class = class;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::line::Line;
 use super::classes::foundation;
 use super::{Ancestry, Lost};
 use crate::lab::TestSet;
@@ -145,7 +146,7 @@ pub struct ForgettingLook {
     /// Where the classes stand in WordNet, once it was asked.
     pub ancestry: Option<Arc<Ancestry>>,
     /// A part of the names or groups that are shown.
-    pub filter: String,
+    pub filter: Line,
     /// Whether that is being typed.
     pub typing: bool,
     /// The similarity that counts.
@@ -169,7 +170,7 @@ impl Default for ForgettingLook {
             grouping: Grouping::default(),
             depth: DEPTH,
             ancestry: None,
-            filter: String::new(),
+            filter: Line::default(),
             typing: false,
             by: Measure::default(),
             card: false,

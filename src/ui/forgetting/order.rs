@@ -33,7 +33,7 @@ impl Order {
     pub fn of(losses: &Losses, look: &ForgettingLook) -> Self {
         let all = losses.foundation.classes.len();
         let mut groups = grouped(losses, look);
-        let wanted = look.filter.trim().to_lowercase();
+        let wanted = look.filter.text().trim().to_lowercase();
         if !wanted.is_empty() {
             let has = |text: &str| text.to_lowercase().contains(&wanted);
             for group in &mut groups {
@@ -164,6 +164,7 @@ fn falling(a: f64, b: f64) -> Ordering {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::line::Line;
     use super::super::Merge;
     use super::*;
     use crate::run::RunView;
@@ -220,7 +221,7 @@ mod tests {
         let view = sample_view();
         let shown = |filter: &str| {
             let look = ForgettingLook {
-                filter: filter.into(),
+                filter: Line::new(filter),
                 ..ForgettingLook::default()
             };
             let order = of(&view, &look);

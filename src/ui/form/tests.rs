@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::super::actions::Action;
 use super::super::picker::TaskChange;
 use super::super::typing::Typed;
 use super::*;
@@ -87,8 +88,15 @@ fn go_to(form: &mut SetUp, field: Field) {
 
 fn write(form: &mut SetUp, text: &str) -> Result<Typed, String> {
     form.edit();
-    (0..60).for_each(|_| form.erase());
-    text.chars().for_each(|c| form.type_character(c));
+    type_anew(form, text)
+}
+
+fn type_anew(form: &mut SetUp, text: &str) -> Result<Typed, String> {
+    let prompt = form.prompt().unwrap().clone();
+    let line = form.line().unwrap();
+    line.edit(Action::EraseLine);
+    let taken = text.chars().filter(|c| prompt.takes(*c));
+    taken.for_each(|c| line.put(c));
     form.accept()
 }
 
@@ -228,9 +236,7 @@ fn a_preset_is_called_as_its_file() {
     let mut form = form();
     let save = |form: &mut SetUp, text: &str| {
         form.save();
-        (0..60).for_each(|_| form.erase());
-        text.chars().for_each(|c| form.type_character(c));
-        form.accept()
+        type_anew(form, text)
     };
     for (typed, path) in [("mine", "mine.toml"), ("a/b.toml", "a/b.toml")] {
         let Ok(Typed::Save(to, recipe)) = save(&mut form, typed) else {

@@ -4,6 +4,14 @@ use super::super::actions::{Action, Binding, Scope};
 use super::super::keys::Key;
 use super::{PAGES, UP_DOWN, quiet, row};
 
+const ERASE: &[(Key, Action)] = &[
+    (Key::Backspace, Action::Erase),
+    (Key::Delete, Action::EraseNext),
+    (Key::Control('w'), Action::EraseWord),
+    (Key::Control('u'), Action::EraseLine),
+];
+const ERASES: &str = "Take away a character, the word before the cursor ({erase-word}) or all before it ({erase-line}).";
+
 /// While something lies over the screen.
 pub const OVER: &[Binding] = &[
     row(
@@ -30,6 +38,20 @@ pub const OVER: &[Binding] = &[
         "leave",
         "Leave the value as it was.",
     ),
+    quiet(row(
+        Scope::Typing,
+        &[
+            (Key::Left, Action::Left),
+            (Key::Right, Action::Right),
+            (Key::Home, Action::LineStart),
+            (Key::Control('a'), Action::LineStart),
+            (Key::End, Action::LineEnd),
+            (Key::Control('e'), Action::LineEnd),
+        ],
+        "in the line",
+        "Go to another place in what is typed.",
+    )),
+    quiet(row(Scope::Typing, ERASE, "erase", ERASES)),
     row(
         Scope::List,
         &[(Key::Enter, Action::Confirm)],
@@ -104,6 +126,18 @@ pub const OVER: &[Binding] = &[
         "page",
         "Go to actions further away.",
     )),
+    quiet(row(
+        Scope::Commands,
+        &[
+            (Key::Left, Action::Left),
+            (Key::Right, Action::Right),
+            (Key::Control('a'), Action::LineStart),
+            (Key::Control('e'), Action::LineEnd),
+        ],
+        "in the line",
+        "Go to another place in what is typed.",
+    )),
+    quiet(row(Scope::Commands, ERASE, "erase", ERASES)),
     row(
         Scope::Commands,
         &[

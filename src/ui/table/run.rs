@@ -12,7 +12,7 @@ pub const RUN: &[Binding] = &[
         Scope::Run,
         &[(Key::Char('m'), Action::Lab(Command::Merge(Amount::WHOLE)))],
         "merge",
-        "Merge the trained adapter into the weights, then measure.",
+        "Merge the trained adapter into the weights, or with mode drop store it for its own head, then measure.",
     ),
     row(
         Scope::Run,

@@ -235,6 +235,12 @@ pub const VIEWS: &[Binding] = &[
         "axis",
         "Curves over steps, epochs or the time of training.",
     ),
+    row(
+        Scope::On(Screen::Log),
+        &[(Key::Esc, Action::Close)],
+        "all lines",
+        "Show lines with any text again.",
+    ),
     row(Scope::On(Screen::Log), UP_DOWN, "scroll", "Scroll."),
     quiet(row(
         Scope::On(Screen::Log),

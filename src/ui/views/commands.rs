@@ -3,9 +3,10 @@
 use super::super::app::App;
 use super::super::commands::{Commands, Entry};
 use super::super::pen::Pen;
-use super::super::text::{fit_end, width, wrap};
+use super::super::text::{width, wrap};
 use super::super::theme::{Ink, Theme};
 use super::chrome::frame;
+use super::typed;
 
 /// Columns and rows of the box at most, and columns of names and keys in it.
 const MOST: u16 = 100;
@@ -59,9 +60,8 @@ pub fn draw(app: &App, commands: &Commands, pen: &mut Pen) {
     inside.right(end, 0, &count, theme.ink(Ink::Faint));
     let x = inside.text(0, 0, ":", theme.bold(Ink::Accent));
     let left = usize::from(end).saturating_sub(width(&count) + 4);
-    let typed = fit_end(&commands.text, left);
-    let x = inside.text(x, 0, &typed, theme.bold(Ink::Plain));
-    inside.text(x, 0, " ", theme.selected());
+    let style = theme.bold(Ink::Plain);
+    typed::draw(theme, &commands.line, (x, 0), left, style, &mut inside);
     let at = commands.at.min(entries.len().saturating_sub(1));
     let (from, rows) = window(at, rows);
     for (y, entry) in entries.iter().enumerate().skip(from).take(rows) {

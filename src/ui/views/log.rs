@@ -6,11 +6,14 @@ use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
 use super::super::text::{fit_end, without};
 use super::super::theme::Ink;
+use super::typed;
 use crate::lab::Level;
 use crate::run::view::LogLine;
 
 /// Columns before a line's text: its time and its level.
 pub const BEFORE: u16 = 11;
+/// Columns for the text that is looked for.
+const FOUND: usize = 24;
 
 /// Draws the newest lines, or those the user scrolled back to.
 pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
@@ -44,7 +47,7 @@ pub fn draw(app: &App, run: &OpenRun, pen: &mut Pen) {
 /// What is shown of the log: levels, the text looked for with its count, and how far it is scrolled.
 fn draw_head(app: &App, all: usize, shown: usize, pen: &mut Pen) {
     let theme = &app.theme;
-    let LogLook { least, text, .. } = &app.log;
+    let LogLook { least, line, .. } = &app.log;
     let filter = match least {
         Level::Info => "everything",
         Level::Warning => "warnings and errors",
@@ -53,12 +56,13 @@ fn draw_head(app: &App, all: usize, shown: usize, pen: &mut Pen) {
     let x = pen.text(0, 0, "time UTC", theme.ink(Ink::Faint));
     let mut x = pen.text(x + 2, 0, filter, theme.ink(Ink::Faint)) + 2;
     let typing = app.log.before.is_some();
-    if typing || !text.is_empty() {
+    if typing || !line.is_empty() {
+        let style = theme.bold(Ink::Plain);
         x = pen.text(x, 0, "/", theme.bold(Ink::Accent));
-        x = pen.text(x, 0, &fit_end(text, 24), theme.bold(Ink::Plain));
-        if typing {
-            x = pen.text(x, 0, " ", theme.selected());
-        }
+        x = match typing {
+            true => typed::draw(theme, line, (x, 0), FOUND, style, pen),
+            false => pen.text(x, 0, &fit_end(line.text(), FOUND), style),
+        };
         let count = format!("{shown} of {all} lines");
         x = pen.text(x + 2, 0, &count, theme.ink(Ink::Plain)) + 2;
     }

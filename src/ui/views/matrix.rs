@@ -8,7 +8,7 @@ use super::super::open_run::OpenRun;
 use super::super::pen::Pen;
 use super::super::text::{fit, width};
 use super::super::theme::Ink;
-use super::{behind, trial};
+use super::{behind, trial, typed};
 use crate::measure::{Forgetting, Matrix};
 use ratatui::style::{Modifier, Style};
 
@@ -82,8 +82,15 @@ fn draw_title(app: &App, cells: &Cells, pen: &mut Pen) {
     if let Some(typed) = &app.matrix.typed {
         let label = "preview an amount, a λ as 0.6 or a rank as r4:";
         let x = pen.text(0, 0, label, theme.ink(Ink::Accent)) + 1;
-        let x = pen.text(x, 0, typed, theme.bold(Ink::Plain));
-        pen.text(x, 0, " ", theme.selected());
+        let style = theme.bold(Ink::Plain);
+        typed::draw(
+            theme,
+            typed,
+            (x, 0),
+            usize::from(room - x.min(room)),
+            style,
+            pen,
+        );
         pen.fitted(0, 1, room, &figure.definition(), theme.ink(Ink::Faint));
         return;
     }

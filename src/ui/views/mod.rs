@@ -16,6 +16,7 @@ pub mod setup;
 mod titled;
 mod train;
 mod trial;
+mod typed;
 
 use ratatui::buffer::Buffer;
 

@@ -10,7 +10,7 @@ use super::super::theme::Ink;
 use super::super::typing::{Prompt, Purpose};
 use super::super::values::plain;
 use super::fields::{Texts, rank_note, texts};
-use super::picker;
+use super::{picker, typed};
 
 /// Columns of the labels, and of the values after them.
 const LABELS: u16 = 12;
@@ -145,13 +145,13 @@ fn joined(notes: &[String], columns: usize) -> String {
     line
 }
 
-/// What is typed, its end shown, for that is where one types.
+/// What is typed, and what is to be, while nothing is.
 pub fn draw_prompt(app: &App, prompt: &Prompt, x: u16, y: u16, pen: &mut Pen) {
     let theme = &app.theme;
     let room = usize::from(pen.width().saturating_sub(x + 1));
-    let x = pen.text(x, y, &fit_end(&prompt.text, room), theme.bold(Ink::Accent));
-    let x_after = pen.text(x, y, " ", theme.selected());
-    if prompt.text.is_empty() {
+    let style = theme.bold(Ink::Accent);
+    let x_after = typed::draw(theme, &prompt.line, (x, y), room, style, pen);
+    if prompt.line.is_empty() {
         pen.fitted(
             x_after + 1,
             y,

@@ -99,6 +99,7 @@ mod tests {
 
     use super::super::super::super::app::App;
     use super::super::super::super::forgetting::Way;
+    use super::super::super::super::line::Line;
     use super::super::super::super::setup::Environment;
     use super::super::super::super::theme::{Depth, Marker, Theme};
     use super::super::{Scene, draw_with};
@@ -161,7 +162,7 @@ mod tests {
             assert_eq!((side(0, 48), side(51, 100)), (false, true), "{text}");
             assert!(text.contains("a resnet lost"), "{text}");
         }
-        app.forgetting.filter = "lower".into();
+        app.forgetting.filter = Line::new("lower");
         let text = drawn(&app, ("a resnet", &other), (100, 24));
         assert!(text.contains("4 of 12 classes") && !text.contains("digits"));
         for size in [(1, 1), (5, 3), (30, 8), (60, 12), (200, 60)] {

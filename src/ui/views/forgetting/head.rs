@@ -6,6 +6,7 @@ use super::super::super::forgetting::{ForgettingLook, Grouping, Merge, Sort, Way
 use super::super::super::pen::Pen;
 use super::super::super::text::fit_end;
 use super::super::super::theme::{Ink, MARKS, Marker, mark};
+use super::super::typed;
 use super::Scene;
 use super::cells::seen;
 use super::dense::{Cell, Dense};
@@ -57,11 +58,12 @@ fn draw_order(scene: &Scene, pen: &mut Pen) {
     let mut x = 0;
     if look.typing || !look.filter.is_empty() {
         let room = usize::from(pen.width() / 3);
-        let text = format!("/{}", fit_end(&look.filter, room));
-        x = pen.text(0, 1, &text, theme.bold(Ink::Accent));
-        if look.typing {
-            x = pen.text(x, 1, " ", theme.selected());
-        }
+        let style = theme.bold(Ink::Accent);
+        x = pen.text(0, 1, "/", style);
+        x = match look.typing {
+            true => typed::draw(theme, &look.filter, (x, 1), room, style, pen),
+            false => pen.text(x, 1, &fit_end(look.filter.text(), room), style),
+        };
         x += 2;
     }
     let (shown, all) = (thousands(scene.order.len()), thousands(scene.order.all));

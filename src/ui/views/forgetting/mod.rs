@@ -238,7 +238,7 @@ fn draw_text(theme: &Theme, text: &str, ink: Ink, pen: &mut Pen) -> u16 {
 }
 
 fn draw_nothing(theme: &Theme, look: &ForgettingLook, pen: &mut Pen) -> u16 {
-    let text = match look.filter.trim() {
+    let text = match look.filter.text().trim() {
         "" => "the foundation has no classes".to_owned(),
         filter => {
             format!("no class and no group has \"{filter}\" in its name: Esc shows all again")
