@@ -1,5 +1,6 @@
 //! The forgetting screen over ten to a thousand classes, in its ways, orders and groups, by its keys.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use pentimento::Error;
@@ -7,6 +8,7 @@ use pentimento::data::Class;
 use pentimento::lab::Event;
 use pentimento::measure::{TextSimilarity, WordSimilarity};
 use pentimento::progress::Progress;
+use pentimento::run::RunView;
 use pentimento::ui::actions::{Action, Key, Screen};
 use pentimento::ui::forgetting::{Grouping, LostImage, LostImages, LostRequest, SIDE, Sort, Way};
 use pentimento::ui::theme::{Depth, Marker};
@@ -14,7 +16,7 @@ use pentimento::ui::{App, Effect};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
-use super::{SIZES, app, drawn, find, keys, light, snapshot, text, words};
+use super::{SIZES, after, app, drawn, find, keys, light, snapshot, text, words};
 use crate::sample::Journal;
 
 fn thousand(merges: usize) -> Journal {
@@ -106,6 +108,24 @@ fn all_thousand_are_on_the_smallest_screen() {
         panic!("no colour");
     };
     assert!(light(buffer[(x, y)].fg) > light(buffer[last].bg) + 20.0);
+}
+
+/// Two runs stand side by side in their similarities and losses too, drawn to one scale.
+#[test]
+fn context_of_two_runs_side_by_side() {
+    let mut app = app(&after(3), Depth::True);
+    let mut other = Journal::latin().seeded(2, 0.1);
+    other.tasks(3);
+    let other = RunView::replay(&other.records);
+    app.on_beside(Path::new("runs/demo-s2-1"), Ok(other));
+    keys(&mut app, "4");
+    app.forgetting.way = Some(Way::Context);
+    for size in SIZES {
+        snapshot("forgetting-context-beside", &mut app, size);
+    }
+    for size in [(60, 16), (61, 17), (300, 80)] {
+        drawn(&mut app, size);
+    }
 }
 
 /// Ten groups of a hundred have a line each, with its name, its mean, and whether it is in context.

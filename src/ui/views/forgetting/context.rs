@@ -13,30 +13,32 @@ use crate::measure::{Contextual, NOT_INDEPENDENT, distribution, mean};
 
 /// Columns left of the distributions.
 const LABEL: u16 = 19;
+/// Columns below which the legend is short.
+const LEGEND: u16 = 70;
 /// The least rows that a scatter plot says something in.
 const SCATTER: u16 = 5;
 
-/// Draws the view into the whole area and returns its rows.
-pub fn draw(shown: &Shown, pen: &mut Pen) -> u16 {
+/// Draws the view of one run into the whole area, to a scale that all runs in view have room in; returns its rows.
+pub fn draw(shown: &Shown, in_view: &[&Losses], pen: &mut Pen) -> u16 {
     let (columns, rows) = (pen.width(), pen.height());
-    let spread = Spread::new(shown);
+    let spread = Spread::new(shown, in_view);
     let measure = shown.look.measure(shown.losses.training);
     let similarity = shown.losses.similarities(shown.look);
     let text = Words::new(shown, measure, &spread, columns);
     let foot = text.lines.len() as u16;
     let high = spread_rows(rows.saturating_sub(foot));
     let scatter = rows.saturating_sub(foot + 2 * high + 2 + 1);
-    draw_legend(shown, measure, pen);
-    let mut y = 1;
+    let mut y = 0;
     if scatter >= SCATTER {
+        draw_legend(shown, measure, pen);
         let mut part = pen.part(0, 1, columns, scatter);
         if similarity.iter().any(|s| s.is_finite()) {
-            plot(shown, &similarity).draw(&mut part, shown.theme);
+            plot(shown, &similarity, in_view).draw(&mut part, shown.theme);
         } else {
             let sentence = "the journal has no similarity of the classes to this task";
             draw_text(shown.theme, sentence, Ink::Faint, &mut part);
         }
-        y += scatter;
+        y += 1 + scatter;
     }
     spread.draw(shown, high, &mut pen.part(0, y, columns, 2 * high + 2));
     y += 2 * high + 2;
@@ -59,7 +61,10 @@ fn spread_rows(rows: u16) -> u16 {
 
 fn draw_legend(shown: &Shown, measure: Measure, pen: &mut Pen) {
     let theme = shown.theme;
-    let text = format!("points lost against similarity by {}", measure.name());
+    let text = match pen.width() < LEGEND {
+        true => format!("lost by similarity ({})", measure.name()),
+        false => format!("points lost against similarity by {}", measure.name()),
+    };
     let x = pen.text(0, 0, &text, theme.ink(Ink::Faint)) + 2;
     let x = pen.text(x, 0, "o", theme.bold(Ink::Accent));
     let x = pen.text(x + 1, 0, "in context", theme.ink(Ink::Faint)) + 2;
@@ -76,9 +81,10 @@ fn draw_legend(shown: &Shown, measure: Measure, pen: &mut Pen) {
     );
 }
 
-fn plot(shown: &Shown, similarity: &[f64]) -> Plot {
+fn plot(shown: &Shown, similarity: &[f64], in_view: &[&Losses]) -> Plot {
     let theme = shown.theme;
     let drops = shown.losses.drops(false);
+    let similarities = { in_view.iter() }.flat_map(|losses| losses.similarities(shown.look));
     let at = |class: usize| {
         let similarity = similarity.get(class).copied().unwrap_or(f64::NAN);
         (similarity, drops.get(class).copied().unwrap_or(f64::NAN))
@@ -96,8 +102,8 @@ fn plot(shown: &Shown, similarity: &[f64]) -> Plot {
         sign: None,
     };
     Plot {
-        x: scale(similarity.iter().copied(), 0.01),
-        y: scale(drops.iter().copied(), 0.05),
+        x: scale(similarities, 0.01),
+        y: scale(all_drops(in_view), 0.05),
         unit: 100.0,
         series: vec![
             series(side(false), theme.ink(Ink::Plain), Kind::Points),
@@ -112,6 +118,10 @@ fn plot(shown: &Shown, similarity: &[f64]) -> Plot {
     }
 }
 
+fn all_drops(in_view: &[&Losses]) -> impl Iterator<Item = f64> {
+    in_view.iter().flat_map(|losses| losses.drops(false))
+}
+
 /// The drops of the classes in context, and of the others.
 struct Spread {
     inside: Vec<f32>,
@@ -121,7 +131,7 @@ struct Spread {
 }
 
 impl Spread {
-    fn new(shown: &Shown) -> Self {
+    fn new(shown: &Shown, in_view: &[&Losses]) -> Self {
         let drops = shown.losses.drops(false);
         let side = |inside: bool| -> Vec<f32> {
             let classes = shown.order.classes();
@@ -129,7 +139,7 @@ impl Spread {
             let drops = classes.filter_map(|c| drops.get(c).filter(|d| d.is_finite()));
             drops.map(|drop| *drop as f32).collect()
         };
-        let finite = || drops.iter().copied().filter(|d| d.is_finite());
+        let finite = || all_drops(in_view).filter(|d| d.is_finite());
         let low = finite().fold(0.0, f64::min);
         let high = finite().fold(0.0, f64::max);
         Self {

@@ -91,7 +91,6 @@ impl<'a> Scene<'a> {
         look.class = order.nearest(look.class).unwrap_or(look.class);
         // The journal's figures are of the merge.
         look.since_start &= way != Way::Context;
-        let beside = beside.filter(|_| way != Way::Context);
         let other = beside.map(|(name, view)| Other::new(name, view, merge, &losses));
         let room = room(head, foot);
         let (columns, high) = match &other {
@@ -145,6 +144,12 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// What the runs that are in view have lost: figures of all are drawn to one scale.
+    fn in_view(&self) -> Vec<&Losses<'_>> {
+        let other = self.other.as_ref().and_then(|o| o.losses.as_ref().ok());
+        [Some(&self.losses), other].into_iter().flatten().collect()
+    }
+
     fn grid(&self) -> Grid<'_> {
         let room = self.room.saturating_sub(u16::from(self.other.is_some()));
         Grid::new(&self.order, self.losses.foundation, self.columns, room)
@@ -165,7 +170,7 @@ impl<'a> Scene<'a> {
             (Way::Grid, Some(dense)) => cells::draw(shown, dense, pen),
             (Way::Grid, None) => glyphs::draw(shown, &self.grid(), pen),
             (Way::List, _) => list::draw(view, merge, shown, pen),
-            (Way::Context, _) => context::draw(shown, pen),
+            (Way::Context, _) => context::draw(shown, &self.in_view(), pen),
         }
     }
 
