@@ -36,8 +36,8 @@ pub(super) struct Cut {
     pub cell: u16,
     /// Columns of a row's mean.
     mean: u16,
-    pub first_column: usize,
-    pub columns: usize,
+    /// The matrix's columns that are shown.
+    pub shown: Vec<usize>,
     first_row: usize,
     rows: usize,
 }
@@ -140,9 +140,8 @@ pub fn cell_at(
     let cut = cut(run, &cells, at, size);
     let down = usize::from(y.checked_sub(NAMES + 2)?);
     let right = usize::from(x.checked_sub(cut.label)? / cut.cell);
-    let (row, column) = (cut.first_row + down, cut.first_column + right);
-    let there = down < cut.rows && row < rows && right < cut.columns;
-    (there && column <= last).then_some((row, column))
+    let (row, column) = (cut.first_row + down, *cut.shown.get(right)?);
+    (down < cut.rows && row < rows).then_some((row, column))
 }
 
 fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), (wide, height): (u16, u16)) -> Cut {
@@ -193,13 +192,20 @@ fn cut(run: &OpenRun, cells: &Cells, at: (usize, usize), (wide, height): (u16, u
         label,
         cell,
         mean,
-        first_column: (at.1 + 1)
-            .saturating_sub(columns)
-            .min(all - columns.min(all)),
-        columns,
+        shown: shown(all, columns, at.1),
         first_row: (at.0 + 1).saturating_sub(rows),
         rows,
     }
+}
+
+/// So many of all columns that the cursor's is among them; the foundation's is, as soon as there is room for two.
+fn shown(all: usize, columns: usize, at: usize) -> Vec<usize> {
+    if columns < 2 {
+        return vec![at];
+    }
+    let moving = columns.min(all) - 1;
+    let first = (at + 1).saturating_sub(moving).max(1);
+    [0].into_iter().chain(first..first + moving).collect()
 }
 
 /// A row's number and its task.
@@ -243,9 +249,9 @@ fn head(name: &str, columns: usize) -> &str {
 fn draw_names(app: &App, matrix: &Matrix, here: usize, cut: &Cut, pen: &mut Pen) {
     let theme = &app.theme;
     let columns = usize::from(cut.cell) - 1;
-    let shown = matrix.tasks.iter().enumerate().skip(cut.first_column);
     let mut end = cut.label;
-    for (column, name) in shown.take(cut.columns) {
+    for &column in &cut.shown {
+        let name = matrix.tasks.get(column).map_or("", String::as_str);
         end += cut.cell;
         let ink = if column == here {
             Ink::Accent
@@ -261,12 +267,13 @@ fn draw_names(app: &App, matrix: &Matrix, here: usize, cut: &Cut, pen: &mut Pen)
         pen.right(end - 1, NAMES, first, theme.ink(Ink::Faint));
         pen.right(end - 1, NAMES + 1, second, theme.ink(Ink::Faint));
     }
+    let all = matrix.tasks.len();
+    let first = cut.shown.get(1).or(cut.shown.first()).map_or(0, |c| *c);
     let hidden = (
-        cut.first_column,
-        matrix
-            .tasks
-            .len()
-            .saturating_sub(cut.first_column + cut.columns),
+        first.saturating_sub(usize::from(cut.shown.len() > 1)),
+        cut.shown
+            .last()
+            .map_or(0, |last| all.saturating_sub(last + 1)),
     );
     if hidden != (0, 0) {
         let text = format!("◂ {}  {} ▸", hidden.0, hidden.1);
@@ -298,7 +305,7 @@ fn draw_row(
         return;
     }
     let mut x = cut.label;
-    for column in cut.first_column..cut.first_column + cut.columns {
+    for &column in &cut.shown {
         let mut style = cells.style(row, column, theme);
         if (row, column) == at {
             style = style.add_modifier(Modifier::REVERSED | Modifier::BOLD);
@@ -343,7 +350,7 @@ fn draw_would_be(
     let name = format!("~{}", label(run, training.index));
     pen.fitted(0, y, cut.label, &name, faint);
     let mut x = cut.label;
-    for column in cut.first_column..cut.first_column + cut.columns {
+    for &column in &cut.shown {
         let accuracy = match matrix.tasks.get(column) {
             Some(_) if column == 0 => watch.foundation.accuracy(),
             Some(id) if run.view.column(training.index) == Some(id) => watch.task.accuracy(),
@@ -385,7 +392,7 @@ fn draw_means(app: &App, cells: &Cells, cut: &Cut, y: u16, pen: &mut Pen) {
     let style = app.theme.ink(Ink::Faint);
     pen.fitted(1, y, cut.label - 1, MEANS, style);
     let mut x = cut.label;
-    for column in cut.first_column..cut.first_column + cut.columns {
+    for &column in &cut.shown {
         let text = written(cells.figure, cells.mean(column), usize::from(cut.cell) - 1);
         draw_cell(&text, style, x, y, cut.cell, pen);
         x += cut.cell;
@@ -395,6 +402,18 @@ fn draw_means(app: &App, cells: &Cells, cut: &Cut, y: u16, pen: &mut Pen) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_foundation_stays_where_columns_scroll() {
+        assert_eq!(shown(3, 3, 2), [0, 1, 2]);
+        assert_eq!(shown(9, 4, 0), [0, 1, 2, 3]);
+        assert_eq!(shown(9, 4, 3), [0, 1, 2, 3]);
+        assert_eq!(shown(9, 4, 4), [0, 2, 3, 4]);
+        assert_eq!(shown(9, 4, 8), [0, 6, 7, 8]);
+        assert_eq!(shown(9, 2, 0), [0, 1]);
+        assert_eq!(shown(9, 1, 5), [5]);
+        assert_eq!(shown(1, 1, 0), [0]);
+    }
 
     #[test]
     fn names_break_at_hyphens() {

@@ -55,7 +55,7 @@ pub fn draw(app: &App, run: &OpenRun, matrix: &Matrix, cut: &Cut, y: u16, pen: &
             continue;
         };
         let (mut x, room) = (cut.label, usize::from(cut.cell) - 1);
-        for column in cut.first_column..cut.first_column + cut.columns {
+        for &column in &cut.shown {
             let id = matrix.tasks.get(column);
             let set = sets.iter().find(|s| Some(&s.test_set) == id);
             let accuracy = set.map_or(f64::NAN, |s| s.counts.accuracy());
