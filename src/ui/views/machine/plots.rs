@@ -15,8 +15,10 @@ use crate::measure::smoothed;
 /// Weight of the past in the curve of images a second.
 const BETA: f64 = 0.9;
 
-/// Steps whose rate is drawn.
+/// Steps whose rate is drawn at most, and by how many the window moves: seldom, so that from frame to frame the curve
+/// stays where it is but for its newest end, which is all that then goes to the terminal.
 const STEPS: usize = 2000;
+const MOVES: usize = 100;
 /// Columns from which plots stand side by side.
 const SIDE_BY_SIDE: u16 = 70;
 /// Bytes in a GB.
@@ -141,11 +143,12 @@ fn gpu(app: &App, run: Option<&OpenRun>) -> Option<Titled> {
 /// Images a second over the last steps of the newest training.
 fn rate(app: &App, run: &OpenRun) -> Option<Titled> {
     let points = &run.view.trainings.last()?.points;
-    let points = &points[points.len().saturating_sub(STEPS)..];
-    let (first, last) = (points.first()?, points.last()?);
+    let end = points.last()?.step.next_multiple_of(MOVES);
+    let begin = end.saturating_sub(STEPS);
+    let points = &points[points.partition_point(|p| p.step < begin)..];
     let rates = smoothed(points.iter().map(|p| p.rate), BETA);
     let top = rates.iter().filter(|r| r.is_finite());
-    let top = top.copied().fold(1e-9, f64::max);
+    let top = round_up(1.05 * top.copied().fold(1e-9, f64::max));
     let steps = points.iter().map(|p| p.step as f64);
     let curve = Series {
         points: steps.zip(rates).collect(),
@@ -155,12 +158,30 @@ fn rate(app: &App, run: &OpenRun) -> Option<Titled> {
         sign: None,
     };
     let plot = Plot {
-        x: (first.step as f64, last.step.max(first.step + 1) as f64),
-        y: (0.0, 1.05 * top),
+        x: (begin as f64, end as f64),
+        y: (0.0, top),
         unit: 1.0,
         name: "step",
         series: vec![curve],
         ..Plot::default()
     };
     Some((title(app, "images/s", "smoothed", &[]), plot))
+}
+
+/// The next quarter of its power of ten: an axis that seldom changes.
+fn round_up(top: f64) -> f64 {
+    let quarter = 10_f64.powf(top.log10().floor()) / 4.0;
+    (top / quarter).ceil() * quarter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_ends_a_little_above_its_values() {
+        for (top, end) in [(741.0, 750.0), (1.0, 1.0), (1.1, 1.25), (0.032, 0.0325)] {
+            assert!((round_up(top) - end).abs() < 1e-9, "{top}");
+        }
+    }
 }
