@@ -23,7 +23,7 @@ use super::views::{body, fits, form_rows};
 use crate::lab::{Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
 use crate::recipe::Mode;
-use crate::run::RunView;
+use crate::run::{Machine, RunView};
 
 /// How long a message stays; one of a failure until a key is pressed.
 const TOAST: Duration = Duration::from_secs(8);
@@ -155,6 +155,8 @@ impl App {
     /// Shows a run: its past records first, then what [`Self::on_record`] brings if a lab is at work on it.
     pub fn show_run(&mut self, folder: &Path, past: &[Record], lab: bool) {
         let mut run = OpenRun::new(folder.to_path_buf(), lab);
+        let before = self.run.take().filter(|before| before.folder == folder);
+        run.machine = before.and_then(|before| before.machine);
         past.iter().for_each(|record| run.apply(record));
         run.replay = (!lab).then(|| Replay::new(past));
         self.train = TrainLook::default();
@@ -311,6 +313,13 @@ impl App {
             run.pulse = None;
         }
         self.dirty = true;
+    }
+
+    /// The manifest of the run shown says where it was made.
+    pub fn on_manifest(&mut self, machine: Option<Machine>) {
+        if let Some(run) = &mut self.run {
+            run.machine = machine;
+        }
     }
 
     /// The machine was looked at.

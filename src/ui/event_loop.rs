@@ -27,7 +27,7 @@ use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
 use crate::lab::{self, Record};
 use crate::progress::{Onlooker, Progress};
-use crate::run::{self, Listed, RunView, journal};
+use crate::run::{self, Listed, Manifest, RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, export};
 
@@ -117,6 +117,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
         makes_pictures: false,
         answer_to,
         seen: BTreeMap::new(),
+        known: None,
         left: false,
     };
     watch_machine(desk.answer_to.clone());
@@ -152,6 +153,7 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
             _ = clock.tick() => {}
             _ = look.tick() => desk.look_around(app),
             () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && !terminal_gone => {
+                desk.read_manifest(app);
                 terminal_gone = screen.draw(app).is_err();
                 app.take_dirty();
                 desk.make_pictures(app);
@@ -212,6 +214,8 @@ struct Desk {
     answer_to: UnboundedSender<Answer>,
     /// How long the journals of the runs beside the shown one were when they were read.
     seen: BTreeMap<PathBuf, u64>,
+    /// The run whose manifest was read.
+    known: Option<PathBuf>,
     left: bool,
 }
 
@@ -235,6 +239,18 @@ impl Desk {
             Some(session) => session.updates.recv().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Reads where the run that is shown was made, once.
+    fn read_manifest(&mut self, app: &mut App) {
+        let folder = app.folder();
+        if folder == self.known {
+            return;
+        }
+        let path = folder.as_deref().map(|f| f.join("manifest.json"));
+        let manifest = path.and_then(|path| Manifest::read(&path).ok());
+        app.on_manifest(manifest.map(|m| m.machine));
+        self.known = folder;
     }
 
     fn on_update(&mut self, update: Option<Update>, app: &mut App) {

@@ -7,7 +7,7 @@ use super::pace::Pace;
 use super::replay::Replay;
 use crate::lab::{Pulse, Record, State};
 use crate::run::view::Training;
-use crate::run::{Machine, Manifest, RunView};
+use crate::run::{Machine, RunView};
 
 /// A run, live or read.
 pub struct OpenRun {
@@ -31,10 +31,9 @@ pub struct OpenRun {
 impl OpenRun {
     /// A run without a record yet.
     pub fn new(folder: PathBuf, lab: bool) -> Self {
-        let manifest = Manifest::read(&folder.join("manifest.json"));
         Self {
             view: RunView::default(),
-            machine: manifest.ok().map(|m| m.machine),
+            machine: None,
             folder,
             lab,
             elsewhere: false,
