@@ -41,12 +41,15 @@ fn answer() -> ExitCode {
     match carry_out(cli) {
         Ok(code) => code,
         Err(error) => {
-            // A reader that closed the pipe has all it wanted.
-            let broken = error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-            if broken {
-                return ExitCode::SUCCESS;
+            if let Some(printing) = error.downcast_ref::<std::io::Error>() {
+                // A reader that closed the pipe has all it wanted.
+                if printing.kind() == std::io::ErrorKind::BrokenPipe {
+                    return ExitCode::SUCCESS;
+                }
+                say(&format!(
+                    "what was to be printed is lost, for standard output takes nothing more: {printing}"
+                ));
+                return ExitCode::FAILURE;
             }
             if let Some(GivenUp(number)) = error.downcast_ref() {
                 say(&error.to_string());

@@ -268,3 +268,116 @@ fn a_panic_without_a_run_leaves_a_report_among_the_states() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(place.path("state/pentimento/crash-2.txt").is_file());
 }
+
+/// What a pipe whose reader has left takes.
+fn nobody() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// Every command that prints ends without a word and without a failure where nobody reads, on both streams.
+#[test]
+fn what_prints_ends_quietly_without_a_reader() {
+    let place = Place::new();
+    let run = place.program(&["run", "short.toml", "--out", "R"]).output();
+    assert_eq!(run.unwrap().status.code(), Some(0));
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for (picture, to) in [
+        ("rgb.png", "cat"),
+        ("photo.bmp", "dog"),
+        ("grey.jpg", "eel"),
+    ] {
+        let folder = place.path("photos").join(to);
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy(fixtures.join("images").join(picture), folder.join(picture)).unwrap();
+    }
+    let model = fixtures.join("models/resnet14t");
+    let model = model.to_str().unwrap();
+    let commands: [&[&str]; 22] = [
+        &["--help"],
+        &["--version"],
+        &["help", "export"],
+        &["run", "--help"],
+        &["presets"],
+        &["presets", "demo"],
+        &["keys"],
+        &["doctor"],
+        &["completions", "bash"],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["inspect", "bundled:glyph-vit"],
+        &["fetch", "demo"],
+        &["export", "R"],
+        &["export", "R", "--out", "E"],
+        &[
+            "export",
+            "R",
+            "--format",
+            "csv,json,md,latex,svg,png",
+            "--out",
+            "F",
+        ],
+        &["export", "R", "--backbone", "B"],
+        &[
+            "eval",
+            "--backbone",
+            model,
+            "--data",
+            "photos",
+            "--split",
+            "all",
+        ],
+        &["resume", "R"],
+        &["resume", "R", "--log", "json"],
+        &["branch", "R", "--at", "0", "--out", "R2"],
+        &["run", "short.toml", "--out", "R3", "--log", "plain"],
+    ];
+    for arguments in commands {
+        let again = arguments
+            .iter()
+            .map(|a| a.replace('B', "C").replace("R2", "R4"));
+        let again: Vec<String> = again.map(|a| a.replace("R3", "R5")).collect();
+        let output = place.program(arguments).stdout(nobody()).output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
+        assert!(
+            !stderr.contains("panic") && !stderr.contains("pipe"),
+            "{arguments:?}: {stderr}"
+        );
+        let again: Vec<&str> = again.iter().map(String::as_str).collect();
+        let status = place
+            .program(&again)
+            .stdout(nobody())
+            .stderr(nobody())
+            .status();
+        assert_eq!(status.unwrap().code(), Some(0), "{again:?}");
+    }
+    assert!(place.path("R5/export/matrix.csv").is_file());
+    for mistake in [
+        &["rnu"][..],
+        &["run", "nothing"],
+        &["eval", "--backbone", "B"],
+    ] {
+        let status = place.program(mistake).stderr(nobody()).status().unwrap();
+        assert_eq!(status.code(), Some(2), "{mistake:?}");
+    }
+    let left = fs::read_dir(place.path("R")).unwrap().flatten();
+    let crashes = left.filter(|f| f.file_name().to_string_lossy().starts_with("crash-"));
+    assert_eq!(crashes.count(), 0);
+    assert!(!place.path("state").exists());
+}
+
+/// A disk that is full is said to be so.
+#[test]
+fn an_output_that_takes_nothing_is_named() {
+    let place = Place::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = place.program(&["presets"]).stdout(full).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.starts_with("pentimento: what was to be printed is lost, for standard output"),
+        "{stderr}"
+    );
+}
