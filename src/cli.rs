@@ -28,7 +28,7 @@ Examples:
   pentimento resume R                               go on where a run was interrupted
   pentimento export R                               its matrix, classes, metrics and summary
 
-Exit codes: 0 done; 1 a failure of this program; 2 a mistake in what it was given; 130 or 143 ended by \
+Exit codes: 0 done; 1 a failure of this program; 2 a mistake in what it was given; 129, 130 or 143 ended by \
 a signal, and the run can be resumed.")]
 pub struct Cli {
     /// What to do.
@@ -50,7 +50,10 @@ Examples:
 
 Any key of a preset can be set; list entries go by their number from 0. A value is read as TOML, and \
 as a string if it is none. `pentimento presets demo` explains every key. The run's export/ is written \
-at its end.")]
+at its end.
+
+Ctrl-C twice or SIGTERM stops the run with a checkpoint, once more at once. When its terminal goes, the run goes \
+on, unless the settings say otherwise (`pentimento keys --help`).")]
     Run(RunArgs),
     /// Open the screens over an existing run
     #[command(after_help = "Example:\n  pentimento open runs/demo-s0-1")]
@@ -203,6 +206,7 @@ PENTIMENTO_CONFIG. It may say:
   marker = \"ascii\"            or braille, dots; PENTIMENTO_MARKER is the last word
   pictures = \"blocks\"         or sixel, kitty, iterm; or auto (as without it): pixels on terminals known to take them
   mouse = \"auto\"              on outside tmux; or true, false (as without it)
+  hangup = \"stop\"           a run stops with a checkpoint when its terminal goes; or go-on (as without it)
   [keys]
   step = \"S\"                  an action and its key or keys, wherever it has one
   [keys.matrix]

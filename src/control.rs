@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::lab::Command;
-use crate::{Error, Result, files};
+use crate::{Error, Result, crash, files};
 
 /// The longest path that a socket may have on every system.
 const LONGEST: usize = 100;
@@ -23,6 +23,8 @@ const LONGEST: usize = 100;
 pub struct Door {
     socket: PathBuf,
     closed: Arc<AtomicBool>,
+    /// Held by this, by the listener, and by the thread of each guest.
+    guests: Arc<()>,
 }
 
 impl Door {
@@ -34,9 +36,11 @@ impl Door {
         let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).ok()?;
         let closed = Arc::new(AtomicBool::new(false));
+        let guests = Arc::new(());
         let door = Self {
             socket,
             closed: Arc::clone(&closed),
+            guests: Arc::clone(&guests),
         };
         let listening = std::thread::Builder::new().name("door".into());
         listening
@@ -49,13 +53,22 @@ impl Door {
                     let Ok(guest) = guest else {
                         continue;
                     };
+                    let guests = Arc::clone(&guests);
                     let hearing = std::thread::Builder::new().name("guest".into());
                     // A guest that cannot be heard is let go.
-                    let _ = hearing.spawn(move || hear(&guest, &commands));
+                    let _ = hearing.spawn(move || {
+                        let _here = guests;
+                        hear(&guest, &commands);
+                    });
                 }
             })
             .ok()?;
         Some(door)
+    }
+
+    /// How many others have the control at this moment.
+    pub fn guests(&self) -> usize {
+        Arc::strong_count(&self.guests).saturating_sub(2)
     }
 }
 
@@ -70,6 +83,7 @@ impl Drop for Door {
 
 /// Passes on what a guest asks for, until it leaves or says what is no command.
 fn hear(guest: &UnixStream, commands: &Sender<Command>) {
+    crash::on_demand("guest");
     for line in BufReader::new(guest).lines() {
         let command = line.ok().and_then(|line| serde_json::from_str(&line).ok());
         let Some(command) = command else {
@@ -203,6 +217,13 @@ mod tests {
         for command in commands {
             control.send(command).unwrap();
             assert_eq!(inbox.recv_timeout(SOON), Ok(command));
+        }
+        assert_eq!(door.guests(), 1);
+        drop(control);
+        let begun = std::time::Instant::now();
+        while door.guests() > 0 {
+            assert!(begun.elapsed() < SOON);
+            std::thread::yield_now();
         }
         let socket = door.socket.clone();
         assert!(socket.exists());

@@ -11,6 +11,7 @@
 //!                          it where the row was measured anew because the amount of a merge was changed
 //! checkpoints/             of the training under way
 //! export/                  rewritten at the end; snapshots/NNN-after-STEP/ are never overwritten
+//! crash-N.txt              reports of defects, if there were any
 //! ```
 
 use std::fs;

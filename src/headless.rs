@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use crate::lab::{Event, Level, Record};
+use crate::lab::{Command, Event, Level, Record};
 use crate::progress::{Onlooker, Pace, Progress};
 use crate::run::RunView;
 use crate::session::{Session, Update};
+use crate::signals::{Caught, Hangup, Signals};
 use crate::ui::text::clean;
 use crate::{Error, Result};
 
@@ -37,18 +36,22 @@ pub enum Ending {
 /// Optimiser steps between two lines on the loss.
 const STEPS_A_LINE: usize = 50;
 
-/// Follows a run to its end and writes what happens to `out`. SIGINT and SIGTERM stop it with a
-/// checkpoint; a second one ends the process at once. A reader that closes the pipe does not end the run.
+/// Follows a run to its end and writes what happens to `out`. SIGTERM stops it with a checkpoint, and so does the second
+/// SIGINT: the first asks. One more ends the process at once. A reader that closes the pipe does not end the run, and a
+/// terminal that goes does so only where `hangup` says it.
 pub async fn follow(
     mut session: Session,
     format: Format,
+    hangup: Hangup,
     out: &mut (dyn Write + Send),
 ) -> Result<Ending> {
     let mut signals = Signals::listen()?;
     let mut printer = Printer::new(format, out, RunView::replay(&session.past));
+    let mut patience = Patience::new(hangup);
     let mut caught = None;
+    let mut hung_up = false;
     loop {
-        let number = tokio::select! {
+        let signal = tokio::select! {
             update = session.updates.recv() => match update {
                 Some(Update::Record(record)) => {
                     printer.record(&record)?;
@@ -57,13 +60,25 @@ pub async fn follow(
                 Some(Update::Pulse(_)) => continue,
                 Some(Update::Ended) | None => break,
             },
-            number = signals.next() => number,
+            signal = signals.next() => signal,
         };
-        if caught.replace(number).is_some() {
-            std::process::exit(128 + i32::from(number));
+        match patience.hears(signal) {
+            Heard::Nothing if signal == Caught::Hangup && caught.is_none() => {
+                if !std::mem::replace(&mut hung_up, true) {
+                    session.send(Command::Unattended)?;
+                }
+            }
+            Heard::Nothing => {}
+            Heard::Question => {
+                say("stop? Ctrl-C once more stops the run with a checkpoint; until then it goes on")
+            }
+            Heard::End if caught.is_none() => {
+                caught = Some(signal.number());
+                say("stopping: a checkpoint is written (once more: at once)");
+                session.leave();
+            }
+            Heard::End => std::process::exit(128 + i32::from(signal.number())),
         }
-        printer.say("stopping: a checkpoint is written (once more: at once)");
-        session.leave();
     }
     let failure = session.join();
     Ok(match (caught, failure) {
@@ -73,17 +88,68 @@ pub async fn follow(
     })
 }
 
-/// Waits for SIGINT or SIGTERM and stores its number, for work that looks there; a second one ends the process.
-pub async fn catch(into: Arc<AtomicU8>) {
+/// What a signal means to a program without a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    /// Whether its user means it.
+    Question,
+    End,
+}
+
+/// Takes the first SIGINT for a slip.
+struct Patience {
+    hangup: Hangup,
+    asked: bool,
+    ends: bool,
+}
+
+impl Patience {
+    fn new(hangup: Hangup) -> Self {
+        Self {
+            hangup,
+            asked: false,
+            ends: false,
+        }
+    }
+
+    /// What one more signal means.
+    fn hears(&mut self, signal: Caught) -> Heard {
+        let heard = match signal {
+            // What ends already is not hurried by a terminal that goes too.
+            Caught::Hangup if self.ends || self.hangup == Hangup::GoOn => Heard::Nothing,
+            Caught::Suspend | Caught::Continue => Heard::Nothing,
+            Caught::Interrupt if !self.asked && !self.ends => Heard::Question,
+            Caught::Interrupt | Caught::Terminate | Caught::Hangup => Heard::End,
+        };
+        self.asked |= heard == Heard::Question;
+        self.ends |= heard == Heard::End;
+        heard
+    }
+}
+
+/// Waits for a signal that ends a program and stores its number, for work that looks there; a second one ends the
+/// process. Where `question` is given, the first SIGINT only says it. A terminal that goes counts where `hangup` says so.
+pub async fn catch(into: Arc<AtomicU8>, hangup: Hangup, question: Option<&'static str>) {
     let Ok(mut signals) = Signals::listen() else {
         return;
     };
+    let mut patience = Patience::new(hangup);
+    patience.asked = question.is_none();
     loop {
-        let number = signals.next().await;
-        if into.swap(number, Ordering::Relaxed) != 0 {
-            std::process::exit(128 + i32::from(number));
+        let signal = signals.next().await;
+        match patience.hears(signal) {
+            Heard::Nothing => {}
+            Heard::Question => say(question.unwrap_or_default()),
+            Heard::End if into.swap(signal.number(), Ordering::Relaxed) == 0 => {}
+            Heard::End => std::process::exit(128 + i32::from(signal.number())),
         }
     }
+}
+
+/// Says something on standard error to whoever still reads it.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "pentimento: {}", clean(text));
 }
 
 /// Waits for long work without a screen: lines on standard error, one a few seconds, or one that is written over where
@@ -141,35 +207,13 @@ impl Drop for Waiter {
     }
 }
 
-/// The signals that stop a program without a screen.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).map_err(Error::io("signals"));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// The number of the next one.
-    async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-        }
-    }
-}
-
 /// Writes records as they come.
 struct Printer<'a> {
     format: Format,
     out: &'a mut (dyn Write + Send),
     closed: bool,
+    /// Whether standard output is a terminal.
+    terminal: bool,
     view: RunView,
     printed: usize,
     losses: Vec<f32>,
@@ -182,6 +226,7 @@ impl<'a> Printer<'a> {
             format,
             out,
             closed: false,
+            terminal: std::io::stdout().is_terminal(),
             printed: view.log.len(),
             view,
             losses: Vec::new(),
@@ -263,11 +308,12 @@ impl<'a> Printer<'a> {
         }
         match writeln!(self.out, "{text}").and_then(|()| self.out.flush()) {
             Ok(()) => Ok(()),
-            // The reader is gone, or the disk behind it full; the run is not, and its journal has it all.
+            // The reader or the terminal is gone, or the disk full; the run is not, and its journal has it all.
             Err(error) => {
                 self.closed = true;
-                if error.kind() != ErrorKind::BrokenPipe {
-                    self.say(&format!(
+                let gone = error.kind() == ErrorKind::BrokenPipe || self.terminal;
+                if !gone {
+                    say(&format!(
                         "nothing more is printed: standard output: {error}"
                     ));
                 }
@@ -275,8 +321,30 @@ impl<'a> Printer<'a> {
             }
         }
     }
+}
 
-    fn say(&self, text: &str) {
-        eprintln!("pentimento: {}", clean(text));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_interrupt_asks_and_the_second_ends() {
+        let mut patience = Patience::new(Hangup::GoOn);
+        assert_eq!(patience.hears(Caught::Interrupt), Heard::Question);
+        assert_eq!(patience.hears(Caught::Hangup), Heard::Nothing);
+        assert_eq!(patience.hears(Caught::Interrupt), Heard::End);
+        assert_eq!(patience.hears(Caught::Interrupt), Heard::End);
+    }
+
+    #[test]
+    fn what_ends_is_not_hurried_by_a_terminal_that_goes() {
+        let mut patience = Patience::new(Hangup::Stop);
+        assert_eq!(patience.hears(Caught::Terminate), Heard::End);
+        assert_eq!(patience.hears(Caught::Hangup), Heard::Nothing);
+        assert_eq!(patience.hears(Caught::Interrupt), Heard::End);
+        assert_eq!(
+            Patience::new(Hangup::Stop).hears(Caught::Hangup),
+            Heard::End
+        );
     }
 }

@@ -9,9 +9,11 @@ pub mod files;
 pub mod random;
 
 pub mod answers;
+pub mod crash;
 pub mod float;
 pub mod folder;
 pub mod progress;
+pub mod signals;
 
 pub mod hub;
 

@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser};
 
 use pentimento::cli::{BranchArgs, Cli, Command, EvalArgs, Log, RunArgs};
 use pentimento::folder::RunFolder;
-use pentimento::headless::{self, Ending, Format};
+use pentimento::headless::{self, Ending, Format, say};
 use pentimento::hub::Hub;
 use pentimento::lab::{self, open_device, write_backbone};
 use pentimento::recipe::{
@@ -20,6 +20,7 @@ use pentimento::recipe::{
 };
 use pentimento::run::{RunView, standing};
 use pentimento::session::{Options, Reopen, Session};
+use pentimento::signals::Hangup;
 use pentimento::ui::text::clean;
 use pentimento::{Error, eval, export, ui};
 
@@ -29,29 +30,39 @@ use pentimento::{Error, eval, export, ui};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    ui::report_panics();
+    // What a panic says was said by then.
+    std::panic::catch_unwind(answer).unwrap_or(ExitCode::FAILURE)
+}
+
+fn answer() -> ExitCode {
+    pentimento::crash::on_demand("main");
     let cli = Cli::parse();
     match carry_out(cli) {
         Ok(code) => code,
         Err(error) => {
-            // A reader that closed the pipe has all it wanted.
-            let broken = error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-            if broken {
-                return ExitCode::SUCCESS;
+            if let Some(printing) = error.downcast_ref::<std::io::Error>() {
+                // A reader that closed the pipe has all it wanted.
+                if printing.kind() == std::io::ErrorKind::BrokenPipe {
+                    return ExitCode::SUCCESS;
+                }
+                say(&format!(
+                    "what was to be printed is lost, for standard output takes nothing more: {printing}"
+                ));
+                return ExitCode::FAILURE;
             }
             if let Some(GivenUp(number)) = error.downcast_ref() {
-                eprintln!("pentimento: {}", clean(&error.to_string()));
+                say(&error.to_string());
                 return ExitCode::from(128 + number);
             }
             // Our own errors name their cause; of others the chain says more.
             let code = match error.downcast_ref::<Error>() {
                 Some(error) => {
-                    eprintln!("pentimento: {}", clean(&error.to_string()));
+                    say(&error.to_string());
                     error.exit_code()
                 }
                 None => {
-                    eprintln!("pentimento: {}", clean(&format!("{error:#}")));
+                    say(&format!("{error:#}"));
                     1
                 }
             };
@@ -172,10 +183,13 @@ fn show(
     session: Option<Session>,
     settings: &ui::Settings,
 ) -> anyhow::Result<ExitCode> {
-    let mouse = settings.hears_mouse(&variable);
-    let ending = runtime()?.block_on(ui::run(app, session, mouse))?;
+    let manners = ui::Manners {
+        mouse: settings.hears_mouse(&variable),
+        hangup: settings.hangup,
+    };
+    let ending = runtime()?.block_on(ui::run(app, session, manners))?;
     if let Some(folder) = app.folder() {
-        eprintln!("pentimento: the run is in {}", folder.display());
+        say(&format!("the run is in {}", folder.display()));
     }
     Ok(match ending {
         ui::Ending::Left => ExitCode::SUCCESS,
@@ -198,19 +212,22 @@ fn keys() -> anyhow::Result<ExitCode> {
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let hangup = hangup()?;
     let recipe = Recipe::load(&args.recipe, &with_seed(args.overrides.clone(), args.seed))?;
     let options = Options {
         device: Some(args.device.device.clone()),
         automatic: true,
         leave_when_finished: true,
     };
-    let session =
-        watched(|onlooker| Session::create(recipe, args.out.as_deref(), &options, onlooker))?;
-    follow(session, args.log)
+    let session = watched(hangup, |onlooker| {
+        Session::create(recipe, args.out.as_deref(), &options, onlooker)
+    })?;
+    follow(session, args.log, hangup)
 }
 
 /// A run that begins with the rows of another one.
 fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
+    let hangup = hangup()?;
     let folder = RunFolder::open(&args.run)?;
     let view = RunView::of(&folder)?;
     let started = view.begun(&folder)?;
@@ -238,7 +255,7 @@ fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
         automatic: true,
         leave_when_finished: true,
     };
-    let session = watched(|onlooker| {
+    let session = watched(hangup, |onlooker| {
         Session::branch(
             &args.run,
             at,
@@ -248,16 +265,23 @@ fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
             onlooker,
         )
     })?;
-    follow(session, args.log)
+    follow(session, args.log, hangup)
 }
 
-/// Does long work whose progress goes to standard error; a signal gives it up.
+/// What the settings say of a terminal that goes.
+fn hangup() -> pentimento::Result<Hangup> {
+    Ok(ui::Settings::read(&variable)?.hangup)
+}
+
+/// Does long work whose progress goes to standard error; a signal gives it up, and a terminal that goes where `hangup`
+/// says so.
 fn watched<T>(
+    hangup: Hangup,
     work: impl FnOnce(&mut headless::Waiter) -> pentimento::Result<T>,
 ) -> anyhow::Result<T> {
     let runtime = runtime()?;
     let caught = Arc::new(AtomicU8::new(0));
-    runtime.spawn(headless::catch(Arc::clone(&caught)));
+    runtime.spawn(headless::catch(Arc::clone(&caught), hangup, None));
     match work(&mut headless::Waiter::new(Arc::clone(&caught))) {
         Err(Error::Cancelled) => Err(GivenUp(caught.load(Ordering::Relaxed)).into()),
         done => Ok(done?),
@@ -272,13 +296,13 @@ struct GivenUp(u8);
 /// Brings everything that a preset needs onto this machine.
 fn fetch(recipe: &str, overrides: &[String]) -> anyhow::Result<ExitCode> {
     let recipe = Recipe::load(recipe, overrides)?;
-    let places = watched(|onlooker| lab::fetch(&recipe, onlooker))?;
+    let places = watched(Hangup::Stop, |onlooker| lab::fetch(&recipe, onlooker))?;
     let mut out = std::io::stdout();
     for place in &places {
         writeln!(out, "{}", place.display())?;
     }
     if places.is_empty() {
-        eprintln!("pentimento: {} needs nothing from the hub", recipe.name);
+        say(&format!("{} needs nothing from the hub", recipe.name));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -329,9 +353,11 @@ fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         config: args.config.clone(),
         batch_size: args.batch_size.into(),
     };
-    let result = watched(|onlooker| eval::evaluate(&request, &device, onlooker))?;
+    let result = watched(Hangup::Stop, |onlooker| {
+        eval::evaluate(&request, &device, onlooker)
+    })?;
     for warning in &result.warnings {
-        eprintln!("pentimento: {}", clean(warning));
+        say(warning);
     }
     if let Some(path) = &args.logits {
         result.write_logits(path)?;
@@ -367,7 +393,9 @@ fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
 /// A backbone's modules, each with what an adapter would train there.
 fn inspect(backbone: &str, targets: String, rank: usize) -> anyhow::Result<ExitCode> {
     let recipe = BackboneRecipe::from_argument(backbone);
-    let config = watched(|onlooker| lab::fetch_config(&recipe, onlooker))?;
+    let config = watched(Hangup::Stop, |onlooker| {
+        lab::fetch_config(&recipe, onlooker)
+    })?;
     let lora = LoraRecipe::of_rank(rank, targets);
     let chosen = pentimento::lora::target_modules(&lora, &config)?;
     let parameters = pentimento::backbone::parameters(&config)?;
@@ -402,38 +430,46 @@ fn inspect(backbone: &str, targets: String, rank: usize) -> anyhow::Result<ExitC
 }
 
 fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCode> {
+    let hangup = hangup()?;
     let options = Options {
         device,
         automatic: true,
         leave_when_finished: true,
     };
-    let mut session = watched(|onlooker| Session::reopen(run, &options, Reopen::GoOn, onlooker))?;
+    let mut session = watched(hangup, |onlooker| {
+        Session::reopen(run, &options, Reopen::GoOn, onlooker)
+    })?;
     // Nobody is there to step by hand.
     session.send(lab::Command::Automatic(true))?;
-    follow(session, log)
+    follow(session, log, hangup)
 }
 
-fn follow(session: Session, log: Log) -> anyhow::Result<ExitCode> {
+fn follow(session: Session, log: Log, hangup: Hangup) -> anyhow::Result<ExitCode> {
     let format = match log {
         Log::Plain => Format::Plain,
         Log::Json => Format::Json,
     };
     let folder = session.folder.clone();
-    eprintln!("pentimento: the run is in {}", folder.display());
-    let ending = runtime()?.block_on(headless::follow(session, format, &mut std::io::stdout()))?;
+    say(&format!("the run is in {}", folder.display()));
+    let ending = runtime()?.block_on(headless::follow(
+        session,
+        format,
+        hangup,
+        &mut std::io::stdout(),
+    ))?;
     Ok(match ending {
         Ending::Finished => {
             // The lab has written it; where it could not, this says why.
             let out = folder.join("export");
             export::write_journal(&RunFolder::open(&folder)?, &out)?;
-            eprintln!("pentimento: exported to {}", out.display());
+            say(&format!("exported to {}", out.display()));
             ExitCode::SUCCESS
         }
         Ending::Signal(number) => {
-            eprintln!(
-                "pentimento: stopped; `pentimento resume {}` goes on",
+            say(&format!(
+                "stopped; `pentimento resume {}` goes on",
                 folder.display()
-            );
+            ));
             ExitCode::from(128 + number)
         }
         Ending::Failed(error) => return Err(error.into()),
@@ -459,7 +495,7 @@ fn export(
         None => export::write_journal(&folder, &out)?,
     };
     if let Some(torn) = torn {
-        eprintln!("pentimento: {torn}");
+        say(&torn.to_string());
     }
     for file in files {
         writeln!(stdout, "{}", file.display())?;
@@ -472,7 +508,9 @@ fn export_backbone(run: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let view = RunView::of(&folder)?;
     let started = view.begun(&folder)?;
     claim("--backbone", to)?;
-    watched(|onlooker| write_backbone(&started.recipe, &standing(&view), &folder, to, onlooker))?;
+    watched(Hangup::Stop, |onlooker| {
+        write_backbone(&started.recipe, &standing(&view), &folder, to, onlooker)
+    })?;
     writeln!(
         std::io::stdout(),
         "{}",
@@ -492,7 +530,9 @@ fn pretrain(
     claim("--out", out)?;
     let runtime = runtime()?;
     let caught = Arc::new(AtomicU8::new(0));
-    runtime.spawn(headless::catch(Arc::clone(&caught)));
+    let question = "stop? Ctrl-C once more gives up what is trained so far; until then it goes on";
+    let catch = headless::catch(Arc::clone(&caught), hangup()?, Some(question));
+    runtime.spawn(catch);
     let begun = std::time::Instant::now();
     // Who reads along may leave; the training goes on.
     let say = |text: &str| drop(writeln!(std::io::stdout(), "{text}"));
@@ -517,7 +557,7 @@ fn pretrain(
     }
     let counts = match made {
         Err(Error::Cancelled) => {
-            eprintln!("pentimento: stopped; nothing is written, and a pretraining begins anew");
+            headless::say("stopped; nothing is written, and a pretraining begins anew");
             return Ok(ExitCode::from(128 + caught.load(Ordering::Relaxed)));
         }
         made => made?,

@@ -19,7 +19,7 @@ use crate::progress::Onlooker;
 use crate::recipe::Recipe;
 use crate::run::view::Started;
 use crate::run::{Fingerprint, Journal, Manifest, Parent, RunView, Trunk, journal, standing};
-use crate::{Error, Result, export, files};
+use crate::{Error, Result, crash, export, files};
 
 /// candle walks the graph recursively when it goes backward.
 const LAB_STACK: usize = 16 << 20;
@@ -62,7 +62,7 @@ pub struct Session {
     /// Where the lab is another process's: its end of the line, once taken.
     control: Option<Control>,
     /// Where the lab is ours: what a second terminal reaches it by.
-    _door: Option<Door>,
+    door: Option<Door>,
 }
 
 /// What `Session::reopen` does with work that was interrupted.
@@ -254,7 +254,7 @@ impl Session {
             commands,
             thread: Some(thread),
             control: None,
-            _door: None,
+            door: None,
         })
     }
 
@@ -293,6 +293,8 @@ impl Session {
         let (commands, inbox) = channel();
         let (outbox, updates) = unbounded_channel();
         let path = folder.root().to_path_buf();
+        let own = path.clone();
+        crash::is_about(&path);
         let notebook = Notebook {
             folder,
             journal,
@@ -305,6 +307,7 @@ impl Session {
             .name("lab".into())
             .stack_size(LAB_STACK)
             .spawn(move || {
+                crash::belongs_to(&own);
                 let ended = catch_unwind(AssertUnwindSafe(|| work.carry_out(&mut lab)));
                 let (failure, unbegun) = match ended {
                     Ok(Ok(())) => (None, false),
@@ -321,7 +324,7 @@ impl Session {
             })
             .map_err(Error::io("the lab's thread"))?;
         Ok(Self {
-            _door: Door::open(&path, commands.clone()),
+            door: Door::open(&path, commands.clone()),
             folder: path,
             past,
             updates,
@@ -351,12 +354,27 @@ impl Session {
         let _ = self.commands.send(Command::Stop);
     }
 
+    /// How many other terminals have the control of a lab of ours.
+    pub fn guests(&self) -> usize {
+        self.door.as_ref().map_or(0, Door::guests)
+    }
+
     /// Waits until the lab's thread has ended; the error that ended it, if one did.
     pub fn join(mut self) -> Option<Error> {
         self.thread
             .take()?
             .join()
             .unwrap_or_else(|panic| Some(Error::internal(panic_text(panic.as_ref()))))
+    }
+}
+
+impl Drop for Session {
+    /// A panic of whoever looks on must not cost the run what was done since its last checkpoint.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.leave();
+            let _ = self.thread.take().map(JoinHandle::join);
+        }
     }
 }
 
@@ -501,6 +519,9 @@ impl Notebook {
 
 impl Recorder for Notebook {
     fn record(&mut self, event: Event) -> Result<()> {
+        if matches!(event, Event::Step { .. }) {
+            crash::on_demand("lab");
+        }
         let settled = matches!(
             event,
             Event::Finished | Event::Stopped | Event::Undone { .. } | Event::Failed { .. }

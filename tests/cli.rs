@@ -257,26 +257,6 @@ fn a_folder_that_holds_something_is_not_run_over() {
     );
 }
 
-/// A reader that leaves early is no failure.
-#[test]
-fn a_closed_pipe_ends_nothing_badly() {
-    let place = Place::new();
-    for arguments in [&["completions", "fish"][..], &["presets"], &["doctor"]] {
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_pentimento"))
-            .current_dir(place.path())
-            .args(arguments)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {stderr}");
-        assert_eq!(stderr, "", "{arguments:?}");
-    }
-}
-
 #[test]
 fn a_pretraining_that_cannot_begin_leaves_no_folder() {
     let place = Place::new();

@@ -1,6 +1,8 @@
 //! The whole program in a pseudo-terminal: from set-up over a run to its export and the end, and the terminal as
 //! it was afterwards.
 
+#[path = "pty/leaving.rs"]
+mod leaving;
 #[path = "terminal/mod.rs"]
 mod terminal;
 #[path = "pty/whole.rs"]
@@ -16,6 +18,7 @@ use portable_pty::{Child, ExitStatus, MasterPty, PtySize};
 
 /// A guard against waiting for ever, not a measure of speed.
 const AT_MOST: Duration = Duration::from_secs(300);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_pentimento");
 const ENTER_SCREEN: &[u8] = b"\x1b[?1049h";
 const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
 
@@ -23,14 +26,16 @@ const LEAVE_SCREEN: &[u8] = b"\x1b[?1049l";
 struct Output {
     parser: vt100::Parser,
     bytes: Vec<u8>,
+    /// Whether nobody looks any more.
+    away: bool,
 }
 
 /// The program at work in a terminal of its own.
 struct Terminal {
     output: Arc<Mutex<Output>>,
-    keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
-    master: Box<dyn MasterPty + Send>,
+    /// What types and what is the terminal, while it is there.
+    line: Option<(Box<dyn Write + Send>, Box<dyn MasterPty + Send>)>,
 }
 
 impl Terminal {
@@ -39,26 +44,36 @@ impl Terminal {
     }
 
     /// Starts it in a terminal of so many columns and rows.
-    fn start_at((columns, rows): (u16, u16), folder: &Path, arguments: &[&str]) -> Self {
+    fn start_at(size: (u16, u16), folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_program(Path::new(PROGRAM), size, folder, arguments)
+    }
+
+    /// Starts another program, which may start ours.
+    fn start_program(
+        program: &Path,
+        (columns, rows): (u16, u16),
+        folder: &Path,
+        arguments: &[&str],
+    ) -> Self {
         let (height, width) = (NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap());
         let output = Arc::new(Mutex::new(Output {
             parser: vt100::Parser::new(height, width, 0),
             bytes: Vec::new(),
+            away: false,
         }));
         let into = Arc::clone(&output);
-        let program = Path::new(env!("CARGO_BIN_EXE_pentimento"));
         let hear = move |bytes: &[u8]| {
             let mut output = into.lock().unwrap();
             output.parser.process(bytes);
             output.bytes.extend_from_slice(bytes);
+            !output.away
         };
         let (master, child) =
             terminal::open(program, arguments, folder, (columns, rows), hear).unwrap();
         Self {
             output,
-            keys: master.take_writer().unwrap(),
+            line: Some((master.take_writer().unwrap(), master)),
             child,
-            master,
         }
     }
 
@@ -72,12 +87,39 @@ impl Terminal {
             cols: columns,
             ..PtySize::default()
         };
-        self.master.resize(size).unwrap();
+        self.line.as_ref().unwrap().1.resize(size).unwrap();
     }
 
     fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        let (line, _) = self.line.as_mut().unwrap();
+        line.write_all(keys.as_bytes()).unwrap();
+        line.flush().unwrap();
+    }
+
+    /// Takes the terminal away, as a connection that breaks does.
+    fn vanish(&mut self) {
+        let before = {
+            let mut output = self.output.lock().unwrap();
+            output.away = true;
+            output.bytes.len()
+        };
+        // Whoever reads sees that it is enough once something comes.
+        self.press("cc");
+        let begin = Instant::now();
+        while self.output.lock().unwrap().bytes.len() == before {
+            assert!(begin.elapsed() < AT_MOST, "no frame came");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.line = None;
+    }
+
+    /// Sends the program a signal.
+    fn signal(&self, name: &str) {
+        let id = self.child.process_id().unwrap().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([name, &id])
+            .status();
+        assert!(sent.unwrap().success());
     }
 
     fn screen(&self) -> String {
@@ -94,6 +136,15 @@ impl Terminal {
                 "{text:?} did not appear ({ended:?}):\n{}",
                 self.screen()
             );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a program that has ended has said `text`.
+    fn wait_for_text(&self, text: &str) {
+        let begin = Instant::now();
+        while !self.screen().contains(text) {
+            assert!(begin.elapsed() < AT_MOST, "{text:?}:\n{}", self.screen());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -130,7 +181,8 @@ impl Terminal {
         self.wait_for_bytes(LEAVE_SCREEN);
         assert_eq!(self.count(ENTER_SCREEN), 1);
         assert_eq!(self.count(LEAVE_SCREEN), 1);
-        let modes = format!("{:?}", self.master.get_termios().unwrap().local_flags);
+        let (_, master) = self.line.as_ref().unwrap();
+        let modes = format!("{:?}", master.get_termios().unwrap().local_flags);
         assert!(
             modes.contains("ECHO") && modes.contains("ICANON"),
             "{modes}"
@@ -193,11 +245,7 @@ fn a_signal_gives_the_terminal_back() {
     terminal.wait_for("Enter start");
     terminal.press("\r");
     terminal.wait_for("measuring");
-    let id = terminal.child.process_id().unwrap().to_string();
-    let sent = std::process::Command::new("kill")
-        .args(["-TERM", &id])
-        .status();
-    assert!(sent.unwrap().success());
+    terminal.signal("-TERM");
     assert_eq!(terminal.wait_for_end().exit_code(), 143);
     terminal.check_given_back();
     let journal = folder.path().join("runs/demo-s0-1/journal.jsonl");

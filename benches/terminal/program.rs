@@ -98,7 +98,10 @@ impl Program {
             begun: None,
         };
         let (tell, frames) = channel();
-        let hear = move |bytes: &[u8]| cut.hear(bytes, |frame| drop(tell.send(frame)));
+        let hear = move |bytes: &[u8]| {
+            cut.hear(bytes, |frame| drop(tell.send(frame)));
+            true
+        };
         let (master, child) = open(Path::new(PROGRAM), &[], folder.path(), SIZE, hear)?;
         let mut program = Self {
             frames,

@@ -5,7 +5,6 @@
 //! not scaled, and of the other samples of 16 bits the upper byte is taken.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use zune_jpeg::JpegDecoder;
@@ -14,6 +13,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::raster::Raster;
+use crate::crash;
 
 /// Pixels that Pillow refuses to decode more of: twice its `MAX_IMAGE_PIXELS`.
 const MOST_PIXELS: u64 = 178_956_970;
@@ -28,11 +28,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Raster, String> {
     let format =
         image::guess_format(bytes).map_err(|_| "its first bytes are no picture's".to_string())?;
     // A damaged file must not end the program, whatever it does to a decoder.
-    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
+    let decoded = crash::contained(|| match format {
         ImageFormat::Jpeg => jpeg(bytes),
         other => any(bytes, other),
-    }));
-    decoded.unwrap_or_else(|_| Err("its decoder failed".into()))
+    });
+    decoded.unwrap_or_else(|| Err("its decoder failed".into()))
 }
 
 fn check_size(width: u64, height: u64) -> Result<(), String> {

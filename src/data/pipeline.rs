@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::{Error, Result};
+use crate::{Error, Result, crash};
 
 /// Results of jobs `first..end`, made ahead of their use. Job `first + k` is done by thread `k` modulo the
 /// number of threads, so results come in order whatever that number is. Dropped, its threads end after the
@@ -39,6 +39,7 @@ impl<T: Send + 'static> Prefetch<T> {
             let job = Arc::clone(&job);
             let work = move || {
                 for i in (first + k..end).step_by(threads) {
+                    crash::on_demand("loader");
                     let result = job(i);
                     let last = result.is_err();
                     // Nobody listens any more, or nothing more will come.

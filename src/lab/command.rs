@@ -31,6 +31,8 @@ pub enum Command {
     Automatic(bool),
     /// Write an export of the present state under `export/snapshots/`.
     Snapshot,
+    /// The terminal that the run was started from is gone; it goes on without one, and its journal says so.
+    Unattended,
     /// Checkpoint, then end the lab's thread.
     Stop,
 }
@@ -93,6 +95,7 @@ impl Command {
             Self::Automatic(true) => "automatic",
             Self::Automatic(false) => "manual",
             Self::Snapshot => "export",
+            Self::Unattended => "terminal gone",
             Self::Stop => "stop",
         }
     }

@@ -269,6 +269,11 @@ impl<R: Recorder> Desk<R> {
                 })?;
                 None
             }
+            Command::Unattended => {
+                let what = "the terminal is gone: the run goes on without one";
+                self.note(Level::Warning, what)?;
+                None
+            }
             Command::Snapshot => {
                 match self.recorder.snapshot() {
                     Ok(path) => self.note(Level::Info, format!("exported to {path}"))?,

@@ -39,7 +39,7 @@ impl State {
     ) -> Option<String> {
         use Command::{
             Automatic, Discard, EndPreview, Merge, Pause, Preview, Resume, Reweigh, Skip, Snapshot,
-            Step, Stop, Undo,
+            Step, Stop, Unattended, Undo,
         };
         let between = matches!(self, Self::Measured(_));
         let working = matches!(
@@ -52,7 +52,7 @@ impl State {
         );
         let settled = matches!(self, Self::Measured(_) | Self::Finished);
         let reason = match command {
-            Automatic(_) | Stop => return None,
+            Automatic(_) | Stop | Unattended => return None,
             Step | Skip | Merge(_) | Undo | Preview(_) | Reweigh(..) if paused => {
                 "the run is paused; resume it first"
             }

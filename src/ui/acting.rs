@@ -1,6 +1,6 @@
 //! What keys and actions do, whatever the screen.
 
-use super::actions::{Action, Key, Layer, Screen};
+use super::actions::{Action, Key, Layer, Scope, Screen};
 use super::app::{App, Busy};
 use super::effect::Effect;
 use super::exporting::ExportMenu;
@@ -21,6 +21,9 @@ impl App {
         }
         if key == Key::Interrupt {
             return self.interrupt();
+        }
+        if self.suspends(key) {
+            return vec![Effect::Suspend];
         }
         let situation = self.situation();
         let (layer, action) = (situation.layer, situation.action(key));
@@ -71,6 +74,14 @@ impl App {
             (None, Screen::Forgetting) => Some(&mut self.forgetting.filter),
             (None, _) => self.set_up.line(),
         }
+    }
+
+    /// Whether a key gives the terminal back, as Control and Z does in any program: whatever lies over the screen, unless
+    /// it is a character that is typed.
+    fn suspends(&self, key: Key) -> bool {
+        let mut rows = self.keys.of_scope(Scope::Anywhere);
+        !matches!(key, Key::Char(_))
+            && rows.any(|row| row.keys_of(Action::Suspend).any(|own| own == key))
     }
 
     /// Control and C leaves from everywhere: asked twice it means it.
@@ -132,6 +143,7 @@ impl App {
             Action::Preview(amounts) => return self.preview(amounts),
             Action::Take => return self.take_amount(),
             Action::Branch => self.set_up_branch(),
+            Action::Suspend => return vec![Effect::Suspend],
             Action::CancelWork => return vec![Effect::Cancel],
             Action::TakeUp => return self.take_up(),
             Action::Export if self.busy.is_none() => {

@@ -75,6 +75,8 @@ pub enum Action {
     Help,
     /// Leaves the program; asks while the lab works.
     Quit,
+    /// Gives the terminal back to the shell until it lets the program go on.
+    Suspend,
     /// Asks something of the lab.
     Lab(Command),
     /// Puts a lab to work on a run that was only looked at.

@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::setup::{Environment, SetUp};
 use super::theme::{Ink, Theme};
 use super::views::{body, fits, form_rows};
+use crate::crash;
 use crate::lab::{Event, Level, Pulse, Record, State};
 use crate::progress::{Pace, Progress};
 use crate::recipe::Mode;
@@ -154,6 +155,7 @@ impl App {
 
     /// Shows a run: its past records first, then what [`Self::on_record`] brings if a lab is at work on it.
     pub fn show_run(&mut self, folder: &Path, past: &[Record], lab: bool) {
+        crash::is_about(folder);
         let mut run = OpenRun::new(folder.to_path_buf(), lab);
         let before = self.run.take().filter(|before| before.folder == folder);
         run.machine = before.and_then(|before| before.machine);

@@ -33,6 +33,9 @@ pub enum Effect {
     Copy(String),
     /// Stop the lab, wait until it has ended, then leave.
     Quit,
+    /// Give the terminal back and stand still until a shell lets the program go on; refused by
+    /// [`super::App::on_problem`].
+    Suspend,
     /// Leave without waiting any longer.
     Abandon,
     /// Give up what is being prepared; answered by [`super::App::on_problem`].

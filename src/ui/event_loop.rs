@@ -1,14 +1,13 @@
 //! The loop between keys, the lab, signals and the screen.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream};
-use futures::StreamExt;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use crossterm::event::Event;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
 
@@ -16,20 +15,23 @@ use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
 use super::forgetting::{Gallery, LostImages, LostRequest};
+use super::front::Front;
 use super::machine::Sample;
 use super::pictures::{Job, Made};
 use super::pointer::Pointer;
 use super::runs;
 use super::sampler::{PERIOD, Sampler};
 use super::setup::Request;
-use super::terminal::{self, Screen};
+use super::terminal;
+use super::vigil::Vigil;
 use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
-use crate::lab::{self, Record};
+use crate::lab::{self, Command, Record, State};
 use crate::progress::{Onlooker, Progress};
 use crate::run::{self, Listed, Manifest, RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
-use crate::{Error, Result, export};
+use crate::signals::{Caught, Hangup, Signals};
+use crate::{Error, Result, crash, export};
 
 /// Between two looks at the clock.
 const CLOCK: Duration = Duration::from_millis(500);
@@ -65,6 +67,8 @@ enum Answer {
     Lost(Arc<LostRequest>, Result<LostImages>),
     LookedThrough(Progress),
     Pictures(Vec<Made>),
+    /// A defect of this program kept it from being done; there is a report of it.
+    Broken,
 }
 
 /// A run's records, and whoever looks on where another process works on it.
@@ -99,70 +103,78 @@ impl Onlooker for Reading {
     }
 }
 
+/// How the terminal is used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manners {
+    /// Whether the mouse is listened to.
+    pub mouse: bool,
+    /// What becomes of a run when the terminal goes.
+    pub hangup: Hangup,
+}
+
 /// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
-/// given back on every way out, errors and panics included. With `mouse` the mouse is listened to.
-pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result<Ending> {
-    let mut screen = Screen::take(mouse, app.pictures.farewell())?;
-    let mut signals = Signals::listen()?;
-    let mut keys = EventStream::new();
+/// given back on every way out, errors and panics included. Where it goes before, the run goes on or ends as `manners`
+/// has it.
+pub async fn run(app: &mut App, session: Option<Session>, manners: Manners) -> Result<Ending> {
+    let mut front = Front::take(manners.mouse, app.pictures.farewell())?;
+    let mut signals = Signals::with_suspension()?;
     let mut clock = tokio::time::interval(CLOCK);
     let mut look = tokio::time::interval(LOOK);
     let (answer_to, mut answers) = unbounded_channel();
-    let mut desk = Desk {
-        session,
-        starting: false,
-        given_up: Arc::default(),
-        gallery: Gallery::default(),
-        looked_away: Arc::default(),
-        makes_pictures: false,
-        answer_to,
-        seen: BTreeMap::new(),
-        known: None,
-        left: false,
-    };
+    let mut desk = Desk::new(session, answer_to);
     watch_machine(desk.answer_to.clone());
     let begin = Instant::now();
     let mut last_frame: Option<Instant> = None;
     let mut caught: Option<(u8, Instant)> = None;
-    let mut terminal_gone = false;
+    let mut vigil: Option<Vigil> = None;
     while !desk.left {
         let frame_at = last_frame.map_or(begin, |last| last + app.pause());
         let mut number = None;
+        let mut there = true;
         tokio::select! {
-            event = keys.next(), if !terminal_gone => match event {
-                Some(Ok(Event::Key(key))) => {
-                    if let Some(key) = Key::from_event(key) {
-                        for effect in app.on_key(key) {
-                            desk.carry_out(effect, app);
-                        }
-                    }
-                }
-                Some(Ok(Event::Mouse(event))) => {
-                    let pointer = Pointer::from_event(event);
-                    for effect in pointer.map_or_else(Vec::new, |p| app.on_pointer(p)) {
-                        desk.carry_out(effect, app);
-                    }
-                }
-                Some(Ok(Event::Resize(width, height))) => app.on_resize(width, height),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => terminal_gone = true,
+            event = front.next() => match event {
+                Some(event) => desk.on_event(event, app),
+                None => there = false,
             },
             update = desk.update() => desk.on_update(update, app),
             Some(answer) = answers.recv() => desk.on_answer(answer, app),
-            caught = signals.next() => number = Some(caught),
-            _ = clock.tick() => {}
+            signal = signals.next() => match signal {
+                Caught::Interrupt | Caught::Terminate => number = Some(signal.number()),
+                Caught::Hangup => there = false,
+                Caught::Suspend => front.suspend(false)?,
+                Caught::Continue => front.return_to(app),
+            },
+            _ = clock.tick() => there = front.look(app),
             _ = look.tick() => desk.look_around(app),
-            () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && !terminal_gone => {
+            () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && front.is_here() => {
                 desk.read_manifest(app);
-                terminal_gone = screen.draw(app).is_err();
+                there = front.draw(app);
                 app.take_dirty();
                 desk.make_pictures(app);
                 last_frame = Some(Instant::now());
             }
         }
         app.on_tick(begin.elapsed());
-        if terminal_gone && caught.is_none() {
-            number = number.or(Some(HANGUP));
+        if std::mem::take(&mut desk.suspends)
+            && let Err(refusal) = front.suspend(true)
+        {
+            app.on_problem(refusal);
+        }
+        if !there && !front.is_left() {
+            let goes_on = manners.hangup == Hangup::GoOn && desk.works(app) && !app.leaving;
+            front.leave();
+            match (goes_on, caught) {
+                (true, None) => vigil = Some(Vigil::new()),
+                (false, None) => number = number.or(Some(Caught::Hangup.number())),
+                // What ends already goes on to its end.
+                (_, Some(_)) => {}
+            }
+        }
+        if let Some(vigil) = &mut vigil
+            && caught.is_none()
+            && desk.watch(vigil, app)
+        {
+            number = number.or(Some(Caught::Hangup.number()));
         }
         match (number, caught) {
             (Some(number), None) => {
@@ -176,7 +188,11 @@ pub async fn run(app: &mut App, session: Option<Session>, mouse: bool) -> Result
             (None, _) => {}
         }
     }
-    Ok(caught.map_or(Ending::Left, |(number, _)| Ending::Signal(number)))
+    let finished = vigil.is_some() && app.view().is_some_and(|v| v.state == State::Finished);
+    Ok(match caught {
+        Some((number, _)) if !finished => Ending::Signal(number),
+        _ => Ending::Left,
+    })
 }
 
 /// Looks at the machine now and then, as long as somebody listens: on a thread of its own, for a driver may let it wait.
@@ -198,9 +214,6 @@ fn watch_machine(tell: UnboundedSender<Answer>) {
         .spawn(watch);
 }
 
-/// SIGHUP's number.
-const HANGUP: u8 = 1;
-
 /// What the loop holds besides the screen.
 struct Desk {
     session: Option<Session>,
@@ -216,6 +229,8 @@ struct Desk {
     seen: BTreeMap<PathBuf, u64>,
     /// The run whose manifest was read.
     known: Option<PathBuf>,
+    /// Whether its user wants the terminal for the shell.
+    suspends: bool,
     left: bool,
 }
 
@@ -233,6 +248,60 @@ fn is_in_use(folder: &Path) -> bool {
 }
 
 impl Desk {
+    fn new(session: Option<Session>, answer_to: UnboundedSender<Answer>) -> Self {
+        Self {
+            session,
+            starting: false,
+            given_up: Arc::default(),
+            gallery: Gallery::default(),
+            looked_away: Arc::default(),
+            makes_pictures: false,
+            answer_to,
+            seen: BTreeMap::new(),
+            known: None,
+            suspends: false,
+            left: false,
+        }
+    }
+
+    /// Whether a lab of this program is at work, or will be in a moment.
+    fn works(&self, app: &App) -> bool {
+        let own = app
+            .run
+            .as_ref()
+            .is_some_and(|run| run.lab && !run.elsewhere);
+        self.starting || (own && self.session.is_some())
+    }
+
+    /// Looks after a run without a terminal: its journal says so, and whether it is to end is told.
+    fn watch(&mut self, vigil: &mut Vigil, app: &App) -> bool {
+        if self.starting {
+            return false;
+        }
+        if let Some(session) = self.session.as_mut().filter(|_| !vigil.told) {
+            vigil.told = true;
+            // A lab that has ended hears nothing, and says so by its end.
+            let _ = session.send(Command::Unattended);
+        }
+        vigil.is_over(app.run.as_ref(), self.session.as_ref())
+    }
+
+    /// The user did something.
+    fn on_event(&mut self, event: Event, app: &mut App) {
+        let effects = match event {
+            Event::Key(key) => Key::from_event(key).map(|key| app.on_key(key)),
+            Event::Mouse(event) => Pointer::from_event(event).map(|p| app.on_pointer(p)),
+            Event::Resize(width, height) => {
+                app.on_resize(width, height);
+                None
+            }
+            Event::FocusGained | Event::FocusLost | Event::Paste(_) => None,
+        };
+        for effect in effects.unwrap_or_default() {
+            self.carry_out(effect, app);
+        }
+    }
+
     /// The lab's next word; never one where no lab is at work.
     async fn update(&mut self) -> Option<Update> {
         match &mut self.session {
@@ -296,6 +365,7 @@ impl Desk {
                 Answer::Opened(folder, Box::new(opened))
             }),
             Effect::Quit => self.leave(),
+            Effect::Suspend => self.suspends = true,
             Effect::Abandon => self.left = true,
             Effect::Cancel => self.given_up.store(true, Ordering::Relaxed),
             Effect::Save {
@@ -360,8 +430,12 @@ impl Desk {
     fn read(&self, work: impl FnOnce() -> Answer + Send + 'static) {
         let answer_to = self.answer_to.clone();
         spawn_blocking(move || {
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                crash::on_demand("answer");
+                work()
+            }));
             // The receiver is gone only when the program is.
-            let _ = answer_to.send(work());
+            let _ = answer_to.send(done.unwrap_or(Answer::Broken));
         });
     }
 
@@ -479,6 +553,13 @@ impl Desk {
             Answer::TakenUp(session) => self.on_session(*session, app, |app, session| {
                 app.on_taken_up(&session.folder, &session.past);
             }),
+            Answer::Broken => {
+                (self.starting, self.makes_pictures) = (false, false);
+                self.left |= app.leaving && self.session.is_none();
+                app.on_problem(
+                    "a defect of this program ended that: leaving says where the report is",
+                );
+            }
             Answer::Told(progress) => app.on_progress(&progress),
             Answer::Sampled(sample) => app.on_sample(*sample),
             Answer::Lost(request, found) => app.on_lost(&request, found),
@@ -541,32 +622,5 @@ fn give_up(problem: Error, app: &mut App) {
     match problem {
         Error::Cancelled => app.on_cancelled(),
         problem => app.on_problem(problem),
-    }
-}
-
-/// The signals that end a program.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).map_err(Error::io("signals"));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// The number of the next one.
-    async fn next(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
-            _ = self.hangup.recv() => HANGUP,
-        }
     }
 }

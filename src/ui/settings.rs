@@ -9,6 +9,7 @@ use super::actions::{Bindings, Key, Scope};
 use super::pictures::{Choice, Pictures};
 use super::theme::{Depth, Marker, Palette, Theme};
 use crate::recipe::suggestion;
+use crate::signals::Hangup;
 use crate::{Error, Result};
 
 /// Whether the mouse is listened to.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub pictures: Choice,
     /// The mouse.
     pub mouse: Mouse,
+    /// What becomes of a run when its terminal goes.
+    pub hangup: Hangup,
     /// The keys in force.
     pub keys: Bindings,
 }
@@ -138,6 +141,7 @@ impl Settings {
                     settings.pictures = reader.place(at, "pictures", pictures(word()))?;
                 }
                 "mouse" => settings.mouse = reader.place(at, "mouse", mouse(value.get_ref()))?,
+                "hangup" => settings.hangup = reader.place(at, "hangup", hangup(word()))?,
                 "keys" => reader.keys(value, &mut settings.keys)?,
                 other => return Err(reader.unknown(key.span().start, "setting", other, &SETTINGS)),
             }
@@ -146,7 +150,7 @@ impl Settings {
     }
 }
 
-const SETTINGS: [&str; 5] = ["theme", "marker", "pictures", "mouse", "keys"];
+const SETTINGS: [&str; 6] = ["theme", "marker", "pictures", "mouse", "hangup", "keys"];
 
 /// A variable that is set to something.
 pub(super) fn set(variable: Variable, name: &str) -> Option<String> {
@@ -167,6 +171,10 @@ fn marker(name: &str) -> Result<Marker, String> {
 
 fn pictures(name: &str) -> Result<Choice, String> {
     one_of(name, Choice::ALL, Choice::name)
+}
+
+fn hangup(name: &str) -> Result<Hangup, String> {
+    one_of(name, Hangup::ALL, Hangup::name)
 }
 
 fn one_of<T: Copy, const N: usize>(

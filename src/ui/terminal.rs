@@ -1,6 +1,6 @@
 //! The terminal: taken once, given back exactly once on every way out.
 
-use std::io::{IsTerminal, Write, stdin, stdout};
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,8 +16,9 @@ use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
 
 use super::app::App;
+use super::text::clean;
 use super::views;
-use crate::{Error, Result};
+use crate::{Error, Result, crash};
 
 /// Whether the terminal is ours at this moment.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -25,7 +26,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 static MOUSE: AtomicBool = AtomicBool::new(false);
 /// What makes it forget pictures that it was sent.
 static FAREWELL: Mutex<Option<String>> = Mutex::new(None);
-/// What threads other than the screen's said when they panicked, to be printed once the terminal is back.
+/// What is to be said of panics of threads other than the screen's once the terminal is back.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Refuses where there is no terminal to draw on or to read keys from.
@@ -77,12 +78,9 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal. A panic in this thread gives it back before its message is printed; other threads'
-    /// panics keep their message until the terminal is back, since the screen goes on. With `mouse` it is listened to;
-    /// `farewell` is what it is told when it is given back.
+    /// Takes the terminal. With `mouse` it is listened to; `farewell` is what it is told when it is given back.
     pub fn take(mouse: bool, farewell: Option<String>) -> Result<Self> {
         let failed = Error::io("the terminal");
-        install_panic_hook();
         if let Ok(mut kept) = FAREWELL.lock() {
             *kept = farewell;
         }
@@ -155,19 +153,27 @@ fn give_back() {
     let _ = stdout().flush();
     let panics = PANICS.lock().map(|mut p| std::mem::take(&mut *p));
     for message in panics.unwrap_or_default() {
-        eprintln!("{message}");
+        let _ = writeln!(stderr(), "{message}");
     }
 }
 
-fn install_panic_hook() {
+/// From now on a panic leaves a report, and standard error says where. One of the calling thread, which is to be the one
+/// that draws, gives the terminal back before; of other threads' that is said once the terminal is back, since the screen
+/// goes on.
+pub fn report_panics() {
     let screen = std::thread::current().id();
-    let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() == screen || !TAKEN.load(Ordering::SeqCst) {
+        let draws = std::thread::current().id() == screen;
+        if draws {
             give_back();
-            before(info);
-        } else if let Ok(mut panics) = PANICS.lock() {
-            panics.push(info.to_string());
+        }
+        let Some(sentence) = crash::report(info) else {
+            return;
+        };
+        let sentence = format!("pentimento: {}", clean(&sentence));
+        match PANICS.lock() {
+            Ok(mut panics) if !draws && TAKEN.load(Ordering::SeqCst) => panics.push(sentence),
+            _ => drop(writeln!(stderr(), "{sentence}")),
         }
     }));
 }

@@ -173,7 +173,6 @@ fn a_list_that_is_open_does_not_follow_to_other_screens() {
     assert_eq!(app.situation().layer, Layer::Screen);
 }
 
-/// Answers what an effect asks for, well or badly.
 /// Answers what the program asked for, well or badly.
 pub fn answer(app: &mut App, effect: Effect, well: bool) {
     match effect {
@@ -201,7 +200,7 @@ pub fn answer(app: &mut App, effect: Effect, well: bool) {
         Effect::ListRuns(base) => app.on_runs(base, Vec::new()),
         Effect::Open(_) | Effect::LayBeside(_) => app.on_problem("no such run"),
         Effect::Quit | Effect::Abandon => app.leaving = false,
-        Effect::TakeUp | Effect::Send(_) | Effect::Copy(_) | Effect::Lost(_) => {}
+        Effect::TakeUp | Effect::Send(_) | Effect::Copy(_) | Effect::Lost(_) | Effect::Suspend => {}
     }
 }
 

@@ -8,13 +8,14 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// The terminal, and the program at work in it.
 pub type Opened = (Box<dyn MasterPty + Send>, Box<dyn Child + Send + Sync>);
 
-/// Starts a program in `folder` on a terminal of so many columns and rows; `hear` gets what it writes, on another thread.
+/// Starts a program in `folder` on a terminal of so many columns and rows; `hear` gets what it writes, on another
+/// thread, until it says that it is enough.
 pub fn open(
     program: &Path,
     arguments: &[&str],
     folder: &Path,
     (cols, rows): (u16, u16),
-    mut hear: impl FnMut(&[u8]) + Send + 'static,
+    mut hear: impl FnMut(&[u8]) -> bool + Send + 'static,
 ) -> anyhow::Result<Opened> {
     let size = PtySize {
         rows,
@@ -39,7 +40,9 @@ pub fn open(
     std::thread::spawn(move || {
         let mut buffer = [0; 65_536];
         while let Ok(n @ 1..) = reader.read(&mut buffer) {
-            hear(&buffer[..n]);
+            if !hear(&buffer[..n]) {
+                return;
+            }
         }
     });
     Ok((pair.master, child))

@@ -73,6 +73,7 @@ impl Recorder {
         let (master, child) = open(program, &[], folder, SIZE, move |bytes| {
             let mut shown = to.lock().unwrap_or_else(PoisonError::into_inner);
             shown.hear(bytes);
+            true
         })?;
         Ok(Self {
             shown,

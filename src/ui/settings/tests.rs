@@ -15,7 +15,7 @@ fn refusal(text: &str) -> String {
 #[test]
 fn everything_can_be_set() {
     let settings = parse(
-        "theme = 'light'\nmarker = 'ascii'\npictures = 'sixel'\nmouse = 'auto'\n\
+        "theme = 'light'\nmarker = 'ascii'\npictures = 'sixel'\nmouse = 'auto'\nhangup = 'stop'\n\
          [keys]\nstep = 'S'\nexport = ['W', 'ctrl-x']\n[keys.matrix]\npreview-lambdas = ['v', 'F5']\n",
     )
     .unwrap();
@@ -23,6 +23,7 @@ fn everything_can_be_set() {
     assert_eq!(settings.marker, Some(Marker::Ascii));
     assert_eq!(settings.pictures, Choice::Sixel);
     assert_eq!(settings.mouse, Mouse::Auto);
+    assert_eq!(settings.hangup, Hangup::Stop);
     let matrix = Scope::On(Screen::Matrix);
     let mut rows = settings.keys.of_scope(matrix);
     let preview = rows.find(|r| r.binding.name == "preview").unwrap();
@@ -31,6 +32,7 @@ fn everything_can_be_set() {
     let nothing = parse("").unwrap();
     assert_eq!((nothing.palette, nothing.mouse), (None, Mouse::Off));
     assert_eq!(nothing.pictures, Choice::Auto);
+    assert_eq!(nothing.hangup, Hangup::GoOn);
 }
 
 #[test]
@@ -38,7 +40,7 @@ fn what_cannot_be_is_refused_with_its_line() {
     for (text, sentence) in [
         (
             "\ntehme = 'dark'",
-            "config.toml, line 2: no setting is called \"tehme\" (did you mean `theme`?); there are theme, marker, pictures, mouse, keys",
+            "config.toml, line 2: no setting is called \"tehme\" (did you mean `theme`?); there are theme, marker, pictures, mouse, hangup, keys",
         ),
         (
             "theme = 'lihgt'",
@@ -51,6 +53,10 @@ fn what_cannot_be_is_refused_with_its_line() {
         (
             "pictures = true",
             "config.toml, line 1: pictures: \"\" is none of auto, blocks, sixel, kitty, iterm",
+        ),
+        (
+            "hangup = 'goon'",
+            "config.toml, line 1: hangup: \"goon\" is none of go-on, stop (did you mean `go-on`?)",
         ),
         (
             "mouse = 3",

@@ -84,6 +84,12 @@ pub const ANYWHERE: &[Binding] = &[
         "help",
         "All keys.",
     ),
+    quiet(row(
+        Scope::Anywhere,
+        &[(Key::Control('z'), Action::Suspend)],
+        "suspend",
+        "Give the terminal back to the shell: all stands still until its fg; its bg lets the lab work on.",
+    )),
     row(
         Scope::Anywhere,
         &[
