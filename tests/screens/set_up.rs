@@ -201,7 +201,7 @@ pub fn answer(app: &mut App, effect: Effect, well: bool) {
         Effect::ListRuns(base) => app.on_runs(base, Vec::new()),
         Effect::Open(_) | Effect::LayBeside(_) => app.on_problem("no such run"),
         Effect::Quit | Effect::Abandon => app.leaving = false,
-        Effect::TakeUp | Effect::Send(_) | Effect::Copy(_) | Effect::Lost(_) => {}
+        Effect::TakeUp | Effect::Send(_) | Effect::Copy(_) | Effect::Lost(_) | Effect::Suspend => {}
     }
 }
 
