@@ -334,10 +334,6 @@ fn what_prints_ends_quietly_without_a_reader() {
         &["run", "short.toml", "--out", "R3", "--log", "plain"],
     ];
     for arguments in commands {
-        let again = arguments
-            .iter()
-            .map(|a| a.replace('B', "C").replace("R2", "R4"));
-        let again: Vec<String> = again.map(|a| a.replace("R3", "R5")).collect();
         let output = place.program(arguments).stdout(nobody()).output().unwrap();
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
@@ -345,15 +341,19 @@ fn what_prints_ends_quietly_without_a_reader() {
             !stderr.contains("panic") && !stderr.contains("pipe"),
             "{arguments:?}: {stderr}"
         );
-        let again: Vec<&str> = again.iter().map(String::as_str).collect();
-        let status = place
-            .program(&again)
-            .stdout(nobody())
-            .stderr(nobody())
-            .status();
-        assert_eq!(status.unwrap().code(), Some(0), "{again:?}");
     }
-    assert!(place.path("R5/export/matrix.csv").is_file());
+    assert!(place.path("R3/export/matrix.csv").is_file());
+    for arguments in [
+        &["--help"][..],
+        &["doctor"],
+        &["fetch", "demo"],
+        &["export", "R"],
+        &["resume", "R"],
+    ] {
+        let mut deaf = place.program(arguments);
+        let status = deaf.stdout(nobody()).stderr(nobody()).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{arguments:?}");
+    }
     for mistake in [
         &["rnu"][..],
         &["run", "nothing"],

@@ -250,3 +250,40 @@ fn a_panic_gives_the_terminal_back_and_leaves_a_report() {
         "{journal}"
     );
 }
+
+/// A defect of another thread leaves the screen as it is; that there is a report is said when it is left.
+#[test]
+fn a_panic_elsewhere_leaves_the_screen_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    preset(folder.path(), 3);
+    let arguments = ["PENTIMENTO_PANIC=guest", PROGRAM];
+    let mut first = Terminal::start_program(
+        Path::new("/usr/bin/env"),
+        (200, 30),
+        folder.path(),
+        &arguments,
+    );
+    first.wait_for("Enter start");
+    first.press("eshort.toml\r");
+    first.wait_for("[x] parity");
+    first.press("\r");
+    first.wait_for("finished");
+    let mut second = Terminal::start(folder.path(), &["open", RUN]);
+    second.wait_for("g takes the control");
+    second.press("g");
+    let report = folder.path().join(RUN).join("crash-1.txt");
+    let begin = Instant::now();
+    while !report.exists() {
+        assert!(begin.elapsed() < AT_MOST, "{}", second.screen());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    first.press("4");
+    first.wait_for("points lost");
+    assert_eq!(first.count(LEAVE_SCREEN), 0);
+    first.press("q");
+    assert_eq!(first.wait_for_end().exit_code(), 0);
+    first.check_given_back();
+    first.wait_for_text("the report is in runs/short-s0-1/crash-1.txt");
+    let report = fs::read_to_string(report).unwrap();
+    assert!(report.contains("\nthread    guest\n"), "{report}");
+}

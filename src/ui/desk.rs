@@ -1,21 +1,19 @@
-//! The loop between keys, the lab, signals and the screen.
+//! What the program does for its user beside the screen: the lab, and work on other threads.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use crossterm::event::Event;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
 use super::actions::Key;
 use super::app::App;
 use super::effect::Effect;
 use super::forgetting::{Gallery, LostImages, LostRequest};
-use super::front::Front;
 use super::machine::Sample;
 use super::pictures::{Job, Made};
 use super::pointer::Pointer;
@@ -26,34 +24,17 @@ use super::terminal;
 use super::vigil::Vigil;
 use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
-use crate::lab::{self, Command, Record, State};
+use crate::lab::{self, Command, Record};
 use crate::progress::{Onlooker, Progress};
 use crate::run::{self, Listed, Manifest, RunView, journal};
 use crate::session::{Options, Reopen, Session, Update};
-use crate::signals::{Caught, Hangup, Signals};
 use crate::{Error, Result, crash, export};
-
-/// Between two looks at the clock.
-const CLOCK: Duration = Duration::from_millis(500);
-/// Between two looks at the runs that lie beside the shown one.
-const LOOK: Duration = Duration::from_secs(3);
-/// How long a lab may take to stop once a signal ends the program.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// The most models that a search shows.
 const MODELS: usize = 100;
 
-/// How the program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Its user left.
-    Left,
-    /// A signal ended it; the process ends with 128 + its number.
-    Signal(u8),
-}
-
 /// What was done on another thread, so that the screen stood never still.
-enum Answer {
+pub(super) enum Answer {
     Started(Box<Result<Session>>),
     TakenUp(Box<Result<Session>>),
     Exported(Result<PathBuf>),
@@ -103,98 +84,6 @@ impl Onlooker for Reading {
     }
 }
 
-/// How the terminal is used.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Manners {
-    /// Whether the mouse is listened to.
-    pub mouse: bool,
-    /// What becomes of a run when the terminal goes.
-    pub hangup: Hangup,
-}
-
-/// Shows `app` until its user leaves or a signal ends it; `session` is that of the run shown. The terminal is
-/// given back on every way out, errors and panics included. Where it goes before, the run goes on or ends as `manners`
-/// has it.
-pub async fn run(app: &mut App, session: Option<Session>, manners: Manners) -> Result<Ending> {
-    let mut front = Front::take(manners.mouse, app.pictures.farewell())?;
-    let mut signals = Signals::with_suspension()?;
-    let mut clock = tokio::time::interval(CLOCK);
-    let mut look = tokio::time::interval(LOOK);
-    let (answer_to, mut answers) = unbounded_channel();
-    let mut desk = Desk::new(session, answer_to);
-    watch_machine(desk.answer_to.clone());
-    let begin = Instant::now();
-    let mut last_frame: Option<Instant> = None;
-    let mut caught: Option<(u8, Instant)> = None;
-    let mut vigil: Option<Vigil> = None;
-    while !desk.left {
-        let frame_at = last_frame.map_or(begin, |last| last + app.pause());
-        let mut number = None;
-        let mut there = true;
-        tokio::select! {
-            event = front.next() => match event {
-                Some(event) => desk.on_event(event, app),
-                None => there = false,
-            },
-            update = desk.update() => desk.on_update(update, app),
-            Some(answer) = answers.recv() => desk.on_answer(answer, app),
-            signal = signals.next() => match signal {
-                Caught::Interrupt | Caught::Terminate => number = Some(signal.number()),
-                Caught::Hangup => there = false,
-                Caught::Suspend => front.suspend(false)?,
-                Caught::Continue => front.return_to(app),
-            },
-            _ = clock.tick() => there = front.look(app),
-            _ = look.tick() => desk.look_around(app),
-            () = tokio::time::sleep_until(frame_at.into()), if app.is_dirty() && front.is_here() => {
-                desk.read_manifest(app);
-                there = front.draw(app);
-                app.take_dirty();
-                desk.make_pictures(app);
-                last_frame = Some(Instant::now());
-            }
-        }
-        app.on_tick(begin.elapsed());
-        if std::mem::take(&mut desk.suspends)
-            && let Err(refusal) = front.suspend(true)
-        {
-            app.on_problem(refusal);
-        }
-        if !there && !front.is_left() {
-            let goes_on = manners.hangup == Hangup::GoOn && desk.works(app) && !app.leaving;
-            front.leave();
-            match (goes_on, caught) {
-                (true, None) => vigil = Some(Vigil::new()),
-                (false, None) => number = number.or(Some(Caught::Hangup.number())),
-                // What ends already goes on to its end.
-                (_, Some(_)) => {}
-            }
-        }
-        if let Some(vigil) = &mut vigil
-            && caught.is_none()
-            && desk.watch(vigil, app)
-        {
-            number = number.or(Some(Caught::Hangup.number()));
-        }
-        match (number, caught) {
-            (Some(number), None) => {
-                caught = Some((number, Instant::now()));
-                app.leaving = true;
-                desk.leave();
-            }
-            // A second signal does not wait for the lab.
-            (Some(_), Some(_)) => break,
-            (None, Some((_, since))) if since.elapsed() > GRACE => break,
-            (None, _) => {}
-        }
-    }
-    let finished = vigil.is_some() && app.view().is_some_and(|v| v.state == State::Finished);
-    Ok(match caught {
-        Some((number, _)) if !finished => Ending::Signal(number),
-        _ => Ending::Left,
-    })
-}
-
 /// Looks at the machine now and then, as long as somebody listens: on a thread of its own, for a driver may let it wait.
 fn watch_machine(tell: UnboundedSender<Answer>) {
     let watch = move || {
@@ -214,8 +103,8 @@ fn watch_machine(tell: UnboundedSender<Answer>) {
         .spawn(watch);
 }
 
-/// What the loop holds besides the screen.
-struct Desk {
+/// What the program holds besides the screen.
+pub(super) struct Desk {
     session: Option<Session>,
     starting: bool,
     given_up: Arc<AtomicBool>,
@@ -230,8 +119,9 @@ struct Desk {
     /// The run whose manifest was read.
     known: Option<PathBuf>,
     /// Whether its user wants the terminal for the shell.
-    suspends: bool,
-    left: bool,
+    pub suspends: bool,
+    /// Whether the program is to end.
+    pub left: bool,
 }
 
 /// Bytes of a run's journal; 0 where there is none.
@@ -248,7 +138,10 @@ fn is_in_use(folder: &Path) -> bool {
 }
 
 impl Desk {
-    fn new(session: Option<Session>, answer_to: UnboundedSender<Answer>) -> Self {
+    /// The desk of a run's session; answers of other threads go to `answer_to`, and are given back to
+    /// [`Desk::on_answer`].
+    pub fn new(session: Option<Session>, answer_to: UnboundedSender<Answer>) -> Self {
+        watch_machine(answer_to.clone());
         Self {
             session,
             starting: false,
@@ -265,7 +158,7 @@ impl Desk {
     }
 
     /// Whether a lab of this program is at work, or will be in a moment.
-    fn works(&self, app: &App) -> bool {
+    pub fn works(&self, app: &App) -> bool {
         let own = app
             .run
             .as_ref()
@@ -274,7 +167,7 @@ impl Desk {
     }
 
     /// Looks after a run without a terminal: its journal says so, and whether it is to end is told.
-    fn watch(&mut self, vigil: &mut Vigil, app: &App) -> bool {
+    pub fn watch(&mut self, vigil: &mut Vigil, app: &App) -> bool {
         if self.starting {
             return false;
         }
@@ -287,7 +180,7 @@ impl Desk {
     }
 
     /// The user did something.
-    fn on_event(&mut self, event: Event, app: &mut App) {
+    pub fn on_event(&mut self, event: Event, app: &mut App) {
         let effects = match event {
             Event::Key(key) => Key::from_event(key).map(|key| app.on_key(key)),
             Event::Mouse(event) => Pointer::from_event(event).map(|p| app.on_pointer(p)),
@@ -303,7 +196,7 @@ impl Desk {
     }
 
     /// The lab's next word; never one where no lab is at work.
-    async fn update(&mut self) -> Option<Update> {
+    pub async fn update(&mut self) -> Option<Update> {
         match &mut self.session {
             Some(session) => session.updates.recv().await,
             None => std::future::pending().await,
@@ -311,7 +204,7 @@ impl Desk {
     }
 
     /// Reads where the run that is shown was made, once.
-    fn read_manifest(&mut self, app: &mut App) {
+    pub fn read_manifest(&mut self, app: &mut App) {
         let folder = app.folder();
         if folder == self.known {
             return;
@@ -322,7 +215,8 @@ impl Desk {
         self.known = folder;
     }
 
-    fn on_update(&mut self, update: Option<Update>, app: &mut App) {
+    /// The lab said something.
+    pub fn on_update(&mut self, update: Option<Update>, app: &mut App) {
         match update {
             Some(Update::Record(record)) => app.on_record(&record),
             Some(Update::Pulse(pulse)) => app.on_pulse(pulse),
@@ -404,7 +298,7 @@ impl Desk {
     }
 
     /// Makes pictures that the last frame wanted, on another thread; one thread at a time, for a training wants the rest.
-    fn make_pictures(&mut self, app: &App) {
+    pub fn make_pictures(&mut self, app: &App) {
         if self.makes_pictures {
             return;
         }
@@ -440,7 +334,7 @@ impl Desk {
     }
 
     /// Asks the lab to stop; its end is the program's. Without one, this is the end.
-    fn leave(&mut self) {
+    pub fn leave(&mut self) {
         self.given_up.store(true, Ordering::Relaxed);
         self.looked_away.store(true, Ordering::Relaxed);
         match &self.session {
@@ -511,7 +405,7 @@ impl Desk {
 
     /// Notices when the process at work on the run shown is gone, and reads those runs again that lie beside it and whose
     /// journals have grown.
-    fn look_around(&mut self, app: &mut App) {
+    pub fn look_around(&mut self, app: &mut App) {
         let run = app.run.as_ref().filter(|run| run.elsewhere);
         if run.is_some_and(|run| !is_in_use(&run.folder)) {
             app.on_lab_gone();
@@ -543,7 +437,8 @@ impl Desk {
         });
     }
 
-    fn on_answer(&mut self, answer: Answer, app: &mut App) {
+    /// Another thread has done something.
+    pub fn on_answer(&mut self, answer: Answer, app: &mut App) {
         match answer {
             Answer::Started(session) => {
                 self.on_session(*session, app, |app, session| {
