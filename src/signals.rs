@@ -189,7 +189,7 @@ impl Terminals {
             .write(true)
             .open("/dev/null")
             .map_err(failed())?;
-        // Neither readable nor at its end: crossterm reads a terminal that is gone again and again, without a rest.
+        // Neither readable nor at its end: the thread that reads keys would read a terminal that is gone without a rest.
         let (silent, other_end) = UnixStream::pair().map_err(failed())?;
         silent.set_nonblocking(true).map_err(failed())?;
         std::mem::forget(other_end);

@@ -255,7 +255,7 @@ fn a_panic_gives_the_terminal_back_and_leaves_a_report() {
 #[test]
 fn a_panic_elsewhere_leaves_the_screen_alone() {
     let folder = tempfile::tempdir().unwrap();
-    preset(folder.path(), 3);
+    preset(folder.path(), 1_000);
     let arguments = ["PENTIMENTO_PANIC=guest", PROGRAM];
     let mut first = Terminal::start_program(
         Path::new("/usr/bin/env"),
@@ -267,7 +267,7 @@ fn a_panic_elsewhere_leaves_the_screen_alone() {
     first.press("eshort.toml\r");
     first.wait_for("[x] parity");
     first.press("\r");
-    first.wait_for("finished");
+    wait_for_journal(folder.path(), "\"kind\":\"Step\"");
     let mut second = Terminal::start(folder.path(), &["open", RUN]);
     second.wait_for("g takes the control");
     second.press("g");
@@ -277,10 +277,10 @@ fn a_panic_elsewhere_leaves_the_screen_alone() {
         assert!(begin.elapsed() < AT_MOST, "{}", second.screen());
         std::thread::sleep(Duration::from_millis(20));
     }
-    first.press("4");
-    first.wait_for("points lost");
+    first.press("5");
+    first.wait_for("▸5 Log");
     assert_eq!(first.count(LEAVE_SCREEN), 0);
-    first.press("q");
+    first.press("qy");
     assert_eq!(first.wait_for_end().exit_code(), 0);
     first.check_given_back();
     first.wait_for_text("the report is in runs/short-s0-1/crash-1.txt");
