@@ -246,7 +246,7 @@ impl<R: Recorder> Lab<R> {
         let reopened = self.reopened.take().and_then(|r| r.checkpoint);
         let checkpoints = [self.last_checkpoint.take(), reopened.map(|(file, _)| file)];
         for checkpoint in checkpoints.into_iter().flatten() {
-            self.folder().remove(&checkpoint)?;
+            self.persist(|folder| folder.remove(&checkpoint))?;
         }
         self.record(Event::Discarded {
             training: self.trainings,
@@ -364,6 +364,12 @@ impl<R: Recorder> Lab<R> {
 
     pub(super) fn record(&self, event: Event) -> Result<()> {
         self.desk.borrow_mut().record(event)
+    }
+
+    /// Writes into the run's folder as [`Desk::persist`] does.
+    pub(super) fn persist<T>(&self, mut attempt: impl FnMut(&RunFolder) -> Result<T>) -> Result<T> {
+        let mut desk = self.desk.borrow_mut();
+        desk.persist(|recorder| attempt(recorder.folder()))
     }
 
     pub(super) fn folder(&self) -> RunFolder {

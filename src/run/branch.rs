@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use super::journal::Journal;
 use super::manifest::Parent;
 use super::view::RunView;
 use crate::folder::RunFolder;
@@ -90,6 +91,26 @@ impl Trunk {
             ancestry,
             parent,
         })
+    }
+
+    /// Makes the folder of a branch stand alone: the files, and a journal that begins with `begin` and goes on with the
+    /// parent's records under their times; gives all of them.
+    ///
+    /// # Errors
+    /// As [`Trunk::bring_files`] and [`Journal::append`].
+    pub fn lay_into(
+        self,
+        from: &RunFolder,
+        to: &RunFolder,
+        journal: &mut Journal,
+        begin: Event,
+    ) -> Result<Vec<Record>> {
+        self.bring_files(from, to)?;
+        let mut past = vec![journal.append(begin)?];
+        for record in self.records {
+            past.push(journal.append_at(record.time, record.event)?);
+        }
+        Ok(past)
     }
 
     /// Puts the files that the records name into the branch's folder, so that it stands alone: as hard links where the

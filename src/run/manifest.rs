@@ -81,26 +81,28 @@ pub struct Machine {
 impl Machine {
     /// The one that this program runs on; `unknown` for what the system does not tell.
     pub fn here() -> Self {
-        let first = |found: Option<String>| {
-            found
-                .map(|s| s.trim().to_owned())
-                .filter(|s| !s.is_empty())
-                .unwrap_or_else(|| "unknown".into())
-        };
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .ok()
-            .or_else(|| std::env::var("HOSTNAME").ok())
-            .or_else(|| std::env::var("COMPUTERNAME").ok());
         let cpu = std::fs::read_to_string("/proc/cpuinfo")
             .ok()
             .and_then(|text| cpu_model(&text))
             .or_else(|| std::env::var("PROCESSOR_IDENTIFIER").ok());
         Self {
-            host: first(host),
-            cpu: first(cpu),
+            host: host(),
+            cpu: or_unknown(cpu),
             threads: rayon::current_num_threads(),
         }
     }
+}
+
+/// This machine's name on its network; `unknown` where the system does not tell.
+pub(super) fn host() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    or_unknown(host.or_else(sysinfo::System::host_name))
+}
+
+fn or_unknown(found: Option<String>) -> String {
+    let found = found.map(|s| s.trim().to_owned());
+    let found = found.filter(|s| !s.is_empty());
+    found.unwrap_or_else(|| "unknown".into())
 }
 
 /// The model in the text of `/proc/cpuinfo`.

@@ -4,6 +4,7 @@ mod branch;
 mod fold;
 pub mod journal;
 mod listing;
+pub mod lock;
 mod log;
 mod manifest;
 mod matrix;
