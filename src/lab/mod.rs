@@ -10,6 +10,7 @@ mod event;
 mod machine;
 mod material;
 mod measuring;
+mod memory;
 mod merged;
 mod pretraining;
 mod preview;
