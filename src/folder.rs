@@ -135,6 +135,23 @@ impl RunFolder {
         })
     }
 
+    /// The folder of a run in whatever state it is, for those who look what can be saved.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if nothing of a run is in it.
+    pub fn of_any_state(path: &Path) -> Result<Self> {
+        let there = |name: &str| path.join(name).is_file();
+        if !there("manifest.json") && !there("journal.jsonl") {
+            return Err(Error::input(format!(
+                "{} holds no run: there is neither a manifest.json nor a journal.jsonl",
+                path.display()
+            )));
+        }
+        Ok(Self {
+            root: path.to_path_buf(),
+        })
+    }
+
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
