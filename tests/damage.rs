@@ -334,3 +334,31 @@ fn reopened_automatic(run: &Path) -> Driver {
     lab.send(Command::Automatic(true));
     lab
 }
+
+/// Weights that are not those that the run was begun with are refused before anything is loaded onto them.
+#[test]
+fn other_weights_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, backbone) = (dir.path().join("run"), dir.path().join("backbone"));
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/backbones/glyph-vit");
+    copy(&bundled, &backbone);
+    let source = format!("backbone.source=path:{}", backbone.display());
+    let recipe = recipe(&[&source]);
+    let lab = Driver::new(Session::create(recipe, Some(&run), &manual(), &mut Nobody).unwrap());
+    lab.stop();
+    let manifest = Manifest::read(&run.join("manifest.json")).unwrap();
+    let file = backbone.join("model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    assert_eq!(manifest.weights.sha256, pentimento::files::sha256(&bytes));
+    assert_eq!(manifest.data.len(), 2);
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let refused = Session::reopen(&run, &automatic(), Reopen::GoOn, &mut Nobody);
+    let refused = refused.err().unwrap();
+    assert_eq!(refused.exit_code(), 2);
+    let text = refused.to_string();
+    assert!(
+        text.contains("are not those that") && text.contains("path:"),
+        "{text}"
+    );
+}

@@ -13,6 +13,9 @@ use crate::{Error, Result};
 /// Between two attempts to write what the disk refuses.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What a lab does that waits for the disk, as its pulse says.
+pub const STANDING_STILL: &str = "standing still: the disk refuses";
+
 /// Where the lab's events and files go. Implemented by the session, which keeps the journal.
 pub trait Recorder: Send {
     /// Appends the event to the journal, wholly or not at all; only then may anyone see it.
@@ -170,7 +173,7 @@ impl<R: Recorder> Desk<R> {
                 ));
                 stands = Some(why);
             }
-            self.pulse("standing still: the disk refuses", 0, 0);
+            self.pulse(STANDING_STILL, 0, 0);
             if self.left_within(RETRY) {
                 self.gives_up = true;
                 return Err(self.left_with(error));

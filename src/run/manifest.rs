@@ -13,6 +13,9 @@ use crate::{Error, Result, files};
 /// The version of the manifest's format.
 pub const MANIFEST_VERSION: u32 = 1;
 
+/// The version of candle that this program is built with.
+const CANDLE: &str = "0.11.1";
+
 /// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -20,6 +23,12 @@ pub struct Manifest {
     pub v: u32,
     /// This program's version.
     pub version: String,
+    /// candle's version; empty in manifests of before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub candle: String,
+    /// What the program was compiled for, architecture, system and C library: `x86_64-linux-gnu`; empty likewise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target: String,
     /// The resolved recipe, seed included.
     pub recipe: Recipe,
     /// SHA-256 of the recipe without name, description and seed.
@@ -93,6 +102,16 @@ impl Machine {
     }
 }
 
+/// What this program was compiled for.
+fn target() -> String {
+    use std::env::consts::{ARCH, OS};
+    match () {
+        () if cfg!(target_env = "gnu") => format!("{ARCH}-{OS}-gnu"),
+        () if cfg!(target_env = "musl") => format!("{ARCH}-{OS}-musl"),
+        () => format!("{ARCH}-{OS}"),
+    }
+}
+
 /// This machine's name on its network; `unknown` where the system does not tell.
 pub(super) fn host() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
@@ -126,6 +145,8 @@ impl Manifest {
         Self {
             v: MANIFEST_VERSION,
             version: env!("CARGO_PKG_VERSION").into(),
+            candle: CANDLE.into(),
+            target: target(),
             seed: recipe.seed,
             recipe,
             recipe_hash,
@@ -212,6 +233,25 @@ mod tests {
         assert!(manifest.started.parse::<jiff::Timestamp>().is_ok());
         assert!(manifest.machine.threads > 0);
         assert!(!manifest.machine.cpu.is_empty() && !manifest.machine.host.is_empty());
+    }
+
+    /// Versions 0.1.0 of before did not say what they were built with.
+    #[test]
+    fn what_it_was_built_with_is_there_and_its_lack_is_no_hindrance() {
+        let lock = include_str!("../../Cargo.lock");
+        let built = format!("name = \"candle-core\"\nversion = \"{CANDLE}\"\n");
+        assert!(lock.contains(&built), "CANDLE is not what Cargo.lock has");
+        let manifest = manifest();
+        assert!(manifest.target.starts_with(std::env::consts::ARCH));
+        let mut value = serde_json::to_value(&manifest).unwrap();
+        for key in ["candle", "target"] {
+            assert!(value.as_object_mut().unwrap().remove(key).is_some());
+        }
+        let before: Manifest = serde_json::from_value(value).unwrap();
+        assert_eq!(
+            (before.candle.as_str(), before.recipe),
+            ("", manifest.recipe)
+        );
     }
 
     #[test]
