@@ -338,10 +338,15 @@ fn parse_line(text: &[u8], seq: u64) -> Result<Record, Reason> {
         Reason::Damage(format!("the line is no record ({what})"))
     };
     let Version { v } = serde_json::from_slice(text).map_err(damage)?;
-    if v > JOURNAL_VERSION {
-        return Err(Reason::Version(v));
-    }
-    let record: Record = serde_json::from_slice(text).map_err(damage)?;
+    let record: Record = match v {
+        JOURNAL_VERSION => serde_json::from_slice(text).map_err(damage)?,
+        newer if newer > JOURNAL_VERSION => return Err(Reason::Version(newer)),
+        // The first version is the present one: an older one would become a present record here.
+        older => {
+            let what = format!("there never was a version {older} of the format");
+            return Err(Reason::Damage(what));
+        }
+    };
     if record.seq != seq {
         return Err(Reason::Damage(format!(
             "record {seq} was expected and record {} found",

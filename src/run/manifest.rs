@@ -188,6 +188,13 @@ impl Manifest {
                 path.display()
             )));
         }
+        // The first version is the present one: an older one would become a present manifest here.
+        if v < MANIFEST_VERSION {
+            return Err(Error::input(format!(
+                "{} is no manifest: there never was a version {v} of the format",
+                path.display()
+            )));
+        }
         serde_json::from_slice(&bytes).map_err(damaged)
     }
 }
@@ -261,6 +268,7 @@ mod tests {
         for (text, what) in [
             ("{", "is no manifest"),
             ("{\"v\":1}", "missing field"),
+            ("{\"v\":0}", "there never was a version 0"),
             (
                 "{\"v\":2,\"dreams\":1}",
                 "version 2 of the manifest's format",

@@ -170,6 +170,11 @@ fn damage_is_refused_with_its_place() {
         unknown.contains(&place) && unknown.contains("Dance"),
         "{unknown}"
     );
+    let zero = with(&lines[2].replace("\"v\":1", "\"v\":0"));
+    assert!(
+        zero.contains(&place) && zero.contains("never was a version 0"),
+        "{zero}"
+    );
     // A line that is missing is found by the numbers.
     fs::write(&path, [lines[0], lines[2], lines[3], ""].join("\n")).unwrap();
     let gap = sentence(&path);
