@@ -117,12 +117,20 @@ impl Trunk {
     /// file system has them, for no file of a run is ever changed in place.
     ///
     /// # Errors
-    /// [`Error::Input`] where one is missing.
+    /// [`Error::Input`] where one is missing, or is not the one that the records mean.
     pub fn bring_files(&self, from: &RunFolder, to: &RunFolder) -> Result<()> {
         let bring = |name: &str| bring(from, to, name);
         for record in &self.records {
             match &record.event {
-                Event::Trained { adapter, head, .. } => {
+                Event::Trained {
+                    adapter,
+                    head,
+                    sha256,
+                    ..
+                } => {
+                    for (file, sha256) in sha256 {
+                        from.read(file, sha256)?;
+                    }
                     bring(head)?;
                     if !adapter.is_empty() {
                         let folder = from.path(adapter)?;
@@ -132,7 +140,10 @@ impl Trunk {
                         }
                     }
                 }
-                Event::Evaluated { file, .. } => bring(file)?,
+                Event::Evaluated { file, sha256, .. } => {
+                    from.read(file, sha256)?;
+                    bring(file)?;
+                }
                 Event::Probed { probes, .. } => {
                     let kinds = [&probes.linear, &probes.joint, &probes.balanced];
                     for set in kinds.into_iter().flatten() {

@@ -140,7 +140,9 @@ fn stored(folder: &RunFolder, view: &RunView, found: &mut Diagnosis) -> Harmed {
         let problems = files.filter_map(|(file, sha256)| problem(folder, file, sha256));
         found.problems.extend(problems);
         harmed.trained = found.problems.len() > before;
-        let checkpoint = open.checkpoint.as_ref().filter(|_| open.head.is_empty());
+        // While a lab is at work it may be replaced at this moment.
+        let rests = open.head.is_empty() && lock::holder(folder.root()).is_none();
+        let checkpoint = open.checkpoint.as_ref().filter(|_| rests);
         if let Some(text) = checkpoint.and_then(|c| problem(folder, &c.file, &c.sha256)) {
             found.problems.push(text);
             harmed.checkpoint = true;
