@@ -28,7 +28,8 @@ Examples:
   pentimento resume R                               go on where a run was interrupted
   pentimento export R                               its matrix, classes, metrics and summary
 
-Exit codes: 0 done; 1 a failure of this program; 2 a mistake in what it was given; 129, 130 or 143 ended by \
+Exit codes: 0 done; 1 a failure of this program or of the machine; 2 a mistake in what it was given, a training \
+that diverged by it included; 129, 130 or 143 ended by \
 a signal, and the run can be resumed.")]
 pub struct Cli {
     /// What to do.
@@ -214,8 +215,23 @@ PENTIMENTO_CONFIG. It may say:
 
 NO_COLOR leaves all colours out. COLORTERM, TERM and COLORFGBG say what the terminal shows.")]
     Keys,
-    /// Tell what this binary and this machine can do
-    Doctor,
+    /// Tell what this binary and this machine can do, or what of a run's folder is whole
+    #[command(after_help = "\
+Examples:
+  pentimento doctor
+  pentimento doctor runs/demo-s0-1
+  pentimento doctor runs/demo-s0-1 --repair
+
+Of a run every problem is named with its file and its place, then what is whole and what to do; nothing is written. \
+The exit code is 2 where there is a problem. --repair cuts a damaged journal off before the damage and keeps the \
+damaged one beside it; it deletes nothing but halves of files.")]
+    Doctor {
+        /// A run's folder
+        run: Option<PathBuf>,
+        /// Save of the run what can be saved
+        #[arg(long, requires = "run")]
+        repair: bool,
+    },
     /// Print a completion script
     #[command(after_help = "\
 Example:

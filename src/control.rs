@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::lab::Command;
+use crate::run::lock::{self, Holder};
 use crate::{Error, Result, crash, files};
 
 /// The longest path that a socket may have on every system.
@@ -115,6 +116,12 @@ impl Control {
                 folder.display()
             ))
         };
+        if let Some(holder) = lock::holder(folder).filter(Holder::is_elsewhere) {
+            return Err(Error::input(format!(
+                "{} is being worked on by {holder}: from this machine it can only be looked on; take its control there",
+                folder.display()
+            )));
+        }
         let place = private_folder().and_then(|private| socket(&private, folder));
         let place = place.ok_or_else(|| unreachable("there is no place for its socket".into()))?;
         let stream = UnixStream::connect(&place).map_err(|e| unreachable(e.to_string()))?;

@@ -9,6 +9,7 @@
 //! heads/NNN-STEP.safetensors
 //! predictions/NNN-STEP/TESTSET.answers   after the merge of training NNN; 000-foundation before the first; -rN behind
 //!                          it where the row was measured anew because the amount of a merge was changed
+//! lock.json                the process at work on the run, while there is one
 //! checkpoints/             of the training under way
 //! export/                  rewritten at the end; snapshots/NNN-after-STEP/ are never overwritten
 //! crash-N.txt              reports of defects, if there were any
@@ -128,6 +129,23 @@ impl RunFolder {
         if !is_run(path) {
             return Err(Error::input(format!(
                 "{run} holds no run: a run has a manifest.json and a journal.jsonl"
+            )));
+        }
+        Ok(Self {
+            root: path.to_path_buf(),
+        })
+    }
+
+    /// The folder of a run in whatever state it is, for those who look what can be saved.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if nothing of a run is in it.
+    pub fn of_any_state(path: &Path) -> Result<Self> {
+        let there = |name: &str| path.join(name).is_file();
+        if !there("manifest.json") && !there("journal.jsonl") {
+            return Err(Error::input(format!(
+                "{} holds no run: there is neither a manifest.json nor a journal.jsonl",
+                path.display()
             )));
         }
         Ok(Self {
@@ -283,13 +301,13 @@ fn answers(author: Option<(u32, &str, u32)>) -> String {
     }
 }
 
-/// Whether a run was ended between its manifest and its first event.
+/// Whether a run was ended before its first event: it has an empty journal, or none beside its manifest.
 fn never_began(path: &Path) -> bool {
     let empty = match fs::metadata(path.join("journal.jsonl")) {
         Ok(journal) => journal.is_file() && journal.len() == 0,
         Err(e) => e.kind() == ErrorKind::NotFound,
     };
-    path.join("manifest.json").is_file() && empty
+    empty && (path.join("manifest.json").is_file() || path.join("journal.jsonl").is_file())
 }
 
 fn is_run(path: &Path) -> bool {

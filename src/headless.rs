@@ -58,6 +58,10 @@ pub async fn follow(
                     continue;
                 }
                 Some(Update::Pulse(_)) => continue,
+                Some(Update::Standstill(why)) => {
+                    printer.standstill(&why)?;
+                    continue;
+                }
                 Some(Update::Ended) | None => break,
             },
             signal = signals.next() => signal,
@@ -299,6 +303,17 @@ impl<'a> Printer<'a> {
                 self.line(&line)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// What the journal cannot say is no line of it.
+    fn standstill(&mut self, why: &str) -> Result<()> {
+        match self.format {
+            Format::Plain => self.line(&format!("warning: {why}")),
+            Format::Json => {
+                say(why);
+                Ok(())
+            }
         }
     }
 

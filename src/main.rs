@@ -18,7 +18,7 @@ use pentimento::recipe::{
     BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, preset_files, presets,
     pretrain_presets,
 };
-use pentimento::run::{RunView, standing};
+use pentimento::run::{self as runs, RunView, standing};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::Hangup;
 use pentimento::ui::text::clean;
@@ -123,7 +123,11 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Presets { name: None }) => list_presets(),
         Some(Command::Presets { name: Some(name) }) => print_preset(&name),
         Some(Command::Keys) => keys(),
-        Some(Command::Doctor) => doctor(),
+        Some(Command::Doctor { run: None, .. }) => doctor(),
+        Some(Command::Doctor {
+            run: Some(run),
+            repair,
+        }) => doctor_of_run(&run, repair),
         Some(Command::Completions { shell }) => {
             // clap_complete panics where it cannot write.
             let mut script = Vec::new();
@@ -664,6 +668,31 @@ fn doctor() -> anyhow::Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What of a run's folder is whole, what is not, and what to do; before that, what can be saved is.
+fn doctor_of_run(run: &Path, repair: bool) -> anyhow::Result<ExitCode> {
+    let done = match repair {
+        true => runs::doctor::repair(run)?,
+        false => Vec::new(),
+    };
+    let found = runs::doctor::examine(run)?;
+    let mut out = std::io::stdout();
+    for (name, lines) in [
+        ("repaired", &done),
+        ("problem", &found.problems),
+        ("remark", &found.remarks),
+        ("whole", &found.whole),
+        ("next", &vec![found.advice]),
+    ] {
+        for line in lines {
+            writeln!(out, "{name:9} {}", clean(line))?;
+        }
+    }
+    Ok(match found.problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(2),
+    })
 }
 
 /// Whether the CPU has the widest vectors that our loops and candle's products know.

@@ -12,13 +12,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::control::{Control, Door};
 use crate::folder::RunFolder;
 use crate::lab::{
-    Bench, Command, Desk, Event, Lab, Level, Pulse, Record, Recorder, Standing, State, TestSet,
+    Bench, Command, Desk, Event, Lab, Pulse, Record, Recorder, Standing, State, TestSet,
     open_device,
 };
 use crate::progress::Onlooker;
 use crate::recipe::Recipe;
 use crate::run::view::Started;
-use crate::run::{Fingerprint, Journal, Manifest, Parent, RunView, Trunk, journal, standing};
+use crate::run::{Fingerprint, Journal, Manifest, Parent, RunView, Trunk, journal, lock, standing};
 use crate::{Error, Result, crash, export, files};
 
 /// candle walks the graph recursively when it goes backward.
@@ -34,6 +34,8 @@ pub enum Update {
     Record(Box<Record>),
     /// What is being done at this moment.
     Pulse(Pulse),
+    /// Why the run stands still, which its journal cannot say: the disk refuses to be written to.
+    Standstill(String),
     /// The lab's thread is gone.
     Ended,
 }
@@ -119,19 +121,16 @@ impl Session {
         let mut bench = Bench::new(recipe, device, onlooker)?;
         bench.ancestry.clone_from(&trunk.ancestry);
         same_material(&bench, started, &parent, at)?;
+        let begin = Lab::<Notebook>::beginning(&bench, device_name.clone(), options.automatic)?;
         let (folder, mut journal) =
             Self::lay_out(&bench, folder, &device_name, Some(trunk.parent.clone()))?;
-        trunk.bring_files(&parent, &folder)?;
-        let begin = Lab::<Notebook>::beginning(&bench, device_name, options.automatic)?;
-        let mut past = vec![journal.append(begin)?];
-        for record in trunk.records {
-            past.push(journal.append_at(record.time, record.event)?);
-        }
+        let laid = trunk.lay_into(&parent, &folder, &mut journal, begin);
+        let past = laid.inspect_err(|_| unmake(&folder))?;
         let view = RunView::replay(&past);
         let work = Work::GoOn {
             standing: Box::new(standing(&view)),
             how: Reopen::GoOn,
-            moved: None,
+            warnings: Vec::new(),
         };
         Self::start(folder, journal, past, view, options, work, bench)
     }
@@ -159,8 +158,10 @@ impl Session {
             parent,
             ..Manifest::new(recipe, hash, device, weights, data)
         };
-        manifest.write(&folder.manifest_path())?;
+        // The journal first: of two programs that begin in one folder it lets one in.
         let journal = Journal::create(&folder.journal_path())?;
+        let written = manifest.write(&folder.manifest_path());
+        written.inspect_err(|_| unmake(&folder))?;
         Ok((folder, journal))
     }
 
@@ -174,6 +175,7 @@ impl Session {
         let folder = RunFolder::open(folder)?;
         let (journal, reading) = Journal::open(&folder.journal_path())?;
         files::remove_partials(folder.root())?;
+        let mut warnings = reading.notes();
         let past = reading.records;
         let view = RunView::replay(&past);
         let started = view.begun(&folder)?;
@@ -186,11 +188,11 @@ impl Session {
             // A crash may have come between the last event and the export.
             export::write(&view, &folder.export_path())?;
         }
-        let moved = (device_name != begun_on).then(|| {
-            format!(
+        if device_name != begun_on {
+            warnings.push(format!(
                 "the run goes on on {device_name}, but was begun on {begun_on}: the bits may differ"
-            )
-        });
+            ));
+        }
         let standing = standing(&view);
         let options = Options {
             automatic: view.automatic,
@@ -205,7 +207,7 @@ impl Session {
             Work::GoOn {
                 standing: Box::new(standing),
                 how,
-                moved,
+                warnings,
             },
             bench,
         )
@@ -274,7 +276,7 @@ impl Session {
     /// As [`RunFolder::open`] and [`journal::read`].
     pub fn open(folder: &Path) -> Result<(Vec<Record>, Option<Self>)> {
         let run = RunFolder::open(folder)?;
-        if journal::is_in_use(&run.journal_path())? {
+        if lock::holder(run.root()).is_some() {
             let mut session = Self::look_on(folder)?;
             return Ok((std::mem::take(&mut session.past), Some(session)));
         }
@@ -384,8 +386,8 @@ enum Work {
     GoOn {
         standing: Box<Standing>,
         how: Reopen,
-        /// A warning, where the device is another one.
-        moved: Option<String>,
+        /// What its user should know before.
+        warnings: Vec<String>,
     },
 }
 
@@ -410,12 +412,10 @@ impl Work {
             Self::GoOn {
                 standing,
                 how,
-                moved,
+                warnings,
             } => {
                 lab.restore(&standing).map_err(Stop::Unbegun)?;
-                if let Some(moved) = moved {
-                    lab.warn(moved)?;
-                }
+                warnings.into_iter().try_for_each(|text| lab.warn(text))?;
                 if !standing.finished {
                     match how {
                         Reopen::GoOn => lab.go_on()?,
@@ -427,6 +427,12 @@ impl Work {
         lab.run()?;
         Ok(())
     }
+}
+
+/// Takes back what was made of a run that cannot begin. Its folder was absent or empty before, and its journal is ours.
+fn unmake(folder: &RunFolder) {
+    // What cannot be taken away is named by whoever tries again.
+    let _ = std::fs::remove_dir_all(folder.root());
 }
 
 /// The device of a new run and its name in journals, once all is sound that can be told without reading anything.
@@ -507,38 +513,30 @@ struct Notebook {
     outbox: UnboundedSender<Update>,
 }
 
-impl Notebook {
-    /// Into the journal, into the fold, and to those who look on, in this order.
-    fn keep(&mut self, event: Event) -> Result<()> {
-        let record = self.journal.append(event)?;
-        self.view.apply(&record);
-        let _ = self.outbox.send(Update::Record(Box::new(record)));
-        Ok(())
-    }
-}
-
 impl Recorder for Notebook {
     fn record(&mut self, event: Event) -> Result<()> {
         if matches!(event, Event::Step { .. }) {
             crash::on_demand("lab");
         }
-        let settled = matches!(
-            event,
-            Event::Finished | Event::Stopped | Event::Undone { .. } | Event::Failed { .. }
-        );
-        self.keep(event)?;
-        // When the lab leaves a run, export/ is as new as the journal. An export that cannot be written is no
-        // reason to lose the run: `pentimento export` writes it again.
-        if settled
-            && self.view.last_complete().is_some()
-            && let Err(error) = export::write(&self.view, &self.folder.export_path())
-        {
-            self.keep(Event::Note {
-                level: Level::Error,
-                message: format!("the export is not written: {error}"),
-            })?;
+        let record = self.journal.append(event)?;
+        self.view.apply(&record);
+        let _ = self.outbox.send(Update::Record(Box::new(record)));
+        Ok(())
+    }
+
+    fn in_place(&self) -> Result<()> {
+        self.journal.in_place()
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        if self.view.last_complete().is_some() {
+            export::write(&self.view, &self.folder.export_path())?;
         }
         Ok(())
+    }
+
+    fn standstill(&mut self, why: String) {
+        let _ = self.outbox.send(Update::Standstill(why));
     }
 
     fn folder(&self) -> &RunFolder {

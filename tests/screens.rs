@@ -40,7 +40,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pentimento::data::Class;
-use pentimento::lab::{Command, Event, Pulse};
+use pentimento::lab::{Command, Event, Pulse, STANDING_STILL};
 use pentimento::ui::actions::{Action, Key, Screen};
 use pentimento::ui::forgetting::Way;
 use pentimento::ui::question::Question;
@@ -563,6 +563,27 @@ fn a_message_goes_away_and_a_failure_waits_for_a_key() {
     assert!(text(&drawn(&mut app, SIZES[0])).contains("disk full"));
     app.on_key(Key::Up);
     assert!(!text(&drawn(&mut app, SIZES[0])).contains("disk full"));
+}
+
+/// Its journal cannot say it: a sentence that waits for a key, and a word where the run's state is, until it goes on.
+#[test]
+fn a_run_that_waits_for_the_disk_says_so() {
+    let mut app = app(&in_training(), Depth::True);
+    let pulse = |what: &str| Pulse {
+        what: what.into(),
+        ..Pulse::default()
+    };
+    app.on_standstill("the run stands still: journal.jsonl: No space left on device".into());
+    app.on_pulse(pulse(STANDING_STILL));
+    for size in SIZES {
+        let text = text(&drawn(&mut app, size));
+        assert!(text.contains("No space left on device"), "{text}");
+        assert!(text.contains(", stands still"), "{text}");
+    }
+    app.on_key(Key::Up);
+    assert!(text(&drawn(&mut app, SIZES[0])).contains(", stands still"));
+    app.on_pulse(pulse("training parity"));
+    assert!(!text(&drawn(&mut app, SIZES[0])).contains("stands still"));
 }
 
 /// What is slow at first is named, with its time: no empty screen.

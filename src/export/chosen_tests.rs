@@ -410,8 +410,31 @@ fn the_manifest_names_every_file_with_its_hash() {
         assert_eq!(entry["sha256"], crate::files::sha256(bytes));
         assert!(entry["caption"].as_str().is_some_and(|c| c.len() > 20));
     }
+    let view = sample_view();
+    let started = view.started.as_ref().unwrap();
+    assert_eq!(manifest["recipe_hash"], started.recipe_hash);
+    assert_eq!(manifest["seed"], started.recipe.seed);
     assert_eq!(manifest["rows"][3]["left_out"], true);
     assert!(manifest["definitions"]["forgetting.max-all"].is_string());
+}
+
+/// CSV and PNG by the manifest beside them, what has room for it by itself.
+#[test]
+fn every_file_for_people_says_by_which_recipe_and_seed_it_was_made() {
+    let view = sample_view();
+    let started = view.started.as_ref().unwrap();
+    let (hash, seed) = (&started.recipe_hash[..8], started.recipe.seed);
+    for format in [Format::Json, Format::Markdown, Format::Latex, Format::Svg] {
+        for (name, text) in texts(&view, format) {
+            assert!(text.contains(hash), "{name}");
+            let seeds = [
+                format!("seed {seed}"),
+                format!("\"seed\": {seed}"),
+                format!("\"seed\":{seed}"),
+            ];
+            assert!(seeds.iter().any(|s| text.contains(s)), "{name}");
+        }
+    }
 }
 
 #[test]

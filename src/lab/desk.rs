@@ -1,6 +1,8 @@
 //! The lab's desk: where commands come in and events go out.
 
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
 use super::command::Ask;
 use super::{Command, Event, Level, State};
@@ -8,10 +10,22 @@ use crate::folder::RunFolder;
 use crate::lora::Amount;
 use crate::{Error, Result};
 
+/// Between two attempts to write what the disk refuses.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a lab does that waits for the disk, as its pulse says.
+pub const STANDING_STILL: &str = "standing still: the disk refuses";
+
 /// Where the lab's events and files go. Implemented by the session, which keeps the journal.
 pub trait Recorder: Send {
-    /// Appends the event to the journal; only then may anyone see it.
+    /// Appends the event to the journal, wholly or not at all; only then may anyone see it.
     fn record(&mut self, event: Event) -> Result<()>;
+    /// Refuses where the run's folder is not the one any more that was opened.
+    fn in_place(&self) -> Result<()>;
+    /// Brings export/ to where the journal is.
+    fn settle(&mut self) -> Result<()>;
+    /// Says why nothing can be written, which the journal cannot.
+    fn standstill(&mut self, why: String);
     /// The run's folder.
     fn folder(&self) -> &RunFolder;
     /// Writes an export of the present state that is never overwritten; gives its path within the run's folder.
@@ -85,6 +99,10 @@ pub struct Desk<R> {
     paused: bool,
     interrupt: Option<Interrupt>,
     failure: Option<Error>,
+    /// Commands that came while the disk refused to be written to.
+    waiting: VecDeque<Command>,
+    /// The user left while it did: it is not waited for any more.
+    gives_up: bool,
 }
 
 impl<R: Recorder> Desk<R> {
@@ -101,6 +119,8 @@ impl<R: Recorder> Desk<R> {
             paused: false,
             interrupt: None,
             failure: None,
+            waiting: VecDeque::new(),
+            gives_up: false,
         }
     }
 
@@ -110,9 +130,82 @@ impl<R: Recorder> Desk<R> {
         self.record(Event::Paused)
     }
 
-    /// Journals an event.
+    /// Journals an event. When the lab leaves a run, export/ is as new as the journal; an export that cannot be
+    /// written is no reason to lose the run, for `pentimento export` writes it again.
     pub fn record(&mut self, event: Event) -> Result<()> {
-        self.recorder.record(event)
+        let settles = matches!(
+            event,
+            Event::Finished | Event::Stopped | Event::Undone { .. } | Event::Failed { .. }
+        );
+        self.persist(|recorder| recorder.record(event.clone()))?;
+        if settles && let Err(error) = self.recorder.settle() {
+            self.note(Level::Error, format!("the export is not written: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Writes into the run's folder, by an attempt that leaves nothing where it fails. What the disk refuses is tried
+    /// again until it works; a note in the journal says then how long the run stood still.
+    ///
+    /// # Errors
+    /// What is no matter of waiting, and what the disk refused when the user left.
+    pub fn persist<T>(&mut self, mut attempt: impl FnMut(&mut R) -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        let mut stands: Option<String> = None;
+        loop {
+            let written = self.recorder.in_place();
+            let error = match written.and_then(|()| attempt(&mut self.recorder)) {
+                Ok(done) => {
+                    if let Some(why) = stands {
+                        let seconds = begun.elapsed().as_secs_f64();
+                        let text = format!("stood still for {seconds:.0} s and went on: {why}");
+                        self.note(Level::Warning, text)?;
+                    }
+                    return Ok(done);
+                }
+                Err(error) if error.may_pass() && !self.gives_up => error,
+                Err(error) => return Err(error),
+            };
+            let why = error.to_string();
+            if stands.as_ref() != Some(&why) {
+                self.recorder.standstill(format!(
+                    "the run stands still and goes on by itself when this is mended: {why}"
+                ));
+                stands = Some(why);
+            }
+            self.pulse(STANDING_STILL, 0, 0);
+            if self.left_within(RETRY) {
+                self.gives_up = true;
+                return Err(self.left_with(error));
+            }
+        }
+    }
+
+    /// Waits so long; whether the user leaves meanwhile. Any other command is for later.
+    fn left_within(&mut self, rest: Duration) -> bool {
+        let until = Instant::now() + rest;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.commands.recv_timeout(left) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+                Ok(command) => self.waiting.push_back(command),
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
+    }
+
+    /// The error of a run that was left while it stood still, with the way on.
+    fn left_with(&self, error: Error) -> Error {
+        let run = self.recorder.folder().root().display();
+        match error {
+            Error::Io { path, source } => {
+                let text = format!(
+                    "{source}; the run was left so, and `pentimento resume {run}` goes on from what is on the disk"
+                );
+                Error::io(path)(std::io::Error::new(source.kind(), text))
+            }
+            other => other,
+        }
     }
 
     /// Journals a sentence.
@@ -193,7 +286,7 @@ impl<R: Recorder> Desk<R> {
     pub fn wait(&mut self) -> Result<Request> {
         self.pulse("waiting", 0, 0);
         loop {
-            let command = self.commands.recv().unwrap_or(Command::Stop);
+            let command = self.await_command();
             if let Some(request) = self.obey(command)? {
                 return Ok(request);
             }
@@ -216,13 +309,22 @@ impl<R: Recorder> Desk<R> {
         if self.paused {
             self.pulse("paused", 0, 0);
             // A session that hung up cannot resume us: leave with the work checkpointed.
-            return Some(self.commands.recv().unwrap_or(Command::Stop));
+            return Some(self.await_command());
+        }
+        if let Some(command) = self.waiting.pop_front() {
+            return Some(command);
         }
         match self.commands.try_recv() {
             Ok(command) => Some(command),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Command::Stop),
         }
+    }
+
+    /// The command that came first, or the one that comes.
+    fn await_command(&mut self) -> Command {
+        let waiting = self.waiting.pop_front();
+        waiting.unwrap_or_else(|| self.commands.recv().unwrap_or(Command::Stop))
     }
 
     /// Carries out what the desk can by itself; the rest is handed on as a request. A command that makes
@@ -286,69 +388,4 @@ impl<R: Recorder> Desk<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-
-    use super::*;
-
-    /// Keeps events and nothing else.
-    struct Events(RunFolder, Vec<Event>);
-
-    impl Recorder for Events {
-        fn record(&mut self, event: Event) -> Result<()> {
-            self.1.push(event);
-            Ok(())
-        }
-        fn folder(&self) -> &RunFolder {
-            &self.0
-        }
-        fn snapshot(&mut self) -> Result<String> {
-            Ok(String::new())
-        }
-        fn pulse(&mut self, _: Pulse) {}
-    }
-
-    /// A desk between two tasks of an automatic run, with these commands waiting.
-    fn desk(folder: &std::path::Path, commands: &[Command]) -> Desk<Events> {
-        let (sender, receiver) = channel();
-        commands.iter().for_each(|c| sender.send(*c).unwrap());
-        let events = Events(RunFolder::create(folder).unwrap(), Vec::new());
-        let mut desk = Desk::new(receiver, events, true);
-        desk.state = State::Measured(1);
-        (desk.next, desk.undoable) = (Some(2), true);
-        desk
-    }
-
-    #[test]
-    fn a_pause_between_two_tasks_holds_until_the_run_is_to_go_on() {
-        let dir = tempfile::tempdir().unwrap();
-        // While it stands still an undo is refused, with a word; then it goes on, and the stop is heard.
-        let commands = [
-            Command::Pause,
-            Command::Undo,
-            Command::Resume,
-            Command::Stop,
-        ];
-        let mut desk = desk(dir.path(), &commands);
-        assert_eq!(desk.glance().unwrap(), Some(Request::Stop));
-        assert!(!desk.paused);
-        let Events(_, events) = desk.recorder;
-        assert!(matches!(
-            events.as_slice(),
-            [
-                Event::Paused,
-                Event::Note { .. },
-                Event::Resumed { training: None, .. }
-            ]
-        ));
-    }
-
-    #[test]
-    fn every_command_that_waits_is_heard_before_the_next_task() {
-        let dir = tempfile::tempdir().unwrap();
-        let commands = [Command::Merge(Amount::WHOLE), Command::Automatic(false)];
-        let mut desk = desk(dir.path(), &commands);
-        assert_eq!(desk.glance().unwrap(), Some(Request::Look));
-        assert!(!desk.automatic);
-    }
-}
+mod tests;

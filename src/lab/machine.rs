@@ -6,7 +6,7 @@ use super::bench::{About, Bench, LearnedRow, TrainedTask};
 use super::desk::{Desk, Interrupt, Recorder, Request};
 use super::event::UpdateSize;
 use super::previewing::Asked;
-use super::{Event, Level, State};
+use super::{Event, Level, State, memory};
 use crate::folder::RunFolder;
 use crate::lora::Amount;
 use crate::{Error, Result};
@@ -126,6 +126,46 @@ impl<R: Recorder> Lab<R> {
         });
     }
 
+    /// An error that its user can do something about, with the way on: a training that diverged, a GPU that is too small.
+    fn with_way_on(&self, error: Error) -> Error {
+        let run = self.folder().root().display().to_string();
+        let branch = format!(
+            "`pentimento branch {run} --at {} --set KEY=VALUE`",
+            self.bench
+                .rows
+                .iter()
+                .take_while(|row| row.complete)
+                .count()
+                .saturating_sub(1)
+        );
+        match error {
+            Error::Diverged(text) => {
+                let kept = match &self.last_checkpoint {
+                    Some(file) => format!("the last good checkpoint is kept, {file}"),
+                    None => "the training has no checkpoint yet".to_owned(),
+                };
+                Error::Diverged(format!(
+                    "{text} in a branch ({branch}); {kept}, and whoever opens the run can discard the adapter"
+                ))
+            }
+            error if memory::is_out_of_memory(&error) => {
+                let at_work = match self.state {
+                    State::Training(_) => memory::Use::Training,
+                    _ => memory::Use::Measuring,
+                };
+                let bench = &self.bench;
+                let there = memory::capacity(&bench.device);
+                match memory::shortage(&bench.recipe, &bench.material.config, at_work, there) {
+                    Ok(text) => Error::input(format!(
+                        "{text}; the run is as it was, and {branch} goes on with another batch"
+                    )),
+                    Err(_) => error,
+                }
+            }
+            error => error,
+        }
+    }
+
     /// Works until the sequence is finished or the user stops it.
     pub fn run(&mut self) -> Result<Outcome> {
         loop {
@@ -136,7 +176,7 @@ impl<R: Recorder> Lab<R> {
             let advanced = if held && self.leaves() {
                 Err(Error::Cancelled)
             } else {
-                self.advance()
+                self.advance().map_err(|error| self.with_way_on(error))
             };
             let interrupt = self.desk.borrow_mut().take_interrupt();
             let failure = self.desk.borrow_mut().take_failure();
@@ -246,7 +286,7 @@ impl<R: Recorder> Lab<R> {
         let reopened = self.reopened.take().and_then(|r| r.checkpoint);
         let checkpoints = [self.last_checkpoint.take(), reopened.map(|(file, _)| file)];
         for checkpoint in checkpoints.into_iter().flatten() {
-            self.folder().remove(&checkpoint)?;
+            self.persist(|folder| folder.remove(&checkpoint))?;
         }
         self.record(Event::Discarded {
             training: self.trainings,
@@ -364,6 +404,12 @@ impl<R: Recorder> Lab<R> {
 
     pub(super) fn record(&self, event: Event) -> Result<()> {
         self.desk.borrow_mut().record(event)
+    }
+
+    /// Writes into the run's folder as [`Desk::persist`] does.
+    pub(super) fn persist<T>(&self, mut attempt: impl FnMut(&RunFolder) -> Result<T>) -> Result<T> {
+        let mut desk = self.desk.borrow_mut();
+        desk.persist(|recorder| attempt(recorder.folder()))
     }
 
     pub(super) fn folder(&self) -> RunFolder {

@@ -70,7 +70,7 @@ impl<R: Recorder> Lab<R> {
             (errors, hits, lost)
         });
         let file = RunFolder::predictions(self.bench.author(index), column);
-        let sha256 = self.folder().write_predictions(&file, &answers)?;
+        let sha256 = self.persist(|folder| folder.write_predictions(&file, &answers))?;
         self.record(Event::Evaluated {
             index,
             test_set: column.to_owned(),

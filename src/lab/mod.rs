@@ -10,6 +10,7 @@ mod event;
 mod machine;
 mod material;
 mod measuring;
+mod memory;
 mod merged;
 mod pretraining;
 mod preview;
@@ -21,7 +22,7 @@ mod training;
 
 pub use bench::{About, Bench};
 pub use command::{Amounts, Ask, Command};
-pub use desk::{Desk, Pulse, Recorder};
+pub use desk::{Desk, Pulse, Recorder, STANDING_STILL};
 pub use device::open_device;
 pub use event::{
     Agreement, Ancestor, BackboneSummary, Event, JOURNAL_VERSION, Level, PreviewedSet, ProbedSet,

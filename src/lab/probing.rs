@@ -182,7 +182,7 @@ impl<R: Recorder> Lab<R> {
     ) -> Result<ProbedSet> {
         let data = self.bench.dataset(id)?;
         let file = RunFolder::probed(self.bench.author(index), kind, id);
-        let sha256 = self.folder().write_predictions(&file, &answers)?;
+        let sha256 = self.persist(|folder| folder.write_predictions(&file, &answers))?;
         // A class of an earlier head wraps to a number that no class has.
         let own = answers.classes.iter().map(|c| c.wrapping_sub(first as u32));
         let own: Vec<u32> = own.collect();

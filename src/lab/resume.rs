@@ -9,10 +9,10 @@ use super::bench::{About, LearnedRow, TrainedTask};
 use super::desk::Recorder;
 use super::event::Ancestor;
 use super::machine::{Lab, Reopened};
-use crate::Result;
 use crate::folder::RunFolder;
 use crate::lora::{Amount, Update};
 use crate::train::Head;
+use crate::{Error, Result};
 
 /// Where a run stands, as its journal tells it. Paths are within the run's folder.
 #[derive(Clone, Debug, Default)]
@@ -102,12 +102,20 @@ impl<R: Recorder> Lab<R> {
         if open.head.is_empty() {
             self.state = State::Training(open.index);
             let checkpoint = match &open.checkpoint {
-                Some((file, sha256)) => Some((file.clone(), folder.read(file, sha256)?)),
+                Some((file, sha256)) => match folder.read(file, sha256) {
+                    Ok(bytes) => Some((file.clone(), bytes)),
+                    // The task's beginning is always there, and leads to the same bits.
+                    Err(Error::Input(what)) => {
+                        self.warn(format!("{what}: the training begins again"))?;
+                        None
+                    }
+                    Err(error) => return Err(error),
+                },
                 None => None,
             };
             self.reopened = Some(Reopened {
+                from_step: checkpoint.as_ref().map_or(0, |_| open.from_step),
                 checkpoint,
-                from_step: open.from_step,
                 about: (!about.similarity.is_empty()).then_some(about),
             });
         } else {

@@ -194,10 +194,10 @@ impl<R: Recorder> Lab<R> {
 
     /// Stores what a resume needs; the file of a training replaces its earlier one.
     fn checkpoint(&mut self, training: u32, id: &str, trainer: &TaskTrainer) -> Result<()> {
-        let folder = self.folder();
         let step = trainer.steps_done();
         let file = RunFolder::checkpoint(training, id, step);
-        let sha256 = folder.write(&file, &trainer.checkpoint()?)?;
+        let state = trainer.checkpoint()?;
+        let sha256 = self.persist(|folder| folder.write(&file, &state))?;
         self.record(Event::Checkpoint {
             training,
             step,
@@ -206,7 +206,7 @@ impl<R: Recorder> Lab<R> {
         })?;
         // The journal names the new one now; nothing needs the one before.
         match self.last_checkpoint.replace(file.clone()) {
-            Some(old) if old != file => folder.remove(&old),
+            Some(old) if old != file => self.persist(|folder| folder.remove(&old)),
             _ => Ok(()),
         }
     }
@@ -221,29 +221,29 @@ impl<R: Recorder> Lab<R> {
         seconds: f64,
     ) -> Result<()> {
         let id = self.bench.task(index).id.clone();
-        let folder = self.folder();
         let update = trainer.update()?;
         let mut adapter_folder = String::new();
         let head_file = RunFolder::head(training, &id);
         let mut kept = vec![head_file.clone()];
         if let Some(update) = &update {
             adapter_folder = RunFolder::adapter(training, &id);
-            let files = update.save(&folder.path(&adapter_folder)?)?;
+            let files = self.persist(|folder| update.save(&folder.path(&adapter_folder)?))?;
             // For a reviewer: PEFT's logits on the timm model of this point are these.
             let (input, _) = self.bench.probe(self.bench.column(index), CHECKED_IMAGES)?;
             let logits = trainer.logits(&input)?;
             let check = [("input".to_owned(), input), ("logits".to_owned(), logits)];
-            folder.write(
-                &format!("{adapter_folder}/check.safetensors"),
-                &to_safetensors(&Weights::from(check))?,
-            )?;
+            let (file, check) = (
+                format!("{adapter_folder}/check.safetensors"),
+                to_safetensors(&Weights::from(check))?,
+            );
+            self.persist(|folder| folder.write(&file, &check))?;
             kept.extend(files.iter().map(|name| format!("{adapter_folder}/{name}")));
         }
         let head = trainer.head()?;
-        head.save(&folder.path(&head_file)?)?;
+        self.persist(|folder| head.save(&folder.path(&head_file)?))?;
         let mut sha256 = BTreeMap::new();
         for file in kept {
-            let bytes = files::read(&folder.path(&file)?)?;
+            let bytes = self.persist(|folder| files::read(&folder.path(&file)?))?;
             sha256.insert(file, files::sha256(&bytes));
         }
         self.record(Event::Trained {
@@ -255,7 +255,7 @@ impl<R: Recorder> Lab<R> {
             seconds,
         })?;
         if let Some(checkpoint) = self.last_checkpoint.take() {
-            folder.remove(&checkpoint)?;
+            self.persist(|folder| folder.remove(&checkpoint))?;
         }
         self.trained = Some(TrainedTask {
             training,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use super::journal::Journal;
 use super::manifest::Parent;
 use super::view::RunView;
 use crate::folder::RunFolder;
@@ -92,16 +93,44 @@ impl Trunk {
         })
     }
 
+    /// Makes the folder of a branch stand alone: the files, and a journal that begins with `begin` and goes on with the
+    /// parent's records under their times; gives all of them.
+    ///
+    /// # Errors
+    /// As [`Trunk::bring_files`] and [`Journal::append`].
+    pub fn lay_into(
+        self,
+        from: &RunFolder,
+        to: &RunFolder,
+        journal: &mut Journal,
+        begin: Event,
+    ) -> Result<Vec<Record>> {
+        self.bring_files(from, to)?;
+        let mut past = vec![journal.append(begin)?];
+        for record in self.records {
+            past.push(journal.append_at(record.time, record.event)?);
+        }
+        Ok(past)
+    }
+
     /// Puts the files that the records name into the branch's folder, so that it stands alone: as hard links where the
     /// file system has them, for no file of a run is ever changed in place.
     ///
     /// # Errors
-    /// [`Error::Input`] where one is missing.
+    /// [`Error::Input`] where one is missing, or is not the one that the records mean.
     pub fn bring_files(&self, from: &RunFolder, to: &RunFolder) -> Result<()> {
         let bring = |name: &str| bring(from, to, name);
         for record in &self.records {
             match &record.event {
-                Event::Trained { adapter, head, .. } => {
+                Event::Trained {
+                    adapter,
+                    head,
+                    sha256,
+                    ..
+                } => {
+                    for (file, sha256) in sha256 {
+                        from.read(file, sha256)?;
+                    }
                     bring(head)?;
                     if !adapter.is_empty() {
                         let folder = from.path(adapter)?;
@@ -111,7 +140,10 @@ impl Trunk {
                         }
                     }
                 }
-                Event::Evaluated { file, .. } => bring(file)?,
+                Event::Evaluated { file, sha256, .. } => {
+                    from.read(file, sha256)?;
+                    bring(file)?;
+                }
                 Event::Probed { probes, .. } => {
                     let kinds = [&probes.linear, &probes.joint, &probes.balanced];
                     for set in kinds.into_iter().flatten() {

@@ -4,21 +4,27 @@
 //! line: readers drop and report it, and [`Journal::open`] cuts it off. Anything else that is no record is
 //! damage, and refused with its place, since a fold over a journal with a hole would show another run.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::lock::{Holder, Lock};
 use super::sound::Soundness;
 use crate::lab::{Event, JOURNAL_VERSION, Record};
 use crate::{Error, Result, files};
 
-/// A journal open for appending. Holds the file's lock, so that no two labs work on one run.
+/// A journal open for appending. Holds the run's lock, so that no two labs work on one run.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    /// Before the file, with which the system's lock goes: what is free has no lock of ours any more.
+    _lock: Lock,
     file: File,
+    /// A line was begun that is not whole, and could not be taken back.
+    torn: bool,
     /// Bytes of whole records.
     length: u64,
     /// `seq` of the next record.
@@ -32,6 +38,19 @@ pub struct Reading {
     pub records: Vec<Record>,
     /// The line that was being written when the program ended, if there is one.
     pub torn: Option<Torn>,
+    /// The process that worked on the run and ended without giving it back; only [`Journal::open`] tells.
+    pub gone: Option<Holder>,
+}
+
+impl Reading {
+    /// What whoever goes on should know, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        let gone = self.gone.as_ref().map(|holder| {
+            format!("the run was left without a word by {holder}: its lock is replaced")
+        });
+        let torn = self.torn.as_ref().map(Torn::to_string);
+        gone.into_iter().chain(torn).collect()
+    }
 }
 
 /// A last line that was never finished; not part of the run.
@@ -72,11 +91,15 @@ impl Journal {
                 )),
                 _ => Error::io(path)(e),
             })?;
-        lock(&file, path)?;
-        files::sync_folder(path.parent().unwrap_or(Path::new(".")))?;
+        let taken = Lock::take(&file, folder_of(path))
+            .and_then(|taken| files::sync_folder(folder_of(path)).map(|()| taken));
+        // One that was not begun is no hindrance to the next attempt.
+        let (lock, _) = taken.inspect_err(|_| drop(fs::remove_file(path)))?;
         Ok(Self {
             path: path.to_path_buf(),
+            _lock: lock,
             file,
+            torn: false,
             length: 0,
             next: 0,
         })
@@ -92,12 +115,13 @@ impl Journal {
             .append(true)
             .open(path)
             .map_err(Error::io(path))?;
-        lock(&file, path)?;
+        let (lock, gone) = Lock::take(&file, folder_of(path))?;
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.read_to_end(&mut bytes))
             .map_err(Error::io(path))?;
-        let reading = parse(path, &bytes)?;
+        let mut reading = parse(path, &bytes)?;
+        reading.gone = gone;
         let length = reading
             .torn
             .as_ref()
@@ -109,7 +133,9 @@ impl Journal {
         }
         let journal = Self {
             path: path.to_path_buf(),
+            _lock: lock,
             file,
+            torn: false,
             length,
             next: reading.records.len() as u64,
         };
@@ -139,22 +165,58 @@ impl Journal {
         let mut line = serde_json::to_vec(&record)
             .map_err(|e| Error::internal(format!("an event could not be written as JSON: {e}")))?;
         line.push(b'\n');
-        let written = self.file.write_all(&line).and_then(|()| {
-            if is_life_cycle(&record.event) {
-                self.file.sync_data()
-            } else {
-                Ok(())
-            }
-        });
-        if let Err(error) = written {
-            // Best effort: if this fails as well, the next reader finds a torn line.
-            let _ = self.file.set_len(self.length);
-            return Err(Error::io(&self.path)(error));
-        }
+        self.write(&line, is_life_cycle(&record.event))
+            .map_err(Error::io(&self.path))?;
         self.length += line.len() as u64;
         self.next += 1;
         Ok(record)
     }
+
+    /// A whole line behind the whole ones that are there. What was half written is taken back; where that fails too,
+    /// before the next line is written, and a reader finds a torn one until then.
+    fn write(&mut self, line: &[u8], sync: bool) -> std::io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+            self.torn = false;
+        }
+        let written = self.file.write_all(line).and_then(|()| match sync {
+            true => self.file.sync_data(),
+            false => Ok(()),
+        });
+        if written.is_err() {
+            self.torn = self.file.set_len(self.length).is_err();
+        }
+        written
+    }
+
+    /// Refuses where the file at the journal's path is not the one any more that was opened: its folder was moved,
+    /// deleted or replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; it works again when the folder is back.
+    pub fn in_place(&self) -> Result<()> {
+        let gone = || {
+            let text =
+                "it is not there any more, or another file lies there: put the run's folder back";
+            std::io::Error::new(ErrorKind::NotFound, text)
+        };
+        let same = |open: fs::Metadata, there: fs::Metadata| {
+            (open.dev(), open.ino()) == (there.dev(), there.ino())
+        };
+        let there = fs::metadata(&self.path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => gone(),
+            _ => e,
+        });
+        let found = there.and_then(|there| match same(self.file.metadata()?, there) {
+            true => Ok(()),
+            false => Err(gone()),
+        });
+        found.map_err(Error::io(&self.path))
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 /// Reads a run's journal, also while a lab is writing it.
@@ -165,28 +227,11 @@ pub fn read(path: &Path) -> Result<Reading> {
     parse(path, &files::read(path)?)
 }
 
-/// Whether a lab, of this process or another, is at work on the run of this journal.
-pub fn is_in_use(path: &Path) -> Result<bool> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
-}
-
 fn is_life_cycle(event: &Event) -> bool {
     !matches!(
         event,
         Event::Step { .. } | Event::Watched { .. } | Event::Note { .. }
     )
-}
-
-/// Only a lock that somebody else holds matters: a file system without locks still gets its run.
-fn lock(file: &File, path: &Path) -> Result<()> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(Error::input(format!(
-            "the run {} is being worked on by another pentimento: stop that one first",
-            path.parent().unwrap_or(path).display()
-        ))),
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
-    }
 }
 
 /// The part of a record that every version of the format has.
@@ -196,6 +241,15 @@ struct Version {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Reading> {
+    let (reading, damage) = scan(bytes);
+    match damage {
+        None => Ok(reading),
+        Some(damage) => Err(damage.refusal(path)),
+    }
+}
+
+/// All records up to the first damage, and that.
+pub(super) fn scan(bytes: &[u8]) -> (Reading, Option<Damage>) {
     let mut reading = Reading::default();
     let mut sound = Soundness::default();
     let mut offset = 0;
@@ -217,50 +271,84 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Reading> {
             });
             break;
         }
-        let record = parse_line(text, reading.records.len() as u64)
-            .map_err(|reason| refusal(path, line, offset, &reason))?;
-        sound
-            .check(&record.event)
-            .map_err(|what| refusal(path, line, offset, &Refusal::Damage(what)))?;
-        reading.records.push(record);
+        let record = parse_line(text, reading.records.len() as u64).and_then(|record| {
+            sound.check(&record.event).map_err(Reason::Damage)?;
+            Ok(record)
+        });
+        match record {
+            Ok(record) => reading.records.push(record),
+            Err(reason) => {
+                return (
+                    reading,
+                    Some(Damage {
+                        line,
+                        offset,
+                        reason,
+                    }),
+                );
+            }
+        }
         offset += text.len() + 1;
     }
-    Ok(reading)
+    (reading, None)
 }
 
-fn refusal(path: &Path, line: usize, offset: usize, reason: &Refusal) -> Error {
-    let file = path.display();
-    Error::input(match reason {
-        Refusal::Version(v) => format!(
-            "{file} has version {v} of the journal's format and this program reads up to \
-             {JOURNAL_VERSION}: open the run with the pentimento that made it"
-        ),
-        Refusal::Damage(what) => format!(
-            "{file} is damaged at line {line}, byte {offset}: {what}; restore the file from a copy, or \
-             cut it off before that byte"
-        ),
-    })
+/// Where a journal ceases to be one.
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// Number of the line, from 1.
+    pub line: usize,
+    /// Byte at which it begins, from 0.
+    pub offset: usize,
+    /// What is wrong with it.
+    pub reason: Reason,
 }
 
-enum Refusal {
+/// Why a line is not one of a run.
+#[derive(Debug)]
+pub(super) enum Reason {
+    /// It is of this later version of the format.
     Version(u32),
+    /// It is no record, or none that can follow those before it.
     Damage(String),
 }
 
-fn parse_line(text: &[u8], seq: u64) -> Result<Record, Refusal> {
+impl Damage {
+    pub(super) fn refusal(&self, path: &Path) -> Error {
+        let (file, run) = (path.display(), folder_of(path).display());
+        let (line, offset) = (self.line, self.offset);
+        Error::input(match &self.reason {
+            Reason::Version(v) => format!(
+                "{file} has version {v} of the journal's format and this program reads up to \
+                 {JOURNAL_VERSION}: open the run with the pentimento that made it"
+            ),
+            Reason::Damage(what) => format!(
+                "{file} is damaged at line {line}, byte {offset}: {what}; restore the file from a copy, or see by \
+                 `pentimento doctor {run}` what can be saved"
+            ),
+        })
+    }
+}
+
+fn parse_line(text: &[u8], seq: u64) -> Result<Record, Reason> {
     let damage = |e: serde_json::Error| {
         // serde_json's "at line 1 column n" would name a line that is not the file's.
         let message = e.to_string();
         let what = message.split(" at line ").next().unwrap_or_default();
-        Refusal::Damage(format!("the line is no record ({what})"))
+        Reason::Damage(format!("the line is no record ({what})"))
     };
     let Version { v } = serde_json::from_slice(text).map_err(damage)?;
-    if v > JOURNAL_VERSION {
-        return Err(Refusal::Version(v));
-    }
-    let record: Record = serde_json::from_slice(text).map_err(damage)?;
+    let record: Record = match v {
+        JOURNAL_VERSION => serde_json::from_slice(text).map_err(damage)?,
+        newer if newer > JOURNAL_VERSION => return Err(Reason::Version(newer)),
+        // The first version is the present one: an older one would become a present record here.
+        older => {
+            let what = format!("there never was a version {older} of the format");
+            return Err(Reason::Damage(what));
+        }
+    };
     if record.seq != seq {
-        return Err(Refusal::Damage(format!(
+        return Err(Reason::Damage(format!(
             "record {seq} was expected and record {} found",
             record.seq
         )));

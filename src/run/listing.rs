@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Manifest, RunView, journal};
+use super::{Manifest, RunView, lock};
 use crate::Result;
 use crate::folder::RunFolder;
 use crate::lab::State;
@@ -95,10 +95,10 @@ impl Found {
     /// What the journal in a run's folder says at this moment.
     ///
     /// # Errors
-    /// As [`journal::read`].
+    /// As [`super::journal::read`].
     pub fn of(folder: &RunFolder) -> Result<Self> {
         let view = RunView::of(folder)?;
-        let at_work = journal::is_in_use(&folder.journal_path())?;
+        let at_work = lock::holder(folder.root()).is_some();
         Ok(Self::from_view(&view, at_work))
     }
 

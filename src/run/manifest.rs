@@ -13,6 +13,9 @@ use crate::{Error, Result, files};
 /// The version of the manifest's format.
 pub const MANIFEST_VERSION: u32 = 1;
 
+/// The version of candle that this program is built with.
+const CANDLE: &str = "0.11.1";
+
 /// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -20,6 +23,12 @@ pub struct Manifest {
     pub v: u32,
     /// This program's version.
     pub version: String,
+    /// candle's version; empty in manifests of before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub candle: String,
+    /// What the program was compiled for, architecture, system and C library: `x86_64-linux-gnu`; empty likewise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target: String,
     /// The resolved recipe, seed included.
     pub recipe: Recipe,
     /// SHA-256 of the recipe without name, description and seed.
@@ -81,26 +90,38 @@ pub struct Machine {
 impl Machine {
     /// The one that this program runs on; `unknown` for what the system does not tell.
     pub fn here() -> Self {
-        let first = |found: Option<String>| {
-            found
-                .map(|s| s.trim().to_owned())
-                .filter(|s| !s.is_empty())
-                .unwrap_or_else(|| "unknown".into())
-        };
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .ok()
-            .or_else(|| std::env::var("HOSTNAME").ok())
-            .or_else(|| std::env::var("COMPUTERNAME").ok());
         let cpu = std::fs::read_to_string("/proc/cpuinfo")
             .ok()
             .and_then(|text| cpu_model(&text))
             .or_else(|| std::env::var("PROCESSOR_IDENTIFIER").ok());
         Self {
-            host: first(host),
-            cpu: first(cpu),
+            host: host(),
+            cpu: or_unknown(cpu),
             threads: rayon::current_num_threads(),
         }
     }
+}
+
+/// What this program was compiled for.
+fn target() -> String {
+    use std::env::consts::{ARCH, OS};
+    match () {
+        () if cfg!(target_env = "gnu") => format!("{ARCH}-{OS}-gnu"),
+        () if cfg!(target_env = "musl") => format!("{ARCH}-{OS}-musl"),
+        () => format!("{ARCH}-{OS}"),
+    }
+}
+
+/// This machine's name on its network; `unknown` where the system does not tell.
+pub(super) fn host() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    or_unknown(host.or_else(sysinfo::System::host_name))
+}
+
+fn or_unknown(found: Option<String>) -> String {
+    let found = found.map(|s| s.trim().to_owned());
+    let found = found.filter(|s| !s.is_empty());
+    found.unwrap_or_else(|| "unknown".into())
 }
 
 /// The model in the text of `/proc/cpuinfo`.
@@ -124,6 +145,8 @@ impl Manifest {
         Self {
             v: MANIFEST_VERSION,
             version: env!("CARGO_PKG_VERSION").into(),
+            candle: CANDLE.into(),
+            target: target(),
             seed: recipe.seed,
             recipe,
             recipe_hash,
@@ -162,6 +185,13 @@ impl Manifest {
             return Err(Error::input(format!(
                 "{} has version {v} of the manifest's format and this program reads up to \
                  {MANIFEST_VERSION}: open the run with the pentimento that made it",
+                path.display()
+            )));
+        }
+        // The first version is the present one: an older one would become a present manifest here.
+        if v < MANIFEST_VERSION {
+            return Err(Error::input(format!(
+                "{} is no manifest: there never was a version {v} of the format",
                 path.display()
             )));
         }
@@ -212,6 +242,25 @@ mod tests {
         assert!(!manifest.machine.cpu.is_empty() && !manifest.machine.host.is_empty());
     }
 
+    /// Versions 0.1.0 of before did not say what they were built with.
+    #[test]
+    fn what_it_was_built_with_is_there_and_its_lack_is_no_hindrance() {
+        let lock = include_str!("../../Cargo.lock");
+        let built = format!("name = \"candle-core\"\nversion = \"{CANDLE}\"\n");
+        assert!(lock.contains(&built), "CANDLE is not what Cargo.lock has");
+        let manifest = manifest();
+        assert!(manifest.target.starts_with(std::env::consts::ARCH));
+        let mut value = serde_json::to_value(&manifest).unwrap();
+        for key in ["candle", "target"] {
+            assert!(value.as_object_mut().unwrap().remove(key).is_some());
+        }
+        let before: Manifest = serde_json::from_value(value).unwrap();
+        assert_eq!(
+            (before.candle.as_str(), before.recipe),
+            ("", manifest.recipe)
+        );
+    }
+
     #[test]
     fn damage_and_newer_versions_are_refused_by_name() {
         let dir = tempfile::tempdir().unwrap();
@@ -219,6 +268,7 @@ mod tests {
         for (text, what) in [
             ("{", "is no manifest"),
             ("{\"v\":1}", "missing field"),
+            ("{\"v\":0}", "there never was a version 0"),
             (
                 "{\"v\":2,\"dreams\":1}",
                 "version 2 of the manifest's format",

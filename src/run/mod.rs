@@ -1,9 +1,11 @@
 //! A run is its journal: the lines, the fold over them, and where to go on.
 
 mod branch;
+pub mod doctor;
 mod fold;
 pub mod journal;
 mod listing;
+pub mod lock;
 mod log;
 mod manifest;
 mod matrix;

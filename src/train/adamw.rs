@@ -213,6 +213,16 @@ impl AdamW {
         Ok(())
     }
 
+    /// The mean squared gradient of each parameter, by its name, without the bias of few steps; none before the first.
+    pub(super) fn mean_squares(&self) -> impl Iterator<Item = (&str, Result<Tensor>)> {
+        let corrected = 1.0 - self.constants.beta2.powf(self.steps as f64);
+        let slots = self.slots.iter().filter(move |_| corrected > 0.0);
+        slots.map(move |slot| {
+            let squares = slot.v.affine(1.0 / corrected, 0.0).map_err(Error::from);
+            (slot.parameter.name.as_str(), squares)
+        })
+    }
+
     /// Whether every parameter is a finite number.
     pub(super) fn is_finite(&self) -> Result<bool> {
         for slot in &self.slots {

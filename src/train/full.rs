@@ -2,7 +2,7 @@
 
 use candle_core::{Tensor, Var};
 
-use super::{AdamW, Head, Parameter, descend};
+use super::{AdamW, Head, Parameter, descend, finite};
 use crate::Result;
 use crate::backbone::{self, Backbone, Config, Pass, RunningStats, Weights};
 
@@ -63,7 +63,7 @@ impl FullTrainer {
     /// and its right answers, both before the step.
     ///
     /// # Errors
-    /// [`crate::Error::Input`], naming the step and the learning rate, where the loss is not finite.
+    /// [`crate::Error::Diverged`], naming the step and the learning rate, where the loss is not finite.
     pub fn step(&mut self, x: &Tensor, labels: &Tensor, lr: f64) -> Result<(f32, usize)> {
         let pass = Pass {
             running: Some(&self.running),
@@ -81,9 +81,12 @@ impl FullTrainer {
         Ok((descent.loss, descent.correct))
     }
 
-    /// Whether every trained weight is a finite number.
-    pub(super) fn is_finite(&self) -> Result<bool> {
-        self.optimiser.is_finite()
+    /// Refuses weights that are no finite numbers after a step at this rate.
+    ///
+    /// # Errors
+    /// [`crate::Error::Diverged`].
+    pub(super) fn check_finite(&self, lr: f64) -> Result<()> {
+        finite(&self.optimiser, lr)
     }
 
     /// The weights as they stand, with BatchNorm's running statistics and the classifier, detached from training.

@@ -2,6 +2,7 @@
 
 mod adamw;
 mod full;
+mod gradients;
 mod head;
 mod inplace;
 mod lwf;
@@ -43,7 +44,7 @@ struct Descent {
 /// scalar). The loss reported is the cross-entropy.
 ///
 /// # Errors
-/// [`Error::Input`] where the loss is not finite; nothing is changed then.
+/// [`Error::Diverged`] where the loss is not finite; nothing is changed then.
 fn descend(
     logits: &Tensor,
     labels: &Tensor,
@@ -58,8 +59,11 @@ fn descend(
         Some(added) => (loss + added)?,
         None => loss,
     };
-    if !whole.to_scalar::<f32>()?.is_finite() {
-        return Err(diverged("the loss", optimiser.steps() + 1, lr));
+    let total = whole.to_scalar::<f32>()?;
+    if !total.is_finite() {
+        let gradients = optimiser.largest_gradient(&whole.backward()?)?;
+        let what = format!("the loss, {total},");
+        return Err(diverged(&what, optimiser.steps() + 1, lr, &gradients));
     }
     let grads = whole.backward()?;
     optimiser.step(&grads, lr)?;
@@ -75,11 +79,21 @@ fn descend(
     })
 }
 
-/// The error for a training that left the finite numbers at this step, counted from 1.
-fn diverged(what: &str, step: usize, lr: f64) -> Error {
-    Error::input(format!(
-        "{what} is no longer finite at step {step}, learning rate {lr:.3e}: lower train.lr or raise train.warmup"
+/// The error for a training that left the finite numbers at this step, counted from 1; `gradients` says how they were.
+fn diverged(what: &str, step: usize, lr: f64, gradients: &str) -> Error {
+    Error::Diverged(format!(
+        "{what} is no longer finite at step {step}, learning rate {lr:.3e}; {gradients}: lower train.lr or raise \
+         train.warmup"
     ))
+}
+
+/// The error for parameters that left the finite numbers at the last step, if they did.
+fn finite(optimiser: &AdamW, lr: f64) -> Result<()> {
+    if optimiser.is_finite()? {
+        return Ok(());
+    }
+    let gradients = format!("the loss still was{}", optimiser.largest_before()?);
+    Err(diverged("a parameter", optimiser.steps(), lr, &gradients))
 }
 
 #[cfg(test)]

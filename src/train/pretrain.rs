@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Device;
 
 use super::full::decays_as_timm;
-use super::{FullTrainer, diverged, learning_rate, tensors};
+use super::{FullTrainer, learning_rate, tensors};
 use crate::backbone::{Config, Weights, initialise};
 use crate::data::{Dataset, TrainBatches, Transform, TransformSpec};
 use crate::random::Key;
@@ -105,9 +105,7 @@ pub fn pretrain(
             epoch = Epoch::default();
         }
     }
-    if !trainer.is_finite()? {
-        return Err(diverged("a weight", steps, train.lr));
-    }
+    trainer.check_finite(train.lr)?;
     Ok((config, trainer.weights()?))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Tensor, Var};
 
-use super::{AdamW, Head, Parameter, Teacher, descend, diverged, learning_rate, tensors};
+use super::{AdamW, Head, Parameter, Teacher, descend, finite, learning_rate, tensors};
 use crate::backbone::{Backbone, Deltas, Pass, Weights, to_safetensors};
 use crate::data::Batch;
 use crate::lora::{Adapter, Dense, LowRank, Update, adapted, from_safetensors};
@@ -188,7 +188,7 @@ impl TaskTrainer {
     /// Takes the next step.
     ///
     /// # Errors
-    /// [`Error::Input`], naming the step and the learning rate, where the loss is not finite, or a parameter is
+    /// [`Error::Diverged`], naming the step, the learning rate and the largest gradient, where the loss is not finite, or a parameter is
     /// not after the last step.
     pub fn step(&mut self, batch: &Batch) -> Result<StepReport> {
         let done = self.optimiser.steps();
@@ -217,8 +217,8 @@ impl TaskTrainer {
         };
         let lr = learning_rate(self.peak, done, self.total, self.warmup);
         let descent = descend(&logits, &labels, 0.0, kept, &mut self.optimiser, lr)?;
-        if done + 1 == self.total && !self.optimiser.is_finite()? {
-            return Err(diverged("a parameter", self.total, lr));
+        if done + 1 == self.total {
+            finite(&self.optimiser, lr)?;
         }
         Ok(StepReport {
             step: done + 1,
@@ -302,7 +302,13 @@ impl TaskTrainer {
     }
 
     /// The state as the bytes of a safetensors file: all values, AdamW's moments, the number of steps.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] where a parameter is not finite: such a state must not replace a good one.
     pub fn checkpoint(&self) -> Result<Vec<u8>> {
+        let last = self.steps_done().saturating_sub(1);
+        let lr = learning_rate(self.peak, last, self.total, self.warmup);
+        finite(&self.optimiser, lr)?;
         to_safetensors(&self.optimiser.state()?)
     }
 

@@ -277,6 +277,11 @@ impl App {
         }
     }
 
+    /// The disk refuses to be written to, and the lab waits for it.
+    pub fn on_standstill(&mut self, why: String) {
+        self.say(Ink::Bad, why);
+    }
+
     /// The lab of another process hears this program now: what it does is shown as it happens.
     pub fn on_control(&mut self) {
         self.busy = None;

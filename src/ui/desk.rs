@@ -26,7 +26,7 @@ use crate::folder::RunFolder;
 use crate::hub::{Hub, Repo};
 use crate::lab::{self, Command, Record};
 use crate::progress::{Onlooker, Progress};
-use crate::run::{self, Listed, Manifest, RunView, journal};
+use crate::run::{self, Listed, Manifest, RunView, lock};
 use crate::session::{Options, Reopen, Session, Update};
 use crate::{Error, Result, crash, export};
 
@@ -133,8 +133,7 @@ fn journal_size(folder: &Path) -> u64 {
 
 /// Whether a process is at work on the run in a folder.
 fn is_in_use(folder: &Path) -> bool {
-    let journal = RunFolder::open(folder).map(|run| run.journal_path());
-    journal.is_ok_and(|path| journal::is_in_use(&path).unwrap_or(false))
+    lock::holder(folder).is_some()
 }
 
 impl Desk {
@@ -220,6 +219,7 @@ impl Desk {
         match update {
             Some(Update::Record(record)) => app.on_record(&record),
             Some(Update::Pulse(pulse)) => app.on_pulse(pulse),
+            Some(Update::Standstill(why)) => app.on_standstill(why),
             Some(Update::Ended) | None => {
                 let failure = self.session.take().and_then(Session::join);
                 app.on_ended();

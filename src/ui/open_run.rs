@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::pace::Pace;
 use super::replay::Replay;
-use crate::lab::{Pulse, Record, State};
+use crate::lab::{Pulse, Record, STANDING_STILL, State};
 use crate::run::view::Training;
 use crate::run::{Machine, RunView};
 
@@ -66,6 +66,12 @@ impl OpenRun {
             }
     }
 
+    /// Whether the lab waits for a disk that refuses to be written to.
+    fn stands_still(&self) -> bool {
+        let pulse = self.pulse.as_ref();
+        self.lab && pulse.is_some_and(|(pulse, _)| pulse.what == STANDING_STILL)
+    }
+
     /// Seconds that the rest of a training should take.
     pub fn remaining(&self, training: &Training) -> Option<f64> {
         let done = training.points.last().map_or(0, |p| p.step);
@@ -123,6 +129,7 @@ impl OpenRun {
                 format!("{status}, interrupted")
             }
             (true, _) => format!("{status}, paused"),
+            _ if self.stands_still() => format!("{status}, stands still"),
             _ => status,
         }
     }

@@ -116,6 +116,7 @@ impl Driver {
                     return Some(*record);
                 }
                 Ok(Update::Pulse(_)) => {}
+                Ok(Update::Standstill(why)) => eprintln!("{why}"),
                 Ok(Update::Ended) => return None,
                 Err(_) => {
                     assert!(Instant::now() < deadline, "the lab is silent");

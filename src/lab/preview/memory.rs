@@ -43,7 +43,11 @@ impl Memory {
     ///   of its GELU. A convolution, with BatchNorm, sum and ReLU one operation, keeps its output. A target adds the
     ///   input after dropout, twice r numbers a place, and the output of B, and a Linear the sum with it. G is input and
     ///   output of the largest layer; E is three times that, an image, for what two layers and a sum hold.
-    pub(super) fn of(recipe: &Recipe, config: &Config, targets: &[TargetModule]) -> Result<Self> {
+    pub(in crate::lab) fn of(
+        recipe: &Recipe,
+        config: &Config,
+        targets: &[TargetModule],
+    ) -> Result<Self> {
         let layers = backbone::layers(config)?;
         let features = backbone::dim(config)?;
         let elements = |layer: &Layer| layer.weight_shape().iter().product::<usize>();

@@ -170,6 +170,11 @@ fn damage_is_refused_with_its_place() {
         unknown.contains(&place) && unknown.contains("Dance"),
         "{unknown}"
     );
+    let zero = with(&lines[2].replace("\"v\":1", "\"v\":0"));
+    assert!(
+        zero.contains(&place) && zero.contains("never was a version 0"),
+        "{zero}"
+    );
     // A line that is missing is found by the numbers.
     fs::write(&path, [lines[0], lines[2], lines[3], ""].join("\n")).unwrap();
     let gap = sentence(&path);
@@ -207,9 +212,56 @@ fn a_journal_has_one_writer() {
     let (_dir, path) = sample(1);
     let (first, _) = Journal::open(&path).unwrap();
     let message = Journal::open(&path).unwrap_err().to_string();
-    assert!(message.contains("another pentimento"), "{message}");
+    let own = format!("worked on by process {} on ", std::process::id());
+    assert!(message.contains(&own), "{message}");
     assert_eq!(read(&path).unwrap().records.len(), 1);
     drop(first);
-    Journal::open(&path).unwrap();
+    assert_eq!(Journal::open(&path).unwrap().1.gone, None);
     assert_eq!(Journal::create(&path).unwrap_err().exit_code(), 2);
+}
+
+/// /dev/full takes nothing and cannot be cut: ENOSPC with half a line left behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_no_torn_line_and_what_comes_after_is_whole() {
+    let (_dir, path) = sample(2);
+    let (mut journal, _) = Journal::open(&path).unwrap();
+    let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+    let file = std::mem::replace(&mut journal.file, full);
+    let error = journal.append(Event::Paused).unwrap_err();
+    assert!(error.may_pass() && error.to_string().contains("No space left"));
+    assert!(journal.torn);
+    journal.file = file;
+    journal.file.write_all(b"{\"v\":1,\"seq\":2,\"ti").unwrap();
+    assert!(read(&path).unwrap().torn.is_some());
+    assert_eq!(journal.append(Event::Paused).unwrap().seq, 2);
+    assert_eq!(journal.append(Event::Finished).unwrap().seq, 3);
+    let reading = read(&path).unwrap();
+    assert_eq!((reading.records.len(), reading.torn), (4, None));
+}
+
+#[test]
+fn a_folder_that_was_moved_or_replaced_is_not_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let path = run.join("journal.jsonl");
+    fs::create_dir(&run).unwrap();
+    let journal = Journal::create(&path).unwrap();
+    journal.in_place().unwrap();
+    let refused = || {
+        let error = journal.in_place().unwrap_err();
+        assert!(error.may_pass());
+        error.to_string()
+    };
+    let away = dir.path().join("away");
+    fs::rename(&run, &away).unwrap();
+    assert!(refused().contains("not there any more"));
+    fs::create_dir(&run).unwrap();
+    fs::write(&path, "").unwrap();
+    assert!(refused().contains("another file lies there"));
+    fs::remove_dir_all(&run).unwrap();
+    fs::rename(&away, &run).unwrap();
+    journal.in_place().unwrap();
+    fs::remove_file(&path).unwrap();
+    refused();
 }

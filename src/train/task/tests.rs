@@ -346,6 +346,76 @@ fn a_head_that_is_given_is_gone_on_with() {
     assert_eq!(numbers(&head.weight), kept);
 }
 
+/// Where the loss of the first step leaves the finite numbers, and where that of the second does.
+#[test]
+fn a_training_that_diverges_names_its_gradients_and_keeps_no_state() {
+    let backbone = &testing::backbones()[0];
+    let told = |error: Error| match error {
+        Error::Diverged(text) => text,
+        other => panic!("{other:?}"),
+    };
+    let mut trainer = testing::trainer_with(backbone, 4, STEPS, 1e30, Key::new(1));
+    let good = trainer.checkpoint().unwrap();
+    let text = loop {
+        match trainer.step(&testing::batch(0)) {
+            Ok(report) => assert!(report.step < STEPS),
+            Err(error) => break told(error),
+        }
+    };
+    let step = format!(
+        "finite at step {}, learning rate ",
+        trainer.steps_done() + 1
+    );
+    assert!(text.contains(&step), "{text}");
+    assert!(
+        text.contains("gradient") && text.contains(", of "),
+        "{text}"
+    );
+    assert!(
+        text.contains("lower train.lr or raise train.warmup"),
+        "{text}"
+    );
+
+    // Parameters that are none any more must not take the place of good ones.
+    let mut trainer = testing::trainer_with(backbone, 4, STEPS, 1e38, Key::new(1));
+    let wild = (0..STEPS).find_map(|_| {
+        let step = trainer.step(&testing::batch(0));
+        step.and_then(|_| trainer.checkpoint()).err()
+    });
+    told(wild.unwrap());
+    trainer.restore(&good).unwrap();
+    assert_eq!(trainer.steps_done(), 0);
+    assert!(trainer.step(&testing::batch(0)).unwrap().loss.is_finite());
+}
+
+#[test]
+fn the_largest_gradient_is_found_among_those_that_are_none() {
+    let parameter = |name: &str, values: &[f32]| Parameter {
+        name: name.into(),
+        var: Var::from_tensor(&Tensor::new(values, &Device::Cpu).unwrap()).unwrap(),
+        decay: false,
+    };
+    let of = |first: f64, second: f64| {
+        let (a, b) = (parameter("a", &[1.0, 2.0]), parameter("b", &[3.0]));
+        let optimiser = AdamW::new(vec![a.clone(), b.clone()], 0.0).unwrap();
+        let loss = |p: &Parameter, by: f64| (p.var.sum_all().unwrap() * by).unwrap();
+        let grads = (loss(&a, first) + loss(&b, second))
+            .unwrap()
+            .backward()
+            .unwrap();
+        optimiser.largest_gradient(&grads).unwrap()
+    };
+    assert_eq!(of(-5.0, 4.0), "the largest gradient is 5.000e0, of a");
+    let text = of(f64::NAN, 4.0);
+    assert_eq!(
+        text,
+        "1 of 2 gradients are not finite, that of a first, and the largest of the others is 4.000e0, of b"
+    );
+    // Whose sum alone is more than an f32 holds is finite.
+    assert_eq!(of(3e38, 1.0), "the largest gradient is 3.000e38, of a");
+    assert_eq!(of(f64::NAN, f64::INFINITY), "no gradient is finite");
+}
+
 /// With a heavy teacher an adapter moves the old head's answers less.
 #[test]
 fn a_teacher_holds_the_old_answers() {
