@@ -1,7 +1,7 @@
 //! Files that are either whole or absent, and their hashes.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,9 +56,49 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(Error::io(folder))
 }
 
+/// Opens a file to read.
+///
+/// # Errors
+/// [`Error::Input`] where there is no such file, or none that may be read; a pipe or a device may have no end, and is
+/// none. [`Error::Io`] where the disk fails.
+pub fn open(path: &Path) -> Result<File> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Error::input(format!(
+            "{} cannot be read ({why}): see whether it is there, and yours to read",
+            path.display()
+        ))
+    };
+    let mends = [ErrorKind::NotFound, ErrorKind::PermissionDenied];
+    let failed = |e: std::io::Error| match mends.contains(&e.kind()) {
+        true => refused(&e),
+        false => Error::io(path)(e),
+    };
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(refused(&"it is no regular file"));
+    }
+    File::open(path).map_err(failed)
+}
+
 /// Reads a whole file.
+///
+/// # Errors
+/// As [`open`].
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(Error::io(path))
+    let mut bytes = Vec::new();
+    open(path)?
+        .read_to_end(&mut bytes)
+        .map_err(Error::io(path))?;
+    Ok(bytes)
+}
+
+/// Reads what may have no end, and not more than `most` bytes of it; `None` where there is more.
+///
+/// # Errors
+/// What the system says.
+pub fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// SHA-256 as lower-case hex.

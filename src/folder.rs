@@ -238,6 +238,10 @@ impl RunFolder {
                 "{} is missing, and the journal needs it",
                 path.display()
             )),
+            ErrorKind::IsADirectory | ErrorKind::NotADirectory => Error::input(format!(
+                "{} is no file, and the journal needs it: restore it from a copy",
+                path.display()
+            )),
             _ => Error::io(&path)(e),
         })?;
         if files::sha256(&bytes) != sha256 {

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::lab::{Event, Level, Record};
 use crate::progress::{Onlooker, Pace, Progress};
-use crate::run::RunView;
+use crate::run::{RunView, journal};
 use crate::session::{Session, Update};
 use crate::ui::text::clean;
 use crate::{Error, Result};
@@ -190,9 +190,7 @@ impl<'a> Printer<'a> {
 
     fn record(&mut self, record: &Record) -> Result<()> {
         if self.format == Format::Json {
-            let line = serde_json::to_string(record)
-                .map_err(|e| Error::internal(format!("an event does not serialise: {e}")))?;
-            return self.line(&line);
+            return self.line(&journal::to_line(record)?);
         }
         self.view.apply(record);
         let lines: Vec<String> = self.view.log[self.printed..]
@@ -205,7 +203,7 @@ impl<'a> Printer<'a> {
             .collect();
         self.printed = self.view.log.len();
         for line in lines {
-            self.line(&line)?;
+            self.line(&clean(&line))?;
         }
         self.progress(&record.event)
     }

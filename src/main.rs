@@ -29,8 +29,7 @@ use pentimento::{Error, eval, export, ui};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match carry_out(cli) {
+    match carry_out(arguments()) {
         Ok(code) => code,
         Err(error) => {
             // A reader that closed the pipe has all it wanted.
@@ -57,6 +56,34 @@ fn main() -> ExitCode {
             };
             ExitCode::from(code)
         }
+    }
+}
+
+/// The command line. clap repeats what is wrong as it was given; to a terminal it goes as text.
+fn arguments() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let text = error.render().to_string();
+        let plain = text.lines().all(|line| clean(line) == line);
+        if plain || !error.use_stderr() {
+            error.exit();
+        }
+        for line in text.lines() {
+            eprintln!("{}", clean(line));
+        }
+        std::process::exit(error.exit_code())
+    })
+}
+
+/// A path on standard error, or in a sentence there.
+fn named(path: &Path) -> String {
+    clean(&path.display().to_string())
+}
+
+/// A path on standard output: as it is for a program that reads it, as text for a terminal.
+fn listed(path: &Path) -> String {
+    match std::io::stdout().is_terminal() {
+        true => named(path),
+        false => path.display().to_string(),
     }
 }
 
@@ -175,7 +202,7 @@ fn show(
     let mouse = settings.hears_mouse(&variable);
     let ending = runtime()?.block_on(ui::run(app, session, mouse))?;
     if let Some(folder) = app.folder() {
-        eprintln!("pentimento: the run is in {}", folder.display());
+        eprintln!("pentimento: the run is in {}", named(&folder));
     }
     Ok(match ending {
         ui::Ending::Left => ExitCode::SUCCESS,
@@ -275,10 +302,13 @@ fn fetch(recipe: &str, overrides: &[String]) -> anyhow::Result<ExitCode> {
     let places = watched(|onlooker| lab::fetch(&recipe, onlooker))?;
     let mut out = std::io::stdout();
     for place in &places {
-        writeln!(out, "{}", place.display())?;
+        writeln!(out, "{}", listed(place))?;
     }
     if places.is_empty() {
-        eprintln!("pentimento: {} needs nothing from the hub", recipe.name);
+        eprintln!(
+            "pentimento: {} needs nothing from the hub",
+            clean(&recipe.name)
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -359,7 +389,7 @@ fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         out,
         "accuracy {:.4}  {right} of {total} images of {}",
         result.counts.accuracy(),
-        args.data
+        clean(&args.data)
     )?;
     Ok(ExitCode::SUCCESS)
 }
@@ -419,20 +449,20 @@ fn follow(session: Session, log: Log) -> anyhow::Result<ExitCode> {
         Log::Json => Format::Json,
     };
     let folder = session.folder.clone();
-    eprintln!("pentimento: the run is in {}", folder.display());
+    eprintln!("pentimento: the run is in {}", named(&folder));
     let ending = runtime()?.block_on(headless::follow(session, format, &mut std::io::stdout()))?;
     Ok(match ending {
         Ending::Finished => {
             // The lab has written it; where it could not, this says why.
             let out = folder.join("export");
             export::write_journal(&RunFolder::open(&folder)?, &out)?;
-            eprintln!("pentimento: exported to {}", out.display());
+            eprintln!("pentimento: exported to {}", named(&out));
             ExitCode::SUCCESS
         }
         Ending::Signal(number) => {
             eprintln!(
                 "pentimento: stopped; `pentimento resume {}` goes on",
-                folder.display()
+                named(&folder)
             );
             ExitCode::from(128 + number)
         }
@@ -459,10 +489,10 @@ fn export(
         None => export::write_journal(&folder, &out)?,
     };
     if let Some(torn) = torn {
-        eprintln!("pentimento: {torn}");
+        eprintln!("pentimento: {}", clean(&torn.to_string()));
     }
     for file in files {
-        writeln!(stdout, "{}", file.display())?;
+        writeln!(stdout, "{}", listed(&file))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -476,7 +506,7 @@ fn export_backbone(run: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     writeln!(
         std::io::stdout(),
         "{}",
-        to.join("model.safetensors").display()
+        listed(&to.join("model.safetensors"))
     )?;
     Ok(ExitCode::SUCCESS)
 }
@@ -528,7 +558,7 @@ fn pretrain(
         recipe.foundation.data,
         counts.accuracy()
     ));
-    say(&format!("written to {}", out.display()));
+    say(&format!("written to {}", named(out)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -610,7 +640,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
         ),
     ];
     for (name, fact) in facts {
-        writeln!(out, "{name:12} {fact}")?;
+        writeln!(out, "{name:12} {}", clean(&fact))?;
     }
     for name in pentimento::backbone::bundled_names() {
         let device = candle_core::Device::Cpu;

@@ -91,9 +91,16 @@ pub(super) fn typed<T: DeserializeOwned>(tree: Table) -> Result<T> {
         .map_err(|e: toml::de::Error| Error::input(e.message()))
 }
 
-/// The text of a file, as a preset.
+/// The bytes that a preset may have.
+const LARGEST: u64 = 1 << 20;
+
+/// The text of a file, as a preset. A pipe will do.
 pub(super) fn read_file(path: &Path) -> Result<String> {
-    String::from_utf8(crate::files::read(path)?).map_err(|_| {
+    let shown = path.display();
+    let bytes = crate::files::read_at_most(path, LARGEST)
+        .map_err(|e| Error::input(format!("{shown} cannot be read ({e}): give another preset")))?
+        .ok_or_else(|| Error::input(format!("{shown} is larger than 1 MiB, so no preset")))?;
+    String::from_utf8(bytes).map_err(|_| {
         Error::input(format!(
             "{} is not UTF-8 text, so no preset",
             path.display()

@@ -136,8 +136,7 @@ impl Journal {
             time,
             event,
         };
-        let mut line = serde_json::to_vec(&record)
-            .map_err(|e| Error::internal(format!("an event could not be written as JSON: {e}")))?;
+        let mut line = to_line(&record)?.into_bytes();
         line.push(b'\n');
         let written = self.file.write_all(&line).and_then(|()| {
             if is_life_cycle(&record.event) {
@@ -155,6 +154,31 @@ impl Journal {
         self.next += 1;
         Ok(record)
     }
+}
+
+/// A record as it stands in the journal, without the end of the line. What a terminal would act upon in names from
+/// elsewhere is written as JSON's `\u…`: a journal is read on terminals, too.
+///
+/// # Errors
+/// [`Error::Internal`] where it cannot be written as JSON.
+pub fn to_line(record: &Record) -> Result<String> {
+    let json = serde_json::to_string(record)
+        .map_err(|e| Error::internal(format!("an event could not be written as JSON: {e}")))?;
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !json.contains(acts) {
+        return Ok(json);
+    }
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        match acts(c) {
+            true => line.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => line.push(c),
+        }
+    }
+    Ok(line)
 }
 
 /// Reads a run's journal, also while a lab is writing it.
