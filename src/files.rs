@@ -101,6 +101,26 @@ pub fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> 
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
+/// JSON whose texts have nothing that a terminal acts upon, or that turns the text beside it around: such characters are
+/// written as `\u…`, which is the same to whoever reads JSON.
+pub fn plain_json(json: String) -> String {
+    let acts = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        turns || c.is_control() && c != '\n'
+    };
+    if !json.contains(acts) {
+        return json;
+    }
+    let mut plain = String::with_capacity(json.len());
+    for c in json.chars() {
+        match acts(c) {
+            true => plain.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => plain.push(c),
+        }
+    }
+    plain
+}
+
 /// SHA-256 as lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
@@ -133,6 +153,17 @@ mod tests {
         fs::write(path.join("child"), b"").unwrap();
         let text = write_atomic(&path, b"x").unwrap_err().to_string();
         assert!(text.contains(path.to_str().unwrap()), "{text}");
+    }
+
+    #[test]
+    fn json_stays_the_same_to_whoever_reads_it() {
+        let text = "a\u{1b}[31m\u{9b}\u{7f}\u{202e}\u{2066} Zoë 写真\n\"\\";
+        let json = serde_json::to_string(text).unwrap();
+        let plain = plain_json(json.clone());
+        assert!(!plain.contains(char::is_control) && !plain.contains('\u{202e}'));
+        assert!(plain.contains("Zoë 写真"));
+        assert_eq!(serde_json::from_str::<String>(&plain).unwrap(), text);
+        assert_eq!(plain_json("{\n}".into()), "{\n}");
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::progress::{Onlooker, Progress, Unit};
 use crate::{Error, Result};
 
 pub use cache::{cached_models, may_have};
+pub use check::other_than;
 
 /// Between two looks at whether the onlooker cancels.
 const LOOK: Duration = Duration::from_millis(50);
@@ -136,14 +137,15 @@ impl Hub {
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         let address = reqwest::Url::parse(&endpoint).map_err(|e| {
             Error::input(format!(
-                "HF_ENDPOINT={endpoint:?} is no address of a hub ({e}): write one like https://huggingface.co"
+                "HF_ENDPOINT={:?} is no address of a hub ({e}): write one like https://huggingface.co",
+                check::without_password(&endpoint)
             ))
         })?;
         let loopback = check::is_loopback(&address);
         if address.scheme() != "https" && !(address.scheme() == "http" && loopback) {
             return Err(Error::input(format!(
-                "HF_ENDPOINT={endpoint:?} is not encrypted: give an https:// address; http:// is for this machine \
-                 alone"
+                "HF_ENDPOINT={:?} is not encrypted: give an https:// address; http:// is for this machine alone",
+                check::without_password(&endpoint)
             )));
         }
         let client = reqwest::Client::builder()
@@ -188,14 +190,7 @@ impl Hub {
         } else {
             "not set"
         };
-        // A password in it is nobody's business.
-        let mut address = self.endpoint.clone();
-        if let Ok(mut url) = reqwest::Url::parse(&self.endpoint)
-            && (!url.username().is_empty() || url.password().is_some())
-        {
-            let _ = (url.set_username(""), url.set_password(None));
-            address = url.to_string();
-        }
+        let address = check::without_password(&self.endpoint);
         format!("{address}, {reach}, HF_TOKEN is {token}")
     }
 
@@ -234,15 +229,15 @@ impl Hub {
     /// [`Error::Input`], one sentence, where the file is not to be had; [`Error::Cancelled`] as soon as the
     /// onlooker cancels. A file that is not whole is never given, and not kept.
     pub fn file(&self, repo: &Repo, path: &str, onlooker: &mut dyn Onlooker) -> Result<PathBuf> {
-        if let Some(file) = self.cached(repo, path) {
-            return Ok(file);
-        }
-        self.online(repo, path)?;
         if !check::is_inside(path) {
             return Err(Error::input(format!(
                 "the hub's {repo} names the file {path:?}, which would leave the cache: it is not fetched"
             )));
         }
+        if let Some(file) = self.cached(repo, path) {
+            return Ok(file);
+        }
+        self.online(repo, path)?;
         let hash = self.hash(repo, path, onlooker)?;
         let (news, reports) = channel();
         let call = self.download(repo, path, false, Some(news));

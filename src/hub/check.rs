@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write, copy};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -24,6 +24,17 @@ pub(super) fn is_loopback(address: &Url) -> bool {
             .parse::<std::net::Ipv4Addr>()
             .is_ok_and(|a| a.is_loopback()),
         None => false,
+    }
+}
+
+/// An address as it may be shown: a password in it is nobody's business.
+pub(super) fn without_password(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            let _ = (url.set_username(""), url.set_password(None));
+            url.to_string()
+        }
+        _ => address.to_owned(),
     }
 }
 
@@ -91,6 +102,14 @@ impl<D: Digest> Write for Hashing<D> {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// The blob of a file of the cache, where it is called by another SHA-256 than the file has.
+pub fn other_than(file: &Path, sha256: &str) -> Option<PathBuf> {
+    let blob = std::fs::canonicalize(file).ok()?;
+    let name = blob.file_name()?.to_str()?;
+    let other = name.len() == 64 && is_hash(name) && !name.eq_ignore_ascii_case(sha256);
+    other.then_some(blob)
 }
 
 /// Takes a damaged file out of the cache, its blob and the name for it.

@@ -32,6 +32,14 @@ impl Document {
         let unreadable = |e: toml::de::Error| {
             let line = e.span().map(|s| line_of(text, s.start));
             let place = line.map_or(String::new(), |n| format!(", line {n}"));
+            // toml says by its own types what no preset can hold.
+            let large = ["as i128", "value was too large"];
+            if large.iter().any(|part| e.message().contains(part)) {
+                let most = i64::MAX;
+                return Error::input(format!(
+                    "{origin}{place}: a whole number is too large: the largest is {most}"
+                ));
+            }
             Error::input(format!(
                 "{origin}{place}: this is not TOML: {}",
                 e.message()

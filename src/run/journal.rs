@@ -164,21 +164,7 @@ impl Journal {
 pub fn to_line(record: &Record) -> Result<String> {
     let json = serde_json::to_string(record)
         .map_err(|e| Error::internal(format!("an event could not be written as JSON: {e}")))?;
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !json.contains(acts) {
-        return Ok(json);
-    }
-    let mut line = String::with_capacity(json.len());
-    for c in json.chars() {
-        match acts(c) {
-            true => line.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => line.push(c),
-        }
-    }
-    Ok(line)
+    Ok(files::plain_json(json))
 }
 
 /// Reads a run's journal, also while a lab is writing it.

@@ -20,26 +20,26 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-/// Longer than any of these takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any of these takes on a busy machine and without optimisation.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Address space in KiB that the program gets, most of it for stacks of threads: a header that announces 64 GiB must
 /// not be believed.
 const ADDRESS_SPACE: &str = "6000000";
 
 /// A folder of its own for a case, and the program in it.
-pub struct Place(tempfile::TempDir);
+struct Place(tempfile::TempDir);
 
 impl Place {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Writes a file, with its folders.
-    pub fn write(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
+    fn write(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
@@ -47,7 +47,7 @@ impl Place {
     }
 
     /// Runs the program here.
-    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
+    fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
         let mut command = assert_cmd::Command::new("sh");
         let limited = format!("ulimit -v {ADDRESS_SPACE}; exec \"$0\" \"$@\"");
         command
@@ -64,7 +64,7 @@ impl Place {
 }
 
 /// What a terminal acts upon, or what turns the text beside it around.
-pub fn acts_on_a_terminal(c: char) -> bool {
+fn acts_on_a_terminal(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || c.is_control() && c != '\n'
@@ -97,14 +97,14 @@ fn sentence(output: &Output, code: i32) -> Result<String, String> {
 }
 
 /// Asserts that nothing of the text would be acted upon.
-pub fn assert_plain(what: &str, bytes: &[u8]) {
+fn assert_plain(what: &str, bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
     let raw = text.chars().find(|&c| acts_on_a_terminal(c));
     assert_eq!(raw, None, "{what}: {text:?}");
 }
 
 /// The cases of a theme, in the order in which they are read.
-pub struct Cases {
+struct Cases {
     theme: &'static str,
     read: String,
     wrong: Vec<String>,
@@ -112,7 +112,7 @@ pub struct Cases {
 }
 
 impl Cases {
-    pub fn of(theme: &'static str) -> Self {
+    fn of(theme: &'static str) -> Self {
         Self {
             theme,
             read: String::new(),
@@ -122,16 +122,8 @@ impl Cases {
     }
 
     /// A mistake of the user's: exit 2, and one sentence on standard error.
-    pub fn refused<S: AsRef<OsStr>>(&mut self, what: &str, place: &Place, arguments: &[S]) {
-        self.case(what, place, arguments, 2);
-    }
-
-    /// What cannot be done though nobody made a mistake: exit 1, and one sentence on standard error.
-    pub fn failed<S: AsRef<OsStr>>(&mut self, what: &str, place: &Place, arguments: &[S]) {
-        self.case(what, place, arguments, 1);
-    }
-
-    fn case<S: AsRef<OsStr>>(&mut self, what: &str, place: &Place, arguments: &[S], code: i32) {
+    fn refused<S: AsRef<OsStr>>(&mut self, what: &str, place: &Place, arguments: &[S]) {
+        let code = 2;
         self.count += 1;
         let output = place.run(arguments);
         match sentence(&output, code) {
@@ -148,7 +140,7 @@ impl Cases {
     }
 
     /// Compares what was said with what was said before.
-    pub fn end(self, least: usize) {
+    fn end(self, least: usize) {
         assert!(self.wrong.is_empty(), "{:#?}", self.wrong);
         assert!(self.count >= least, "{} of {least} cases", self.count);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -157,19 +149,19 @@ impl Cases {
     }
 }
 
-pub fn fixture(name: &str) -> PathBuf {
+fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
         .join(name)
 }
 
 /// A path that is no UTF-8.
-pub fn not_utf8() -> &'static OsStr {
+fn not_utf8() -> &'static OsStr {
     OsStr::from_bytes(b"caf\xe9")
 }
 
 /// Two tasks of the demo's data, a few images of each class, and two steps.
-pub const SMALL: &str = r#"name = "small"
+const SMALL: &str = r#"name = "small"
 description = "two tasks of two steps"
 
 [backbone]

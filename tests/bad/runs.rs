@@ -285,7 +285,7 @@ fn runs_that_lack_something_are_refused() {
 /// The end of a file that a power cut left half written is no damage.
 #[test]
 fn a_last_line_cut_off_is_left_out_and_said() {
-    let sound = fs::read_to_string(fixture("journal.jsonl")).unwrap();
+    let sound = fs::read_to_string(RUN.path().join("R/journal.jsonl")).unwrap();
     let place = journal(&sound[..sound.len() - 20]);
     let output = place.run(&["export", "R", "--out", "E"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
