@@ -3,8 +3,8 @@
 //! It lies in a folder that its user alone may enter, and is called after the run's folder. What is sent over it is one
 //! command a line, as JSON; what comes of it stands in the journal, as of any other command.
 
-use std::fs::{self, DirBuilder};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ use crate::{Error, Result, crash, files};
 
 /// The longest path that a socket may have on every system.
 const LONGEST: usize = 100;
+
+/// In bytes; a line without an end is no command.
+const LONGEST_COMMAND: u64 = 1 << 16;
 
 /// The end at which commands arrive; the socket goes with it.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ impl Door {
         // Of a process that was killed: whoever holds the journal's lock is the only one at work.
         let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).ok()?;
+        // Whatever the umask: the folder keeps others out before, and this does afterwards.
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).ok()?;
         let closed = Arc::new(AtomicBool::new(false));
         let guests = Arc::new(());
         let door = Self {
@@ -85,8 +90,11 @@ impl Drop for Door {
 /// Passes on what a guest asks for, until it leaves or says what is no command.
 fn hear(guest: &UnixStream, commands: &Sender<Command>) {
     crash::on_demand("guest");
-    for line in BufReader::new(guest).lines() {
-        let command = line.ok().and_then(|line| serde_json::from_str(&line).ok());
+    let mut reader = BufReader::new(guest);
+    loop {
+        let mut line = String::new();
+        let read = reader.by_ref().take(LONGEST_COMMAND).read_line(&mut line);
+        let command = read.ok().and_then(|_| serde_json::from_str(&line).ok());
         let Some(command) = command else {
             return;
         };
@@ -157,7 +165,8 @@ fn private_folder() -> Option<PathBuf> {
     };
     // Another's folder of that name is not entered, nor is one that others may enter.
     match DirBuilder::new().mode(0o700).create(&folder) {
-        Ok(()) => {}
+        // A umask takes bits away, never adds any.
+        Ok(()) => fs::set_permissions(&folder, Permissions::from_mode(0o700)).ok()?,
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(_) => return None,
     }
@@ -250,6 +259,25 @@ mod tests {
         let mut other = Control::take(run.path()).unwrap();
         other.send(Command::Pause).unwrap();
         assert_eq!(inbox.recv_timeout(SOON), Ok(Command::Pause));
+    }
+
+    #[test]
+    fn nobody_else_may_come_near_the_door() {
+        let run = tempfile::tempdir().unwrap();
+        let door = Door::open(run.path(), channel().0).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&door.socket), 0o600);
+        assert_eq!(mode(door.socket.parent().unwrap()), 0o700);
+    }
+
+    #[test]
+    fn a_command_without_an_end_is_let_go() {
+        let run = tempfile::tempdir().unwrap();
+        let _door = Door::open(run.path(), channel().0).unwrap();
+        let mut control = Control::take(run.path()).unwrap();
+        let endless = std::iter::repeat_with(|| control.stream.write_all(&[b' '; 1 << 16]));
+        // It stops listening long before so much has come.
+        assert!(endless.take(1 << 10).any(|sent| sent.is_err()));
     }
 
     #[test]

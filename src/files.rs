@@ -1,7 +1,7 @@
 //! Files that are either whole or absent, and their hashes.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,9 +56,69 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(Error::io(folder))
 }
 
+/// Opens a file to read.
+///
+/// # Errors
+/// [`Error::Input`] where there is no such file, or none that may be read; a pipe or a device may have no end, and is
+/// none. [`Error::Io`] where the disk fails.
+pub fn open(path: &Path) -> Result<File> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Error::input(format!(
+            "{} cannot be read ({why}): see whether it is there, and yours to read",
+            path.display()
+        ))
+    };
+    let mends = [ErrorKind::NotFound, ErrorKind::PermissionDenied];
+    let failed = |e: std::io::Error| match mends.contains(&e.kind()) {
+        true => refused(&e),
+        false => Error::io(path)(e),
+    };
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(refused(&"it is no regular file"));
+    }
+    File::open(path).map_err(failed)
+}
+
 /// Reads a whole file.
+///
+/// # Errors
+/// As [`open`].
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(Error::io(path))
+    let mut bytes = Vec::new();
+    open(path)?
+        .read_to_end(&mut bytes)
+        .map_err(Error::io(path))?;
+    Ok(bytes)
+}
+
+/// Reads what may have no end, and not more than `most` bytes of it; `None` where there is more.
+///
+/// # Errors
+/// What the system says.
+pub fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+/// JSON whose texts have nothing that a terminal acts upon, or that turns the text beside it around: such characters are
+/// written as `\u…`, which is the same to whoever reads JSON.
+pub fn plain_json(json: String) -> String {
+    let acts = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        turns || c.is_control() && c != '\n'
+    };
+    if !json.contains(acts) {
+        return json;
+    }
+    let mut plain = String::with_capacity(json.len());
+    for c in json.chars() {
+        match acts(c) {
+            true => plain.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// SHA-256 as lower-case hex.
@@ -93,6 +153,17 @@ mod tests {
         fs::write(path.join("child"), b"").unwrap();
         let text = write_atomic(&path, b"x").unwrap_err().to_string();
         assert!(text.contains(path.to_str().unwrap()), "{text}");
+    }
+
+    #[test]
+    fn json_stays_the_same_to_whoever_reads_it() {
+        let text = "a\u{1b}[31m\u{9b}\u{7f}\u{202e}\u{2066} Zoë 写真\n\"\\";
+        let json = serde_json::to_string(text).unwrap();
+        let plain = plain_json(json.clone());
+        assert!(!plain.contains(char::is_control) && !plain.contains('\u{202e}'));
+        assert!(plain.contains("Zoë 写真"));
+        assert_eq!(serde_json::from_str::<String>(&plain).unwrap(), text);
+        assert_eq!(plain_json("{\n}".into()), "{\n}");
     }
 
     #[test]

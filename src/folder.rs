@@ -233,7 +233,7 @@ impl RunFolder {
             .all(|c| matches!(c, Component::Normal(_)));
         if !inside || name.is_empty() {
             return Err(Error::input(format!(
-                "{} names the file `{name}`, which is not inside the run's folder",
+                "{} names the file `{name}`, which is not inside the run's folder: restore the journal from a copy",
                 self.journal_path().display()
             )));
         }
@@ -254,14 +254,18 @@ impl RunFolder {
         let path = self.path(name)?;
         let bytes = fs::read(&path).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Error::input(format!(
-                "{} is missing, and the journal needs it",
+                "{} is missing, and the journal needs it: restore it from a copy",
+                path.display()
+            )),
+            ErrorKind::IsADirectory | ErrorKind::NotADirectory => Error::input(format!(
+                "{} is no file, and the journal needs it: restore it from a copy",
                 path.display()
             )),
             _ => Error::io(&path)(e),
         })?;
         if files::sha256(&bytes) != sha256 {
             return Err(Error::input(format!(
-                "{} is not the file that the journal recorded: its SHA-256 differs",
+                "{} is not the file that the journal recorded: its SHA-256 differs; restore that one from a copy",
                 path.display()
             )));
         }
@@ -307,7 +311,9 @@ fn never_began(path: &Path) -> bool {
         Ok(journal) => journal.is_file() && journal.len() == 0,
         Err(e) => e.kind() == ErrorKind::NotFound,
     };
-    empty && (path.join("manifest.json").is_file() || path.join("journal.jsonl").is_file())
+    let begun = path.join("manifest.json").is_file() || path.join("journal.jsonl").is_file();
+    // What was trained is worth more than a journal that was lost.
+    empty && begun && !path.join("adapters").exists()
 }
 
 fn is_run(path: &Path) -> bool {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::lab::{Command, Event, Level, Record};
 use crate::progress::{Onlooker, Pace, Progress};
-use crate::run::RunView;
+use crate::run::{RunView, journal};
 use crate::session::{Session, Update};
 use crate::signals::{Caught, Hangup, Signals};
 use crate::ui::text::clean;
@@ -239,9 +239,7 @@ impl<'a> Printer<'a> {
 
     fn record(&mut self, record: &Record) -> Result<()> {
         if self.format == Format::Json {
-            let line = serde_json::to_string(record)
-                .map_err(|e| Error::internal(format!("an event does not serialise: {e}")))?;
-            return self.line(&line);
+            return self.line(&journal::to_line(record)?);
         }
         self.view.apply(record);
         let lines: Vec<String> = self.view.log[self.printed..]
@@ -254,7 +252,7 @@ impl<'a> Printer<'a> {
             .collect();
         self.printed = self.view.log.len();
         for line in lines {
-            self.line(&line)?;
+            self.line(&clean(&line))?;
         }
         self.progress(&record.event)
     }

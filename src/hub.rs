@@ -4,11 +4,12 @@
 //! HF_HUB_OFFLINE, and HF_HUB_DOWNLOAD_TIMEOUT (seconds without a byte after which a transfer is given up).
 
 mod cache;
+mod check;
 mod refusal;
 mod search;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -17,13 +18,13 @@ use futures::TryStreamExt;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
 use hf_hub::repository::RepoTreeEntry;
 use hf_hub::{HFClient, HFError};
-use sha1::Digest;
 use tokio::sync::Notify;
 
 use crate::progress::{Onlooker, Progress, Unit};
-use crate::{Error, Result, files};
+use crate::{Error, Result};
 
 pub use cache::{cached_models, may_have};
+pub use check::other_than;
 
 /// Between two looks at whether the onlooker cancels.
 const LOOK: Duration = Duration::from_millis(50);
@@ -105,7 +106,7 @@ pub struct Hub {
     client: HFClient,
     offline: bool,
     patience: Duration,
-    has_token: bool,
+    token: Option<String>,
     endpoint: String,
 }
 
@@ -136,24 +137,20 @@ impl Hub {
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         let address = reqwest::Url::parse(&endpoint).map_err(|e| {
             Error::input(format!(
-                "HF_ENDPOINT={endpoint:?} is no address of a hub ({e}): write one like https://huggingface.co"
+                "HF_ENDPOINT={:?} is no address of a hub ({e}): write one like https://huggingface.co",
+                check::without_password(&endpoint)
             ))
         })?;
-        let loopback = match address.host_str() {
-            Some("localhost" | "[::1]") => true,
-            Some(host) => host
-                .parse::<std::net::Ipv4Addr>()
-                .is_ok_and(|a| a.is_loopback()),
-            None => false,
-        };
+        let loopback = check::is_loopback(&address);
         if address.scheme() != "https" && !(address.scheme() == "http" && loopback) {
             return Err(Error::input(format!(
-                "HF_ENDPOINT={endpoint:?} is not encrypted: give an https:// address; http:// is for this machine \
-                 alone"
+                "HF_ENDPOINT={:?} is not encrypted: give an https:// address; http:// is for this machine alone",
+                check::without_password(&endpoint)
             )));
         }
         let client = reqwest::Client::builder()
             .https_only(!loopback)
+            .redirect(check::redirects())
             .user_agent(concat!("pentimento/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(20))
             .build()
@@ -172,7 +169,7 @@ impl Hub {
             patience: seconds
                 .filter(|s| *s > 0)
                 .map_or(PATIENCE, Duration::from_secs),
-            has_token: variable("HF_TOKEN").is_some(),
+            token: variable("HF_TOKEN"),
             endpoint,
         })
     }
@@ -188,15 +185,12 @@ impl Hub {
     /// What the environment says, in a line; never the token.
     pub fn describe(&self) -> String {
         let reach = if self.offline { "offline" } else { "online" };
-        let token = if self.has_token { "set" } else { "not set" };
-        // A password in it is nobody's business.
-        let mut address = self.endpoint.clone();
-        if let Ok(mut url) = reqwest::Url::parse(&self.endpoint)
-            && (!url.username().is_empty() || url.password().is_some())
-        {
-            let _ = (url.set_username(""), url.set_password(None));
-            address = url.to_string();
-        }
+        let token = if self.token.is_some() {
+            "set"
+        } else {
+            "not set"
+        };
+        let address = check::without_password(&self.endpoint);
         format!("{address}, {reach}, HF_TOKEN is {token}")
     }
 
@@ -235,22 +229,60 @@ impl Hub {
     /// [`Error::Input`], one sentence, where the file is not to be had; [`Error::Cancelled`] as soon as the
     /// onlooker cancels. A file that is not whole is never given, and not kept.
     pub fn file(&self, repo: &Repo, path: &str, onlooker: &mut dyn Onlooker) -> Result<PathBuf> {
+        if !check::is_inside(path) {
+            return Err(Error::input(format!(
+                "the hub's {repo} names the file {path:?}, which would leave the cache: it is not fetched"
+            )));
+        }
         if let Some(file) = self.cached(repo, path) {
             return Ok(file);
         }
         self.online(repo, path)?;
+        let hash = self.hash(repo, path, onlooker)?;
         let (news, reports) = channel();
         let call = self.download(repo, path, false, Some(news));
         let what = format!("{repo} {path}");
         let file = wait(call, self.patience, onlooker, &what, Some(reports))?
             .map_err(|e| self.refusal(repo, path, &e))?;
-        verify(&file).map_err(|why| {
-            discard(&file);
+        check::verify(&file, &hash).map_err(|why| {
+            check::discard(&file);
             Error::input(format!(
                 "{path} of {repo} came damaged from the hub ({why}); nothing of it is kept: try again"
             ))
         })?;
         Ok(file)
+    }
+
+    /// The hash that the hub gives for a file, by which it is checked and called in the cache.
+    fn hash(&self, repo: &Repo, path: &str, onlooker: &mut dyn Onlooker) -> Result<String> {
+        let (client, asked, wanted) = (self.client.clone(), repo.clone(), path.to_owned());
+        let call = async move {
+            macro_rules! send {
+                ($repository:expr) => {
+                    $repository
+                        .get_file_metadata()
+                        .filepath(wanted)
+                        .maybe_revision(asked.revision.as_deref())
+                        .send()
+                        .await
+                };
+            }
+            match asked.kind {
+                Kind::Model => send!(client.model(asked.owner, asked.name)),
+                Kind::Dataset => send!(client.dataset(asked.owner, asked.name)),
+            }
+        };
+        let what = format!("{repo} {path}");
+        let found = wait(call, self.patience, onlooker, &what, None)?
+            .map_err(|e| self.refusal(repo, path, &e))?;
+        if check::is_hash(&found.etag) && check::is_hash(&found.commit_hash) {
+            return Ok(found.etag);
+        }
+        Err(Error::input(format!(
+            "the hub gives no hash for {path} of {repo} by which it could be checked (ETag {:?}, commit {:?}): see \
+             whether HF_ENDPOINT is a hub",
+            found.etag, found.commit_hash
+        )))
     }
 
     /// The files of a repository below `folder` (all with `""`), in byte-wise order of their paths.
@@ -439,38 +471,6 @@ fn wait<T: Send + 'static>(
     Err(Error::Cancelled)
 }
 
-/// Compares a downloaded file with the hash that its blob is named by: SHA-256 of large files, git's SHA-1 of
-/// small ones. Another name says nothing, and nothing is compared.
-fn verify(file: &Path) -> Result<(), String> {
-    let blob = std::fs::canonicalize(file).map_err(|e| e.to_string())?;
-    let name = blob.file_name().and_then(|n| n.to_str()).unwrap_or("");
-    let hex = |length| name.len() == length && name.bytes().all(|b| b.is_ascii_hexdigit());
-    let bytes = files::read(&blob).map_err(|e| e.to_string())?;
-    let found = if hex(64) {
-        files::sha256(&bytes)
-    } else if hex(40) {
-        let mut hash = sha1::Sha1::new();
-        hash.update(format!("blob {}\0", bytes.len()));
-        hash.update(&bytes);
-        files::hex(&hash.finalize())
-    } else {
-        return Ok(());
-    };
-    if found.eq_ignore_ascii_case(name) {
-        Ok(())
-    } else {
-        Err(format!("its hash is {found}, not {name}"))
-    }
-}
-
-/// Takes a damaged file out of the cache, its blob and the name for it.
-fn discard(file: &Path) {
-    if let Ok(blob) = std::fs::canonicalize(file) {
-        let _ = std::fs::remove_file(blob);
-    }
-    let _ = std::fs::remove_file(file);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -490,23 +490,5 @@ mod tests {
         ] {
             assert_eq!(Repo::parse(Kind::Model, bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_blob_is_checked_by_the_hash_in_its_name() {
-        let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, bytes: &[u8]| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            path
-        };
-        // `printf hello | git hash-object --stdin`, `printf hello | sha256sum`.
-        let git = "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0";
-        let sha = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-        for name in [git, sha] {
-            assert_eq!(verify(&write(name, b"hello")), Ok(()));
-            assert!(verify(&write(name, b"hullo")).is_err());
-        }
-        assert_eq!(verify(&write("an-etag", b"anything")), Ok(()));
     }
 }

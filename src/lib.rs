@@ -4,6 +4,8 @@
 //!
 //! Modules are listed in the order in which they may import one another: each only those above it.
 
+#![forbid(unsafe_code)]
+
 pub mod error;
 pub mod files;
 pub mod random;

@@ -37,8 +37,7 @@ fn main() -> ExitCode {
 
 fn answer() -> ExitCode {
     pentimento::crash::on_demand("main");
-    let cli = Cli::parse();
-    match carry_out(cli) {
+    match carry_out(arguments()) {
         Ok(code) => code,
         Err(error) => {
             if let Some(printing) = error.downcast_ref::<std::io::Error>() {
@@ -68,6 +67,34 @@ fn answer() -> ExitCode {
             };
             ExitCode::from(code)
         }
+    }
+}
+
+/// The command line. clap repeats what is wrong as it was given; to a terminal it goes as text.
+fn arguments() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let text = error.render().to_string();
+        let plain = text.lines().all(|line| clean(line) == line);
+        if plain || !error.use_stderr() {
+            error.exit();
+        }
+        for line in text.lines() {
+            eprintln!("{}", clean(line));
+        }
+        std::process::exit(error.exit_code())
+    })
+}
+
+/// A path on standard error, or in a sentence there.
+fn named(path: &Path) -> String {
+    clean(&path.display().to_string())
+}
+
+/// A path on standard output: as it is for a program that reads it, as text for a terminal.
+fn listed(path: &Path) -> String {
+    match std::io::stdout().is_terminal() {
+        true => named(path),
+        false => path.display().to_string(),
     }
 }
 
@@ -193,7 +220,7 @@ fn show(
     };
     let ending = runtime()?.block_on(ui::run(app, session, manners))?;
     if let Some(folder) = app.folder() {
-        say(&format!("the run is in {}", folder.display()));
+        say(&format!("the run is in {}", named(&folder)));
     }
     Ok(match ending {
         ui::Ending::Left => ExitCode::SUCCESS,
@@ -303,7 +330,7 @@ fn fetch(recipe: &str, overrides: &[String]) -> anyhow::Result<ExitCode> {
     let places = watched(Hangup::Stop, |onlooker| lab::fetch(&recipe, onlooker))?;
     let mut out = std::io::stdout();
     for place in &places {
-        writeln!(out, "{}", place.display())?;
+        writeln!(out, "{}", listed(place))?;
     }
     if places.is_empty() {
         say(&format!("{} needs nothing from the hub", recipe.name));
@@ -389,7 +416,7 @@ fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         out,
         "accuracy {:.4}  {right} of {total} images of {}",
         result.counts.accuracy(),
-        args.data
+        clean(&args.data)
     )?;
     Ok(ExitCode::SUCCESS)
 }
@@ -454,7 +481,7 @@ fn follow(session: Session, log: Log, hangup: Hangup) -> anyhow::Result<ExitCode
         Log::Json => Format::Json,
     };
     let folder = session.folder.clone();
-    say(&format!("the run is in {}", folder.display()));
+    say(&format!("the run is in {}", named(&folder)));
     let ending = runtime()?.block_on(headless::follow(
         session,
         format,
@@ -466,13 +493,13 @@ fn follow(session: Session, log: Log, hangup: Hangup) -> anyhow::Result<ExitCode
             // The lab has written it; where it could not, this says why.
             let out = folder.join("export");
             export::write_journal(&RunFolder::open(&folder)?, &out)?;
-            say(&format!("exported to {}", out.display()));
+            say(&format!("exported to {}", named(&out)));
             ExitCode::SUCCESS
         }
         Ending::Signal(number) => {
             say(&format!(
                 "stopped; `pentimento resume {}` goes on",
-                folder.display()
+                named(&folder)
             ));
             ExitCode::from(128 + number)
         }
@@ -502,7 +529,7 @@ fn export(
         say(&torn.to_string());
     }
     for file in files {
-        writeln!(stdout, "{}", file.display())?;
+        writeln!(stdout, "{}", listed(&file))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -518,7 +545,7 @@ fn export_backbone(run: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     writeln!(
         std::io::stdout(),
         "{}",
-        to.join("model.safetensors").display()
+        listed(&to.join("model.safetensors"))
     )?;
     Ok(ExitCode::SUCCESS)
 }
@@ -572,7 +599,7 @@ fn pretrain(
         recipe.foundation.data,
         counts.accuracy()
     ));
-    say(&format!("written to {}", out.display()));
+    say(&format!("written to {}", named(out)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -654,7 +681,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
         ),
     ];
     for (name, fact) in facts {
-        writeln!(out, "{name:12} {fact}")?;
+        writeln!(out, "{name:12} {}", clean(&fact))?;
     }
     for name in pentimento::backbone::bundled_names() {
         let device = candle_core::Device::Cpu;

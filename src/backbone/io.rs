@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::pickle::PthTensors;
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors, View};
 use serde_json::{Map, Value};
 
-use super::{Config, Weights, positions};
+use super::{Config, Weights, pickle, positions};
 use crate::files;
 use crate::{Error, Result};
 
@@ -87,7 +86,7 @@ pub fn load_file(
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
     let stored = match extension {
         "safetensors" => read_safetensors(&bytes, &shown)?,
-        "pth" | "pt" | "bin" => read_pickle(path)?,
+        "pth" | "pt" | "bin" => pickle::read(path)?,
         _ => {
             return Err(Error::input(format!(
                 "{shown} has no ending that tells what it holds: .safetensors, .pth, .pt or .bin"
@@ -101,7 +100,7 @@ pub fn load_file(
 }
 
 /// Tensors as they lie in a file, on the CPU, whatever their type.
-type Stored = Vec<(String, Tensor)>;
+pub(super) type Stored = Vec<(String, Tensor)>;
 
 fn read_safetensors(bytes: &[u8], file: &str) -> Result<Stored> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| {
@@ -127,54 +126,12 @@ fn read_safetensors(bytes: &[u8], file: &str) -> Result<Stored> {
     Ok(stored)
 }
 
-/// Keys that training scripts put the weights under.
-const NESTED: [&str; 4] = ["state_dict", "model", "state_dict_ema", "model_state"];
-
-fn read_pickle(path: &Path) -> Result<Stored> {
-    let refuse = |why: String| {
-        Error::input(format!(
-            "the backbone's {} cannot be read as weights ({why}): store its state_dict by torch.save as PyTorch 1.6 \
-             and later do, or as .safetensors",
-            path.display()
-        ))
-    };
-    let mut last = "it holds no tensors".to_owned();
-    for key in std::iter::once(None).chain(NESTED.map(Some)) {
-        match PthTensors::new(path, key) {
-            Ok(file) if !file.tensor_infos().is_empty() => {
-                let mut stored = Stored::new();
-                for name in file.tensor_infos().keys() {
-                    let plain = name.strip_prefix("module.").unwrap_or(name);
-                    if is_counter(plain) {
-                        continue;
-                    }
-                    let tensor = file
-                        .get(name)
-                        .map_err(|e| refuse(e.to_string()))?
-                        .ok_or_else(|| refuse(format!("{name} is empty")))?;
-                    if !tensor.dtype().is_float() {
-                        let file = path.display().to_string();
-                        return Err(no_float(&file, plain, tensor.dtype().as_str()));
-                    }
-                    stored.push((plain.to_owned(), tensor));
-                }
-                return Ok(stored);
-            }
-            Ok(_) => {}
-            // Of several tries, the plain one's complaint says most.
-            Err(e) if key.is_none() => last = e.to_string(),
-            Err(_) => {}
-        }
-    }
-    Err(refuse(last))
-}
-
 /// BatchNorm's count of training steps, which nothing here needs.
-fn is_counter(name: &str) -> bool {
+pub(super) fn is_counter(name: &str) -> bool {
     name.ends_with(".num_batches_tracked")
 }
 
-fn no_float(file: &str, name: &str, dtype: &str) -> Error {
+pub(super) fn no_float(file: &str, name: &str, dtype: &str) -> Error {
     Error::input(format!(
         "the backbone's {file} has {name} as {dtype}: only floating-point weights are supported"
     ))

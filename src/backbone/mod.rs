@@ -13,6 +13,7 @@ mod init;
 mod io;
 mod layer;
 mod params;
+mod pickle;
 mod positions;
 mod precision;
 mod resnet;

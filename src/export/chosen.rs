@@ -345,7 +345,7 @@ fn manifest(figures: &Figures, made: &[Made], missing: &[Artefact]) -> Result<Ve
     });
     let text = serde_json::to_string_pretty(&manifest)
         .map_err(|e| Error::internal(format!("{MANIFEST} could not be written: {e}")))?;
-    Ok((text + "\n").into_bytes())
+    Ok((files::plain_json(text) + "\n").into_bytes())
 }
 
 /// Writes what was chosen and its manifest into `folder`, each file atomically over the one that is there; gives their

@@ -9,7 +9,7 @@ use crate::measure::{
     Average, Contextual, Estimate, Forgetting, NOT_INDEPENDENT, distribution, mean,
 };
 use crate::run::view::Row;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The version of the format of `metrics.json`.
 pub const METRICS_VERSION: u32 = 2;
@@ -51,10 +51,9 @@ pub fn json(figures: &Figures) -> Result<String> {
         ancestry: &started.ancestry,
         definitions: definitions_of(figures),
     };
-    let mut text = serde_json::to_string_pretty(&file)
+    let text = serde_json::to_string_pretty(&file)
         .map_err(|e| Error::internal(format!("metrics.json could not be written: {e}")))?;
-    text.push('\n');
-    Ok(text)
+    Ok(files::plain_json(text) + "\n")
 }
 
 #[derive(Serialize)]

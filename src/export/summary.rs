@@ -5,6 +5,7 @@ use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 use super::figures::{Figures, ProbeKind, portable};
+use super::plot::clean;
 use crate::measure::{
     Average, CONFIDENCE, Contextual, Effect, Estimate, Forgetting, NOT_INDEPENDENT, mean,
 };
@@ -488,10 +489,9 @@ pub(super) fn table(head: &[String], lines: &[Vec<String>], left: usize) -> Stri
 /// Names come from anywhere: nothing in them is markup.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
-    for c in text.chars() {
+    for c in clean(text).chars() {
         match c {
             '|' | '\\' | '`' | '*' | '<' | '[' | ']' | '#' => escaped.extend(['\\', c]),
-            c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
         }
     }

@@ -2,6 +2,7 @@
 
 use hf_hub::HFError;
 
+use super::check::without_token;
 use super::{Hub, Kind, Repo};
 use crate::Error;
 
@@ -16,7 +17,7 @@ impl Hub {
         let text = match error {
             HFError::AuthRequired { context } | HFError::Forbidden { context } => {
                 let gated = context.error_code.as_deref() == Some("GatedRepo");
-                let todo = match (gated, self.has_token) {
+                let todo = match (gated, self.token.is_some()) {
                     (true, true) => {
                         format!("accept its terms on {page} with the account of HF_TOKEN")
                     }
@@ -63,14 +64,14 @@ impl Hub {
             HFError::Http { context } if context.status.as_u16() == 404 => {
                 format!("the hub has no {repo}: see whether the name is right on {page}")
             }
-            other => self.unreached(&format!("{path} of {repo}"), other),
+            other => return Error::input(self.unreached(&format!("{path} of {repo}"), other)),
         };
         Error::input(text)
     }
 
     /// What the line said where it was no answer of the hub's.
     pub(super) fn unreached(&self, what: &str, error: &HFError) -> String {
-        match error {
+        let text = match error {
             // reqwest's own text hides the cause behind a chain.
             HFError::Request { source, .. } => {
                 let mut cause: &dyn std::error::Error = source;
@@ -85,6 +86,7 @@ impl Hub {
             other => format!(
                 "{what} could not be fetched ({other}): see whether HF_ENDPOINT is a hub, or try again later"
             ),
-        }
+        };
+        without_token(&text, self.token.as_deref())
     }
 }

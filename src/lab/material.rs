@@ -1,13 +1,13 @@
 //! What a recipe names, opened: the pretrained network, its data, and how an image becomes its input.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
 
 use crate::backbone::{self, Config, Layer, Weights};
 use crate::data::{self, Dataset, Transform};
-use crate::hub::{Hub, Repo};
+use crate::hub::{self, Hub, Repo};
 use crate::progress::Onlooker;
 use crate::recipe::{BackboneRecipe, BackboneSource, Recipe};
 use crate::train::{self, Head};
@@ -153,11 +153,7 @@ pub fn open_backbone(
         BackboneSource::Bundled(name) => backbone::bundled(&name, device),
         BackboneSource::Path(folder) => backbone::load(&folder, device),
         BackboneSource::File(_) => read_file(recipe, device),
-        BackboneSource::Hub(repo) => backbone::load(&fetch_backbone(&repo, onlooker)?, device)
-            .map_err(|e| match e {
-                Error::Input(text) => Error::Input(format!("hub:{repo} in {text}")),
-                other => other,
-            }),
+        BackboneSource::Hub(repo) => load_cached(&repo, &fetch_backbone(&repo, onlooker)?, device),
     }?;
     let (mut config, weights) = match recipe.image_size {
         Some(side) => backbone::at_size(config, weights, side)?,
@@ -165,6 +161,24 @@ pub fn open_backbone(
     };
     config.precision = recipe.precision;
     Ok((config, weights, sha256))
+}
+
+/// A backbone of the hub's cache, whose weights are still those that the hub gave: a process that was killed before it
+/// had looked may have left others, and a disk may have changed them.
+fn load_cached(repo: &Repo, folder: &Path, device: &Device) -> Result<(Config, Weights, String)> {
+    let loaded = backbone::load(folder, device).map_err(|e| match e {
+        Error::Input(text) => Error::Input(format!("hub:{repo} in {text}")),
+        other => other,
+    })?;
+    let file = folder.join(WEIGHTS);
+    if let Some(blob) = hub::other_than(&file, &loaded.2) {
+        return Err(Error::input(format!(
+            "hub:{repo}: {} is not the file that the hub gave, its SHA-256 differs: delete {} and fetch it again",
+            file.display(),
+            blob.display()
+        )));
+    }
+    Ok(loaded)
 }
 
 /// The config alone, from the network where it is on the hub alone, without its weights.

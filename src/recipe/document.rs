@@ -32,6 +32,14 @@ impl Document {
         let unreadable = |e: toml::de::Error| {
             let line = e.span().map(|s| line_of(text, s.start));
             let place = line.map_or(String::new(), |n| format!(", line {n}"));
+            // toml says by its own types what no preset can hold.
+            let large = ["as i128", "value was too large"];
+            if large.iter().any(|part| e.message().contains(part)) {
+                let most = i64::MAX;
+                return Error::input(format!(
+                    "{origin}{place}: a whole number is too large: the largest is {most}"
+                ));
+            }
             Error::input(format!(
                 "{origin}{place}: this is not TOML: {}",
                 e.message()
@@ -91,9 +99,16 @@ pub(super) fn typed<T: DeserializeOwned>(tree: Table) -> Result<T> {
         .map_err(|e: toml::de::Error| Error::input(e.message()))
 }
 
-/// The text of a file, as a preset.
+/// The bytes that a preset may have.
+const LARGEST: u64 = 1 << 20;
+
+/// The text of a file, as a preset. A pipe will do.
 pub(super) fn read_file(path: &Path) -> Result<String> {
-    String::from_utf8(crate::files::read(path)?).map_err(|_| {
+    let shown = path.display();
+    let bytes = crate::files::read_at_most(path, LARGEST)
+        .map_err(|e| Error::input(format!("{shown} cannot be read ({e}): give another preset")))?
+        .ok_or_else(|| Error::input(format!("{shown} is larger than 1 MiB, so no preset")))?;
+    String::from_utf8(bytes).map_err(|_| {
         Error::input(format!(
             "{} is not UTF-8 text, so no preset",
             path.display()

@@ -49,6 +49,8 @@ pub fn preset_files(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut files: Vec<(PathBuf, String)> = entries
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        // A pipe would be waited for.
+        .filter(|path| path.is_file())
         .filter_map(|path| Some((path.clone(), described(&read_file(&path).ok()?)?)))
         .map(|(path, text)| {
             (

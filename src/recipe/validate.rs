@@ -426,8 +426,12 @@ fn name(key: &str, name: &str) -> Check {
     {
         return Ok(());
     }
+    let shown: String = match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    };
     let message = format!(
-        "= {name:?} cannot name files: use 1 to {LONGEST_NAME} letters and digits of ASCII, `-`, `_` and `.`, the first a letter, a digit or `_`"
+        "= {shown:?} cannot name files: use 1 to {LONGEST_NAME} letters and digits of ASCII, `-`, `_` and `.`, the first a letter, a digit or `_`"
     );
     Err(Fault::at(key, message))
 }

@@ -162,8 +162,7 @@ impl Journal {
             time,
             event,
         };
-        let mut line = serde_json::to_vec(&record)
-            .map_err(|e| Error::internal(format!("an event could not be written as JSON: {e}")))?;
+        let mut line = to_line(&record)?.into_bytes();
         line.push(b'\n');
         self.write(&line, is_life_cycle(&record.event))
             .map_err(Error::io(&self.path))?;
@@ -217,6 +216,17 @@ impl Journal {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
+}
+
+/// A record as it stands in the journal, without the end of the line. What a terminal would act upon in names from
+/// elsewhere is written as JSON's `\u…`: a journal is read on terminals, too.
+///
+/// # Errors
+/// [`Error::Internal`] where it cannot be written as JSON.
+pub fn to_line(record: &Record) -> Result<String> {
+    let json = serde_json::to_string(record)
+        .map_err(|e| Error::internal(format!("an event could not be written as JSON: {e}")))?;
+    Ok(files::plain_json(json))
 }
 
 /// Reads a run's journal, also while a lab is writing it.

@@ -161,11 +161,10 @@ impl Manifest {
 
     /// Writes it, atomically.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| {
+        let text = serde_json::to_string_pretty(self).map_err(|e| {
             Error::internal(format!("the manifest could not be written as JSON: {e}"))
         })?;
-        text.push(b'\n');
-        files::write_atomic(path, &text)
+        files::write_atomic(path, (files::plain_json(text) + "\n").as_bytes())
     }
 
     /// Reads it.
@@ -178,8 +177,12 @@ impl Manifest {
             v: u32,
         }
         let bytes = files::read(path)?;
-        let damaged =
-            |e: serde_json::Error| Error::input(format!("{} is no manifest: {e}", path.display()));
+        let damaged = |e: serde_json::Error| {
+            Error::input(format!(
+                "{} is no manifest ({e}): restore it from a copy",
+                path.display()
+            ))
+        };
         let Version { v } = serde_json::from_slice(&bytes).map_err(damaged)?;
         if v > MANIFEST_VERSION {
             return Err(Error::input(format!(

@@ -1,6 +1,7 @@
 //! Models of the hub, from a hub of our own: what comes, what is kept, what is said when nothing comes.
 
 mod search;
+mod security;
 mod server;
 
 use std::path::{Path, PathBuf};

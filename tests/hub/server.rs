@@ -27,6 +27,20 @@ pub enum How {
     Slow,
     /// The head comes, and then nothing.
     Silent,
+    /// By an ETag that is no hash.
+    Unsigned,
+    /// By an ETag that leads out of the cache.
+    Outside,
+    /// By a commit that leads out of the cache.
+    OutsideCommit,
+    /// Another file of the same length.
+    Other,
+    /// By a redirect to an address that is not encrypted.
+    Unencrypted,
+    /// By a redirect to this machine under another name, as large files are.
+    Away,
+    /// 500, with all that was sent repeated.
+    Echo,
 }
 
 type Files = BTreeMap<String, (Vec<u8>, How)>;
@@ -132,6 +146,7 @@ impl Server {
                 .unwrap_or("")
                 .trim_start_matches('/')
                 .to_owned();
+            let host = head.contains("localhost:");
             let token = head
                 .lines()
                 .find_map(|l| {
@@ -140,18 +155,18 @@ impl Server {
                         .map(str::to_owned)
                 })
                 .unwrap_or_default();
-            self.log
-                .lock()
-                .unwrap()
-                .push(format!("{method} {path} {token}"));
-            if !self.answer(&mut out, &method, &path) {
+            self.log.lock().unwrap().push(format!(
+                "{}{method} {path} {token}",
+                if host { "localhost " } else { "" }
+            ));
+            if !self.answer(&mut out, &method, &path, &head) {
                 return;
             }
         }
     }
 
     /// Whether the connection goes on.
-    fn answer(&self, out: &mut TcpStream, method: &str, path: &str) -> bool {
+    fn answer(&self, out: &mut TcpStream, method: &str, path: &str, asked: &str) -> bool {
         if path.starts_with("api/models?search=silence") {
             std::thread::sleep(Duration::from_secs(30));
             return false;
@@ -187,19 +202,43 @@ impl Server {
                 "HTTP/1.1 401 Unauthorized\r\nX-Error-Code: GatedRepo\r\nContent-Length: 0\r\n\r\n";
             return out.write_all(head.as_bytes()).is_ok();
         }
-        if how == How::Large && elsewhere.is_none() {
+        if how == How::Echo {
+            let said = serde_json::json!({ "error": asked }).to_string();
+            let length = said.len();
             let head = format!(
-                "HTTP/1.1 302 Found\r\nLocation: {}/elsewhere/{path}\r\nX-Linked-Etag: \"{sha256}\"\r\n\
+                "HTTP/1.1 400 Bad Request\r\nX-Error-Message: {}\r\nContent-Length: {length}\r\n\r\n",
+                asked.replace("\r\n", " ")
+            );
+            return out.write_all(head.as_bytes()).is_ok()
+                && (method == "HEAD" || out.write_all(said.as_bytes()).is_ok());
+        }
+        let moved = match how {
+            How::Large => Some(self.endpoint.clone()),
+            How::Away => Some(self.endpoint.replace("127.0.0.1", "localhost")),
+            How::Unencrypted => Some("http://hub.example".to_owned()),
+            _ => None,
+        };
+        if let Some(place) = moved.filter(|_| elsewhere.is_none()) {
+            let head = format!(
+                "HTTP/1.1 302 Found\r\nLocation: {place}/elsewhere/{path}\r\nX-Linked-Etag: \"{sha256}\"\r\n\
                  X-Linked-Size: {}\r\nETag: \"other\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Length: 0\r\n\r\n",
-                self.endpoint,
                 bytes.len()
             );
             return out.write_all(head.as_bytes()).is_ok();
         }
-        let etag = if how == How::Small { &git } else { &sha256 };
+        let etag = match how {
+            How::Small => &git,
+            How::Unsigned => "an-etag",
+            How::Outside => "../../../../outside",
+            _ => &sha256,
+        };
+        let commit = match how {
+            How::OutsideCommit => "../../../../outside",
+            _ => COMMIT,
+        };
         let head = |length: usize| {
             format!(
-                "HTTP/1.1 200 OK\r\nETag: \"{etag}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Length: {length}\r\n\r\n"
+                "HTTP/1.1 200 OK\r\nETag: \"{etag}\"\r\nX-Repo-Commit: {commit}\r\nContent-Length: {length}\r\n\r\n"
             )
         };
         if method == "HEAD" {
@@ -215,6 +254,10 @@ impl Server {
             How::Changed => {
                 let page = b"<html>the hub is being repaired</html>";
                 out.write_all(head(page.len()).as_bytes()).is_ok() && out.write_all(page).is_ok()
+            }
+            How::Other => {
+                let other: Vec<u8> = bytes.iter().map(|b| b ^ 1).collect();
+                out.write_all(head(bytes.len()).as_bytes()).is_ok() && out.write_all(&other).is_ok()
             }
             How::Silent => {
                 let _ = out.write_all(head(bytes.len()).as_bytes());

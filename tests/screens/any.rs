@@ -1,6 +1,7 @@
 //! Whatever is pressed, clicked, told and resized in whatever order: nothing panics, and nothing is drawn outside.
 
 use std::sync::LazyLock;
+use std::time::Instant;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -68,6 +69,25 @@ static JOURNALS: LazyLock<[Journal; 4]> = LazyLock::new(|| {
     [in_training(), words(), nothing, undone]
 });
 
+/// For so many seconds, where the environment asks for it.
+fn seconds() -> Option<u64> {
+    let seconds = std::env::var("PENTIMENTO_FUZZ_SECONDS").ok()?;
+    Some(
+        seconds
+            .parse()
+            .expect("PENTIMENTO_FUZZ_SECONDS is a number of seconds"),
+    )
+}
+
+#[test]
+fn nothing_brings_the_program_down() {
+    let begun = Instant::now();
+    any_keys();
+    while seconds().is_some_and(|s| begun.elapsed() < Duration::from_secs(s)) {
+        any_keys();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 128,
@@ -75,8 +95,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    #[test]
-    fn nothing_brings_the_program_down(
+    fn any_keys(
         which in 0..4_usize,
         begun in 0..2500_usize,
         (mut width, mut height) in size(),

@@ -68,7 +68,18 @@ pub(in crate::data) fn bring(
             continue;
         }
         let mut folder = None;
-        for place in parquet::needed(&request, &places)? {
+        let needed = parquet::needed(&request, &places)?;
+        if needed.is_empty() {
+            let mut splits: Vec<&str> = places.iter().map(|p| p.split.as_str()).collect();
+            splits.sort_unstable();
+            splits.dedup();
+            return Err(Error::input(format!(
+                "{shown} has no parquet files of the splits that are needed: name its own with `train_split` and \
+                 `test_split`, of {}",
+                splits.join(", ")
+            )));
+        }
+        for place in needed {
             let file = hub.file(branch, &place.path, onlooker)?;
             let depth = place.path.split('/').count();
             folder = file.ancestors().nth(depth).map(Path::to_path_buf);

@@ -8,6 +8,8 @@ use crate::{Error, Result};
 
 /// Unsigned bytes, the only type that pictures and labels have.
 const U8: u8 = 8;
+/// Samples of a packed file: EMNIST, the largest of these sets, has 550 million.
+const MOST_SAMPLES: u64 = 1 << 32;
 /// Where torchvision puts the files, below the folder that a user names.
 const PLACES: [&str; 7] = [
     "",
@@ -117,16 +119,39 @@ fn find(folder: &Path, prefixes: &[&str], what: &str) -> Result<Option<PathBuf>>
     Ok(found.first().map(|name| folder.join(name)))
 }
 
+/// Unpacks a file, and not more of it than its header announces: a few bytes may unpack to all of the memory.
+fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
+    let failed = |e: std::io::Error| e.to_string();
+    let mut decoder = flate2::read::MultiGzDecoder::new(packed);
+    let mut plain = Vec::new();
+    // The longest header has 255 sizes.
+    decoder
+        .by_ref()
+        .take(4 + 4 * 255)
+        .read_to_end(&mut plain)
+        .map_err(failed)?;
+    let dimensions = plain.get(3).map_or(0, |n| usize::from(*n));
+    let sizes = plain.get(4..4 + 4 * dimensions).unwrap_or_default();
+    let samples = sizes
+        .chunks_exact(4)
+        .map(|b| u64::from(u32::from_be_bytes([b[0], b[1], b[2], b[3]])))
+        .try_fold(1_u64, |n, size| n.checked_mul(size))
+        .filter(|&n| n <= MOST_SAMPLES)
+        .ok_or_else(|| format!("it announces more than {MOST_SAMPLES} samples"))?;
+    // One more tells that there are too many.
+    decoder
+        .take(samples + 1)
+        .read_to_end(&mut plain)
+        .map_err(failed)?;
+    Ok(plain)
+}
+
 /// Sizes and samples of a file.
 fn read(path: &Path) -> Result<(Vec<usize>, Vec<u8>)> {
     let damaged = |why: &str| Error::input(format!("{} is no IDX file: {why}", path.display()));
     let mut bytes = crate::files::read(path)?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::new();
-        flate2::read::MultiGzDecoder::new(bytes.as_slice())
-            .read_to_end(&mut plain)
-            .map_err(|e| damaged(&e.to_string()))?;
-        bytes = plain;
+        bytes = unpack(&bytes).map_err(|why| damaged(&why))?;
     }
     let &[0, 0, kind, dimensions, ..] = bytes.as_slice() else {
         return Err(damaged("it does not begin with two zero bytes"));

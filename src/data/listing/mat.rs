@@ -8,6 +8,8 @@ use std::path::Path;
 use crate::{Error, Result};
 
 const HEADER: usize = 128;
+/// Bytes of a variable.
+const MOST_BYTES: u64 = 1 << 28;
 /// Arrays within arrays.
 const DEEPEST: usize = 16;
 
@@ -97,7 +99,14 @@ pub(super) fn variable(path: &Path, name: &str) -> Result<Array> {
 
 fn unpack(data: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut plain = Vec::new();
-    flate2::read::ZlibDecoder::new(data).read_to_end(&mut plain)?;
+    let decoder = flate2::read::ZlibDecoder::new(data);
+    decoder.take(MOST_BYTES + 1).read_to_end(&mut plain)?;
+    if plain.len() as u64 > MOST_BYTES {
+        let why = format!(
+            "a variable unpacks to more than {MOST_BYTES} bytes, which no list of pictures has"
+        );
+        return Err(std::io::Error::other(why));
+    }
     Ok(plain)
 }
 

@@ -1,6 +1,6 @@
 //! The study's data sets as torchvision lays them out on disk, and CUB-200-2011 as it is published.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::flowers::FLOWERS;
 use super::mat::{self, Array};
@@ -33,7 +33,7 @@ pub(super) fn cars(request: &Request) -> Result<Listing> {
             let (Some(class), Some(file)) = (class.number(), file.text()) else {
                 return Err(odd(&path, "a row of annotations has no class or file"));
             };
-            rows.push((root.join(images).join(file), class));
+            rows.push((inside(&root.join(images), file, &path)?, class));
         }
         one_based(rows, &path, classes.len())
     };
@@ -113,9 +113,12 @@ pub(super) fn aircraft(request: &Request) -> Result<Listing> {
             for line in lines(&path)? {
                 let row = line.split_once(' ').and_then(|(image, class)| {
                     let class = classes.iter().position(|c| c == class.trim())?;
-                    Some((root.join(format!("images/{image}.jpg")), class))
+                    Some((image, class))
                 });
-                rows.push(row.ok_or_else(|| odd(&path, &format!("no image and class: {line:?}")))?);
+                let no_row = || odd(&path, &format!("no image and class: {line:?}"));
+                let (image, class) = row.ok_or_else(no_row)?;
+                let file = inside(&root.join("images"), &format!("{image}.jpg"), &path)?;
+                rows.push((file, class));
             }
         }
         zero_based(rows)
@@ -162,13 +165,11 @@ pub(super) fn cub(request: &Request) -> Result<Listing> {
         let rows = images.iter().zip(&labels).zip(&splits);
         let rows = rows.filter(|(_, split)| *split == wanted);
         let rows = rows.map(|((image, class), _)| {
-            (
-                root.join("images").join(image),
-                class.parse().unwrap_or(f64::NAN),
-            )
+            let file = inside(&root.join("images"), image, &root.join("images.txt"))?;
+            Ok((file, class.parse().unwrap_or(f64::NAN)))
         });
         one_based(
-            rows.collect(),
+            rows.collect::<Result<_>>()?,
             &root.join("image_class_labels.txt"),
             classes.len(),
         )
@@ -199,6 +200,18 @@ fn base(folder: &Path, name: &str, holds: &str) -> Result<PathBuf> {
                 folder.display()
             ))
         })
+}
+
+/// A picture that a list names, which must lie in the data set's own folder.
+fn inside(folder: &Path, name: &str, list: &Path) -> Result<PathBuf> {
+    let mut parts = Path::new(name).components();
+    match parts.all(|part| matches!(part, Component::Normal(_))) {
+        true => Ok(folder.join(name)),
+        false => Err(odd(
+            list,
+            &format!("{name:?} is not in the data set's folder"),
+        )),
+    }
 }
 
 fn lines(path: &Path) -> Result<Vec<String>> {

@@ -42,7 +42,7 @@ pub(super) struct Labels {
 
 impl Shard {
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io(path))?;
+        let file = crate::files::open(path)?;
         let reader = SerializedFileReader::new(file).map_err(|e| damaged(path, &e))?;
         Ok(Self {
             path: path.to_path_buf(),
