@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::figures::Figures;
 use super::{provenance, summary};
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The version of the format of tables as JSON.
 pub const TABLE_VERSION: u32 = 1;
@@ -164,7 +164,7 @@ impl Sheet {
         let text = serde_json::to_string(&table).map_err(|e| {
             Error::internal(format!("{}.json could not be written: {e}", self.name))
         })?;
-        Ok(text + "\n")
+        Ok(files::plain_json(text) + "\n")
     }
 
     /// Markdown: the caption, the table, and what it was made from.
