@@ -78,8 +78,10 @@ fn arguments() -> Cli {
         if plain || !error.use_stderr() {
             error.exit();
         }
+        // Whoever would read it may be gone.
+        let mut stderr = std::io::stderr();
         for line in text.lines() {
-            eprintln!("{}", clean(line));
+            let _ = writeln!(stderr, "{}", clean(line));
         }
         std::process::exit(error.exit_code())
     })
