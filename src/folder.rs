@@ -10,6 +10,7 @@
 //! predictions/NNN-STEP/TESTSET.answers   after the merge of training NNN; 000-foundation before the first; -rN behind
 //!                          it where the row was measured anew because the amount of a merge was changed
 //! lock.json                the process at work on the run, while there is one
+//! journal.jsonl.damaged-N  journals as they were before `pentimento doctor --repair` cut them off
 //! checkpoints/             of the training under way
 //! export/                  rewritten at the end; snapshots/NNN-after-STEP/ are never overwritten
 //! crash-N.txt              reports of defects, if there were any

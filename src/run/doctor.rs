@@ -207,6 +207,9 @@ fn leftovers(folder: &RunFolder, view: &RunView, found: &mut Diagnosis) -> Resul
         let kept = name.starts_with("journal.jsonl.damaged-");
         if kept {
             found.remarks.push(format!("{name}: kept by a repair"));
+        } else if name.starts_with("crash-") {
+            let text = format!("{name}: the report of a defect, of use to whoever mends it");
+            found.remarks.push(text);
         } else if !OWN.contains(&&*name) && !name.ends_with(".partial") {
             found.remarks.push(format!("{name}: not the run's"));
         }

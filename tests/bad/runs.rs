@@ -290,6 +290,6 @@ fn a_last_line_cut_off_is_left_out_and_said() {
     let output = place.run(&["export", "R", "--out", "E"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("journal.jsonl"), "{told}");
+    assert!(told.contains("the journal's last line"), "{told}");
     assert!(place.path().join("E/matrix.csv").exists());
 }

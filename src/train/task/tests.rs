@@ -150,9 +150,12 @@ fn divergence_is_told_with_step_and_learning_rate() {
         // At once, not only when the last step looks at the parameters.
         assert!(step < STEPS, "{step}");
         let text = error.to_string();
-        assert!(matches!(error, Error::Input(_)), "{text}");
+        assert!(matches!(error, Error::Diverged(_)), "{text}");
+        assert_eq!(error.exit_code(), 2);
         assert!(
-            text.contains("step ") && text.contains("learning rate 1.0"),
+            text.contains("step ")
+                && text.contains("learning rate 1.0")
+                && text.contains("gradient"),
             "{text}"
         );
     }
