@@ -63,7 +63,7 @@ fn settings_that_cannot_be_are_the_users_mistake() {
         .assert();
     missing
         .code(2)
-        .stderr(starts_with("pentimento: no-such-file: "));
+        .stderr(starts_with("pentimento: no-such-file cannot be read"));
     let mut theme = program(home.path());
     let theme = theme.arg("keys").env("PENTIMENTO_THEME", "drak").assert();
     theme.code(2).stderr(contains("did you mean `dark`?"));
