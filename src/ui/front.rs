@@ -1,5 +1,7 @@
 //! The terminal's side of the program: its screen and its keys, while they are there.
 
+use std::time::Duration;
+
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt;
 
@@ -7,6 +9,25 @@ use super::app::App;
 use super::terminal::Screen;
 use crate::signals::{self, Terminals};
 use crate::{Error, Result, crash};
+
+/// Between two looks at whether the terminal is there.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Lets go of the terminal as soon as it is gone, whatever the program does at that moment: whoever reads keys just then
+/// reads a terminal that is gone again and again, and hears no signal.
+fn watch(terminals: Terminals) {
+    let look = move || {
+        while !signals::terminal_is_gone() {
+            std::thread::sleep(LOOK);
+        }
+        // Where the system refuses, it is as if nobody had looked.
+        let _ = terminals.let_go();
+    };
+    // Without it a terminal that goes at a bad moment holds the program up; mostly it does not.
+    let _ = std::thread::Builder::new()
+        .name("terminal".into())
+        .spawn(look);
+}
 
 /// The terminal, taken, lent to a shell, or gone.
 pub(super) struct Front {
@@ -29,6 +50,7 @@ impl Front {
             gone: false,
         };
         front.take_again()?;
+        watch(front.terminals);
         Ok(front)
     }
 
