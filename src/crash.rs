@@ -1,5 +1,6 @@
 //! What remains of a panic: a report in the folder of the run that it befell, with nothing secret in it.
 
+use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::secrets;
+
 /// Lines of the journal that a report ends with.
 const TAIL: usize = 30;
 /// Bytes at the journal's end that they are looked for in.
@@ -17,8 +20,6 @@ const TAIL_BYTES: u64 = 1 << 18;
 const LINE: usize = 1_000;
 /// Reports that one process writes: what panics again and again does not fill a disk.
 const MOST: usize = 16;
-/// Letters of the shortest value that is taken for a secret.
-const SHORTEST_SECRET: usize = 8;
 
 /// The run that a panic is about unless its thread belongs to another one.
 static RUN: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -62,7 +63,7 @@ pub fn report(info: &PanicHookInfo) -> Option<String> {
         return None;
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let secrets = secrets(&variable);
+    let secrets = secrets::known(&variable);
     let own = OWN.with_borrow(Clone::clone);
     let run = own.or_else(|| RUN.lock().map_or(None, |run| run.clone()));
     let message = message(info);
@@ -80,14 +81,15 @@ pub fn report(info: &PanicHookInfo) -> Option<String> {
     Some(redact(&sentence, &secrets))
 }
 
+/// The message that a panic was begun with.
+pub fn said(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
 fn message(info: &PanicHookInfo) -> String {
-    let payload = info.payload();
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let place = info.location().map(|l| format!(" ({l})"));
-    let text = text.unwrap_or("a panic without a message");
+    let text = said(info.payload()).unwrap_or("a panic without a message");
     format!("{text}{}", place.unwrap_or_default())
 }
 
@@ -183,61 +185,14 @@ fn state_folder(variable: Variable) -> Option<PathBuf> {
     Some(state.join("pentimento"))
 }
 
-/// Values that must not be in a report: the hub's token, wherever Python's `huggingface_hub` looks for it.
-fn secrets(variable: Variable) -> Vec<String> {
-    let home = variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = variable("XDG_CACHE_HOME").map(PathBuf::from).or(home);
-    let files = [
-        variable("HF_TOKEN_PATH").map(PathBuf::from),
-        variable("HF_HOME").map(|home| PathBuf::from(home).join("token")),
-        cache.map(|cache| cache.join("huggingface/token")),
-    ];
-    let stored = files
-        .into_iter()
-        .flatten()
-        .filter_map(|f| fs::read_to_string(f).ok());
-    let set = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].map(variable);
-    let all = set.into_iter().flatten().chain(stored);
-    let mut secrets: Vec<String> = all
-        .map(|secret| secret.trim().to_owned())
-        .filter(|secret| secret.len() >= SHORTEST_SECRET)
-        .collect();
-    // One may be a part of another one.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets
-}
-
-/// A text without these secrets, and without what looks like a token of the hub.
+/// A text as it may be read by others.
 fn redact(text: &str, secrets: &[String]) -> String {
-    let known = secrets.iter().fold(text.to_owned(), |text, secret| {
-        text.replace(secret, "[secret]")
-    });
-    match regex::Regex::new("hf_[A-Za-z0-9]{8,}") {
-        Ok(token) => token.replace_all(&known, "[secret]").into_owned(),
-        Err(_) => known,
-    }
+    secrets::hidden(text, secrets.iter().map(String::as_str), "[secret]")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_token_of_the_environment_or_a_file_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = dir.path().join("hf");
-        fs::create_dir(&home).unwrap();
-        fs::write(home.join("token"), "stored-token-of-a-file\n").unwrap();
-        let variable = |name: &str| match name {
-            "HF_TOKEN" => Some("the-token-of-the-environment".to_owned()),
-            "HF_HOME" => Some(home.display().to_string()),
-            _ => None,
-        };
-        let secrets = secrets(&variable);
-        let text = "a the-token-of-the-environment b stored-token-of-a-file c hf_abcdEFGH1234 d";
-        assert_eq!(redact(text, &secrets), "a [secret] b [secret] c [secret] d");
-        assert_eq!(redact("short", &["s".repeat(8)]), "short");
-    }
 
     #[test]
     fn a_report_replaces_none_and_falls_back_to_the_next_folder() {

@@ -9,6 +9,7 @@
 pub mod error;
 pub mod files;
 pub mod random;
+pub mod secrets;
 
 pub mod answers;
 pub mod crash;

@@ -498,11 +498,8 @@ fn check_classes<'a>(
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the lab panicked: {}", text.unwrap_or("without a message"))
+    let text = crash::said(panic).unwrap_or("without a message");
+    format!("the lab panicked: {text}")
 }
 
 /// Keeps the journal, the fold over it, and those who look on up to date, in this order.

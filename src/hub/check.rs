@@ -3,15 +3,13 @@
 use std::fs::File;
 use std::io::{Read, Write, copy};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
-use regex::Regex;
 use reqwest::Url;
 use reqwest::redirect::Policy;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-use crate::files;
+use crate::{files, secrets};
 
 /// Redirects that are followed, as many as browsers do.
 const MOST_REDIRECTS: usize = 20;
@@ -122,15 +120,7 @@ pub(super) fn discard(file: &Path) {
 
 /// What somebody else wrote, without `token` and without what looks like another: a hub may repeat what it was sent.
 pub(super) fn without_token(text: &str, token: Option<&str>) -> String {
-    static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("hf_[A-Za-z0-9]{8,}").ok());
-    let text = match token {
-        Some(token) => text.replace(token, "(token)"),
-        None => text.to_owned(),
-    };
-    match &*TOKEN {
-        Some(pattern) => pattern.replace_all(&text, "(token)").into_owned(),
-        None => text,
-    }
+    secrets::hidden(text, token, "(token)")
 }
 
 #[cfg(test)]
