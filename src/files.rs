@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
@@ -30,18 +30,28 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder)
 }
 
-/// Removes what [`write_atomic`] leaves below a folder where the process was killed. Only for the folder's one writer.
-pub fn remove_partials(folder: &Path) -> Result<()> {
+/// What [`write_atomic`] leaves below a folder where the process was killed.
+pub fn partials(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let entry = entry.map_err(Error::io(folder))?;
         let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io(folder))?);
         if kind.is_dir() {
-            remove_partials(&path)?;
+            found.extend(partials(&path)?);
         } else if path.extension().is_some_and(|e| e == "partial") {
-            fs::remove_file(&path).map_err(Error::io(&path))?;
+            found.push(path);
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Removes [`partials`] and says which. Only for the folder's one writer.
+pub fn remove_partials(folder: &Path) -> Result<Vec<PathBuf>> {
+    let found = partials(folder)?;
+    for path in &found {
+        fs::remove_file(path).map_err(Error::io(path))?;
+    }
+    Ok(found)
 }
 
 /// Makes a rename or a creation in `folder` durable.

@@ -87,15 +87,10 @@ fn arguments() -> Cli {
     })
 }
 
-/// A path on standard error, or in a sentence there.
-fn named(path: &Path) -> String {
-    clean(&path.display().to_string())
-}
-
 /// A path on standard output: as it is for a program that reads it, as text for a terminal.
 fn listed(path: &Path) -> String {
     match std::io::stdout().is_terminal() {
-        true => named(path),
+        true => clean(&path.display().to_string()),
         false => path.display().to_string(),
     }
 }
@@ -222,7 +217,7 @@ fn show(
     };
     let ending = runtime()?.block_on(ui::run(app, session, manners))?;
     if let Some(folder) = app.folder() {
-        say(&format!("the run is in {}", named(&folder)));
+        say(&format!("the run is in {}", folder.display()));
     }
     Ok(match ending {
         ui::Ending::Left => ExitCode::SUCCESS,
@@ -483,7 +478,7 @@ fn follow(session: Session, log: Log, hangup: Hangup) -> anyhow::Result<ExitCode
         Log::Json => Format::Json,
     };
     let folder = session.folder.clone();
-    say(&format!("the run is in {}", named(&folder)));
+    say(&format!("the run is in {}", folder.display()));
     let ending = runtime()?.block_on(headless::follow(
         session,
         format,
@@ -495,13 +490,13 @@ fn follow(session: Session, log: Log, hangup: Hangup) -> anyhow::Result<ExitCode
             // The lab has written it; where it could not, this says why.
             let out = folder.join("export");
             export::write_journal(&RunFolder::open(&folder)?, &out)?;
-            say(&format!("exported to {}", named(&out)));
+            say(&format!("exported to {}", out.display()));
             ExitCode::SUCCESS
         }
         Ending::Signal(number) => {
             say(&format!(
                 "stopped; `pentimento resume {}` goes on",
-                named(&folder)
+                folder.display()
             ));
             ExitCode::from(128 + number)
         }
@@ -601,7 +596,7 @@ fn pretrain(
         recipe.foundation.data,
         counts.accuracy()
     ));
-    say(&format!("written to {}", named(out)));
+    say(&format!("written to {}", clean(&out.display().to_string())));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use candle_core::pickle::{PthTensors, TensorInfo};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::io::{Stored, is_counter, no_float};
-use crate::{Error, Result};
+use crate::{Error, Result, crash};
 
 /// Keys that training scripts put the weights under.
 const NESTED: [&str; 4] = ["state_dict", "model", "state_dict_ema", "model_state"];
@@ -33,8 +32,8 @@ pub(super) fn read(path: &Path) -> Result<Stored> {
     check(path).map_err(&refuse)?;
     let reading = || {
         // A damaged file must not end the program, whatever it does to its reader.
-        catch_unwind(AssertUnwindSafe(|| tensors(path, &refuse)))
-            .unwrap_or_else(|_| Err(refuse("its reader failed".into())))
+        crash::contained(|| tensors(path, &refuse))
+            .unwrap_or_else(|| Err(refuse("its reader failed".into())))
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);

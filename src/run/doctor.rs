@@ -46,22 +46,29 @@ pub fn examine(root: &Path) -> Result<Diagnosis> {
     let mut found = Diagnosis::default();
     let manifest = manifest(&folder, &mut found);
     let (torn, damage, view) = journal(&folder, &mut found)?;
-    let harmed = stored(&folder, &view, &mut found);
+    let holder = lock::holder(root);
+    let harmed = stored(&folder, &view, holder.is_some(), &mut found);
     if let Some(gone) = lock::stale(root) {
         found.remarks.push(format!(
             "{}: left by {gone}, which is gone; whoever goes on replaces it",
             lock::LOCK
         ));
     }
-    leftovers(&folder, &view, &mut found)?;
-    found.advice = advice(
-        &folder,
-        &view,
-        manifest,
-        torn.is_some(),
-        damage.as_ref(),
-        &harmed,
-    );
+    leftovers(&folder, &view, holder.is_some(), &mut found)?;
+    found.advice = match holder {
+        Some(holder) => {
+            let run = root.display();
+            format!("the run is being worked on by {holder}: `pentimento open {run}` looks on")
+        }
+        None => advice(
+            &folder,
+            &view,
+            manifest,
+            torn.is_some(),
+            damage.as_ref(),
+            &harmed,
+        ),
+    };
     Ok(found)
 }
 
@@ -121,7 +128,7 @@ struct Harmed {
     checkpoint: bool,
 }
 
-fn stored(folder: &RunFolder, view: &RunView, found: &mut Diagnosis) -> Harmed {
+fn stored(folder: &RunFolder, view: &RunView, at_work: bool, found: &mut Diagnosis) -> Harmed {
     let mut harmed = Harmed::default();
     for row in &view.rows {
         let training = row.training.and_then(|n| view.training(n));
@@ -141,7 +148,7 @@ fn stored(folder: &RunFolder, view: &RunView, found: &mut Diagnosis) -> Harmed {
         found.problems.extend(problems);
         harmed.trained = found.problems.len() > before;
         // While a lab is at work it may be replaced at this moment.
-        let rests = open.head.is_empty() && lock::holder(folder.root()).is_none();
+        let rests = open.head.is_empty() && !at_work;
         let checkpoint = open.checkpoint.as_ref().filter(|_| rests);
         if let Some(text) = checkpoint.and_then(|c| problem(folder, &c.file, &c.sha256)) {
             found.problems.push(text);
@@ -198,8 +205,12 @@ fn whole_rows(view: &RunView, harmed: &Harmed) -> usize {
 }
 
 /// What lies there without a use.
-fn leftovers(folder: &RunFolder, view: &RunView, found: &mut Diagnosis) -> Result<()> {
-    let at_work = lock::holder(folder.root()).is_some();
+fn leftovers(
+    folder: &RunFolder,
+    view: &RunView,
+    at_work: bool,
+    found: &mut Diagnosis,
+) -> Result<()> {
     let used = view.open_training().and_then(|t| t.checkpoint.as_ref());
     for entry in fs::read_dir(folder.root()).map_err(Error::io(folder.root()))? {
         let name = entry.map_err(Error::io(folder.root()))?.file_name();
@@ -218,9 +229,7 @@ fn leftovers(folder: &RunFolder, view: &RunView, found: &mut Diagnosis) -> Resul
     if at_work {
         return Ok(());
     }
-    let mut partial = Vec::new();
-    partials(folder.root(), &mut partial)?;
-    for path in partial {
+    for path in files::partials(folder.root())? {
         let name = path.strip_prefix(folder.root()).unwrap_or(&path).display();
         found.remarks.push(format!(
             "{name}: half a file of a write that was cut off; whoever goes on removes it"
@@ -239,20 +248,7 @@ fn leftovers(folder: &RunFolder, view: &RunView, found: &mut Diagnosis) -> Resul
     Ok(())
 }
 
-fn partials(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
-        let entry = entry.map_err(Error::io(folder))?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io(folder))?);
-        if kind.is_dir() {
-            partials(&path, found)?;
-        } else if path.extension().is_some_and(|e| e == "partial") {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The next thing to do.
+/// The next thing to do with a run that nobody works on.
 fn advice(
     folder: &RunFolder,
     view: &RunView,
@@ -262,10 +258,6 @@ fn advice(
     harmed: &Harmed,
 ) -> String {
     let run = folder.root().display();
-    let holder = lock::holder(folder.root());
-    if let Some(holder) = holder {
-        return format!("the run is being worked on by {holder}: `pentimento open {run}` looks on");
-    }
     if let Some(Reason::Version(_)) = damage.map(|d| &d.reason) {
         return "open the run with the pentimento that made it".into();
     }
@@ -350,9 +342,7 @@ pub fn repair(root: &Path) -> Result<Vec<String>> {
         let view = RunView::replay(&reading.records);
         done.extend(behind(&folder, &view)?);
     }
-    let mut half = Vec::new();
-    partials(root, &mut half)?;
-    files::remove_partials(root)?;
+    let half = files::remove_partials(root)?;
     done.extend(half.iter().map(|p| format!("{} is removed", p.display())));
     Ok(done)
 }
