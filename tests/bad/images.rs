@@ -4,17 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat};
 
-use super::{Cases, Place, assert_plain, fixture};
-
-const EVAL: [&str; 7] = [
-    "eval",
-    "--backbone",
-    "m",
-    "--data",
-    "photos",
-    "--device",
-    "cpu",
-];
+use super::{Cases, EVAL, Place, assert_plain, fixture};
 
 /// A backbone in `m/`, and `photos/test/a/` with this picture and a sound one.
 fn world(name: &str, bytes: &[u8]) -> Place {

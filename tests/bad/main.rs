@@ -26,6 +26,17 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// not be believed.
 const ADDRESS_SPACE: &str = "6000000";
 
+/// Measures the backbone in `m/` on the pictures in `photos/`.
+const EVAL: [&str; 7] = [
+    "eval",
+    "--backbone",
+    "m",
+    "--data",
+    "photos",
+    "--device",
+    "cpu",
+];
+
 /// A folder of its own for a case, and the program in it.
 struct Place(tempfile::TempDir);
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Place, SMALL, acts_on_a_terminal, assert_plain, fixture};
+use super::{EVAL, Place, SMALL, acts_on_a_terminal, assert_plain, fixture};
 
 /// What folders of classes may be called.
 const NAMES: [&str; 12] = [
@@ -55,19 +55,8 @@ fn a_table_of_classes_is_plain_and_its_file_has_their_names() {
         fs::remove_dir_all(place.path().join("photos/test").join(name)).unwrap();
         fs::remove_dir_all(place.path().join("photos/train").join(name)).unwrap();
     }
-    let told = success(&place.run(&[
-        "eval",
-        "--backbone",
-        "m",
-        "--data",
-        "photos",
-        "--device",
-        "cpu",
-        "--classes",
-        "c.csv",
-        "--predictions",
-        "p.csv",
-    ]));
+    let tables = ["--classes", "c.csv", "--predictions", "p.csv"];
+    let told = success(&place.run(&[&EVAL[..], &tables].concat()));
     assert!(told.contains("of 10 images of photos"), "{told}");
     let mut table = csv::Reader::from_path(place.path().join("c.csv")).unwrap();
     let mut names: Vec<String> = table.records().map(|r| r.unwrap()[1].to_owned()).collect();

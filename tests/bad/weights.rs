@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cases, Place, fixture};
+use super::{Cases, EVAL, Place, fixture};
 
 fn config() -> Value {
     serde_json::from_slice(&std::fs::read(fixture("models/resnet14t/config.json")).unwrap())
@@ -24,16 +24,6 @@ fn backbone(config: impl AsRef<[u8]>, weights: impl AsRef<[u8]>) -> Place {
     );
     place
 }
-
-const EVAL: [&str; 7] = [
-    "eval",
-    "--backbone",
-    "m",
-    "--data",
-    "photos",
-    "--device",
-    "cpu",
-];
 
 /// A safetensors file with this header and these bytes behind it.
 fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{AT_MOST, ENTER_SCREEN, LEAVE_SCREEN, PROGRAM, Terminal};
+use super::driven::{AT_MOST, ENTER_SCREEN, LEAVE_SCREEN, PROGRAM, Terminal};
 
 const RUN: &str = "runs/short-s0-1";
 

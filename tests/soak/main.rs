@@ -9,6 +9,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod disks;
+#[path = "../terminal/driven.rs"]
+mod driven;
 mod kills;
 mod random;
 mod runs;
