@@ -42,16 +42,23 @@ fn main() -> Result<()> {
     let mut random = Random::of(seed);
     let reference = Reference::make(quick)?;
     println!(
-        "{} undisturbed: {:.0} s; disturbed with seed {seed}",
+        "{} undisturbed: {:.0} s, {:.2} % of them in checkpoints; disturbed with seed {seed}",
         reference.what(),
-        reference.seconds
+        reference.seconds,
+        100.0 * reference.checkpoints
     );
-    let verdicts = [
-        kills::disturb(&reference, KILLS, &mut random)?,
-        terminals::hang_up(&reference, HANG_UPS, &mut random)?,
-        disks::fill(&reference, DISKS, &mut random)?,
-        terminals::resize(&reference, STORMS, &mut random)?,
+    let disturb = [
+        |reference: &_, random: &mut _| kills::disturb(reference, KILLS, random),
+        |reference: &_, random: &mut _| terminals::hang_up(reference, HANG_UPS, random),
+        |reference: &_, random: &mut _| disks::fill(reference, DISKS, random),
+        |reference: &_, random: &mut _| terminals::resize(reference, STORMS, random),
     ];
+    let mut verdicts = Vec::new();
+    for disturb in disturb {
+        let verdict = disturb(&reference, &mut random)?;
+        eprintln!("{}", verdict.line());
+        verdicts.push(verdict);
+    }
     let parts: Vec<String> = verdicts.iter().map(Verdict::line).collect();
     println!("{}", parts.join("; "));
     for problem in verdicts.iter().flat_map(|v| &v.lost) {

@@ -6,14 +6,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use pentimento::lab::Event;
+use pentimento::lab::{Event, Record};
 use pentimento::run::journal;
 use tempfile::TempDir;
 
 use super::common::outcome;
 
 /// A guard against waiting for ever.
-const AT_MOST: Duration = Duration::from_secs(3600);
+const AT_MOST: Duration = Duration::from_secs(900);
 /// The preset's file; what is said in it beside `extends` keeps the moments between which it can be disturbed many.
 const FILE: &str = "soak.toml";
 const WHOLE: &str = "extends = \"demo\"\nname = \"soak\"\n";
@@ -41,6 +41,8 @@ impl Verdict {
 pub struct Reference {
     quick: bool,
     pub seconds: f64,
+    /// The share of the time that checkpoints took, from 0 to 1.
+    pub checkpoints: f64,
     outcome: BTreeMap<PathBuf, Vec<u8>>,
 }
 
@@ -51,9 +53,11 @@ impl Reference {
         let begin = Instant::now();
         let status = wait(place.run().spawn()?)?;
         ensure!(status.success(), "the undisturbed run ended with {status}");
+        let seconds = begin.elapsed().as_secs_f64();
         Ok(Self {
             quick,
-            seconds: begin.elapsed().as_secs_f64(),
+            seconds,
+            checkpoints: seconds_in_checkpoints(&place.records()?) / seconds,
             outcome: outcome(&place.folder()),
         })
     }
@@ -135,11 +139,33 @@ impl Place {
         self.program(&["resume", "runs/soak-s0-1"])
     }
 
+    /// The journal.
+    fn records(&self) -> Result<Vec<Record>> {
+        Ok(journal::read(&self.folder().join("journal.jsonl"))?.records)
+    }
+
     /// The events of the journal.
     pub fn events(&self) -> Result<Vec<Event>> {
-        let reading = journal::read(&self.folder().join("journal.jsonl"))?;
-        Ok(reading.records.into_iter().map(|r| r.event).collect())
+        Ok(self.records()?.into_iter().map(|r| r.event).collect())
     }
+}
+
+/// By how many seconds steps with a checkpoint behind them took longer than the middle one of the others.
+fn seconds_in_checkpoints(records: &[Record]) -> f64 {
+    let is_step = |r: &Record| matches!(r.event, Event::Step { .. });
+    let moment = |r: &Record| r.time.parse::<jiff::Timestamp>().unwrap_or_default();
+    let seconds =
+        |from: &Record, to: &Record| moment(to).duration_since(moment(from)).as_secs_f64();
+    let mut steps: Vec<f64> = { records.windows(2) }
+        .filter(|w| w.iter().all(is_step))
+        .map(|w| seconds(&w[0], &w[1]))
+        .collect();
+    steps.sort_by(f64::total_cmp);
+    let usual = steps.get(steps.len() / 2).copied().unwrap_or_default();
+    { records.windows(3) }
+        .filter(|w| matches!(w[1].event, Event::Checkpoint { .. }) && is_step(&w[2]))
+        .map(|w| seconds(&w[0], &w[2]) - usual)
+        .sum()
 }
 
 /// Keys that begin the run on the set-up screen.

@@ -47,9 +47,18 @@ pub fn hang_up(reference: &Reference, count: usize, random: &mut Random) -> Resu
                 owner.signal("-TERM");
                 owner.wait_for_end();
             }
+            if is_finished(&place) {
+                break;
+            }
             let mut next = Terminal::start_at(SIZE, place.root(), &["open", "runs/soak-s0-1"]);
-            next.wait_for("7 Runs");
-            next.press("g");
+            let answers: &[(&str, &str)] = match takes_up {
+                true => &[("go on with it?", "y"), ("p go on", "p")],
+                false => &[("g takes the control", "g")],
+            };
+            for (text, key) in answers {
+                until(text, || next.screen().contains(text) || is_finished(&place))?;
+                next.press(key);
+            }
             std::thread::sleep(random.within(span));
             next.vanish();
             gone += 1;
