@@ -63,7 +63,13 @@ impl Front {
     /// What the user does next; `None` once the terminal is gone, and never anything while a shell has it.
     pub async fn next(&mut self) -> Option<Event> {
         match &mut self.taken {
-            Some((_, keys)) => keys.next().await.and_then(std::result::Result::ok),
+            Some((screen, keys)) => {
+                let event = keys.next().await.and_then(std::result::Result::ok);
+                if let Some(Event::Resize(..)) = event {
+                    screen.on_resize();
+                }
+                event
+            }
             None => std::future::pending().await,
         }
     }

@@ -75,6 +75,8 @@ impl Write for Frames {
 /// The terminal in raw mode on its alternate screen; dropped, it is as it was.
 pub struct Screen {
     terminal: ratatui::Terminal<CrosstermBackend<Frames>>,
+    /// Whether the terminal may have lost what it was sent.
+    unsure: bool,
 }
 
 impl Screen {
@@ -89,7 +91,10 @@ impl Screen {
             .and_then(|()| execute!(stdout(), EnterAlternateScreen))
             .and_then(|()| if mouse { hear_mouse() } else { Ok(()) })
             .and_then(|()| ratatui::Terminal::new(CrosstermBackend::new(Frames::default())))
-            .map(|terminal| Self { terminal })
+            .map(|terminal| Self {
+                terminal,
+                unsure: false,
+            })
             .map_err(|error| {
                 give_back();
                 failed(error)
@@ -99,6 +104,9 @@ impl Screen {
     /// Draws what has changed; nothing is cleared but after a change of size, so that tmux before 3.5, which
     /// drops the marks of synchronized updates, does not flicker either.
     pub fn draw(&mut self, app: &mut App) -> Result<()> {
+        if std::mem::take(&mut self.unsure) {
+            self.terminal.clear().map_err(Error::io("the terminal"))?;
+        }
         app.pictures.measure(cell());
         let drawn = self.terminal.draw(|frame| {
             let area = frame.area();
@@ -106,6 +114,11 @@ impl Screen {
             views::draw(app, frame.buffer_mut());
         });
         drawn.map(|_| ()).map_err(Error::io("the terminal"))
+    }
+
+    /// The terminal had another size for a moment: it has lost what had no room, even where it is now as it was.
+    pub fn on_resize(&mut self) {
+        self.unsure = true;
     }
 }
 

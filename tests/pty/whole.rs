@@ -82,6 +82,11 @@ fn resize(terminal: &mut Terminal) {
     terminal.wait_for("1 parity");
     terminal.resize(100, 30);
     terminal.wait_for("measured after 1/2 parity");
+    // Small for so short a moment that the program may never see it: the terminal has lost the lines all the same.
+    terminal.resize(20, 3);
+    terminal.resize(100, 30);
+    terminal.wait_for("▸3 Matrix");
+    terminal.wait_for("q quit");
 }
 
 fn undo_and_go_on(terminal: &mut Terminal) {

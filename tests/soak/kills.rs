@@ -68,7 +68,7 @@ fn repeats(place: &Place) -> Result<usize> {
     for event in place.events()? {
         match event {
             Event::Step { step, .. } => newest = step,
-            Event::TaskStarted { .. } => newest = 0,
+            Event::TaskStarted { .. } | Event::Trained { .. } => newest = 0,
             Event::Resumed { from_step, .. } => most = most.max(newest.saturating_sub(from_step)),
             _ => {}
         }

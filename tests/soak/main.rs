@@ -4,7 +4,8 @@
 //!     cargo test --release --test soak              the demo itself, an hour on two cores
 //!     cargo test --release --test soak -- --quick   the demo with few steps, minutes
 //!
-//! `--seed N` disturbs at other moments. It is no part of `cargo test`.
+//! `--seed N` disturbs at other moments, `--only kills` (or `terminals`, `disks`, `sizes`) in this way alone. It is no
+//! part of `cargo test`.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -32,13 +33,13 @@ const STORMS: usize = 20;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let quick = arguments.iter().any(|a| a == "--quick");
-    let seed = match arguments.iter().position(|a| a == "--seed") {
-        Some(at) => {
-            let number = arguments.get(at + 1).context("--seed takes a number")?;
-            number.parse().context("--seed takes a number")?
-        }
-        None => 1,
+    let value = |flag: &str| {
+        let at = arguments.iter().position(|a| a == flag)?;
+        arguments.get(at + 1).map(String::as_str)
     };
+    let seed = value("--seed").map_or(Ok(1), str::parse);
+    let seed = seed.context("--seed takes a number")?;
+    let only = value("--only");
     let mut random = Random::of(seed);
     let reference = Reference::make(quick)?;
     println!(
@@ -47,23 +48,27 @@ fn main() -> Result<()> {
         reference.seconds,
         100.0 * reference.checkpoints
     );
-    let disturb = [
-        |reference: &_, random: &mut _| kills::disturb(reference, KILLS, random),
-        |reference: &_, random: &mut _| terminals::hang_up(reference, HANG_UPS, random),
-        |reference: &_, random: &mut _| disks::fill(reference, DISKS, random),
-        |reference: &_, random: &mut _| terminals::resize(reference, STORMS, random),
+    type Disturb = fn(&Reference, usize, &mut Random) -> Result<Verdict>;
+    let ways: [(&str, usize, Disturb); 4] = [
+        ("kills", KILLS, kills::disturb),
+        ("terminals", HANG_UPS, terminals::hang_up),
+        ("disks", DISKS, disks::fill),
+        ("sizes", STORMS, terminals::resize),
     ];
     let mut verdicts = Vec::new();
-    for disturb in disturb {
-        let verdict = disturb(&reference, &mut random)?;
-        eprintln!("{}", verdict.line());
-        verdicts.push(verdict);
+    for (name, count, disturb) in ways {
+        if only.is_none_or(|only| only == name) {
+            let verdict = disturb(&reference, count, &mut random)?;
+            eprintln!("{}", verdict.line());
+            verdict.lost.iter().for_each(|what| eprintln!("  {what}"));
+            verdicts.push(verdict);
+        }
+    }
+    if verdicts.is_empty() {
+        bail!("--only takes kills, terminals, disks or sizes");
     }
     let parts: Vec<String> = verdicts.iter().map(Verdict::line).collect();
     println!("{}", parts.join("; "));
-    for problem in verdicts.iter().flat_map(|v| &v.lost) {
-        println!("  {problem}");
-    }
     match verdicts.iter().all(|v| v.lost.is_empty()) {
         true => Ok(()),
         false => bail!("something was lost"),
