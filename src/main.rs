@@ -20,7 +20,7 @@ use pentimento::recipe::{
 };
 use pentimento::run::{self as runs, RunView, standing};
 use pentimento::session::{Options, Reopen, Session};
-use pentimento::signals::Hangup;
+use pentimento::signals::{self, Hangup};
 use pentimento::ui::text::clean;
 use pentimento::{Error, eval, export, ui};
 
@@ -96,6 +96,7 @@ fn listed(path: &Path) -> String {
 }
 
 fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+    signals::outlive_limits()?;
     match cli.command {
         None => bench(),
         Some(Command::Run(args)) => run(&args),

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use nix::sys::signal::{Signal as Number, kill, raise};
 use nix::sys::termios::tcgetattr;
@@ -122,6 +124,18 @@ async fn heard(signal: Option<&mut Signal>) {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
     }
+}
+
+/// Has writing beyond the limit on the size of files (`ulimit -f`) refused, as it is on a full disk, instead of ending the
+/// process with SIGXFSZ.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn outlive_limits() -> Result<()> {
+    // Nobody asks whether it came: who writes is told.
+    let came = Arc::new(AtomicBool::new(false));
+    let heard = signal_hook::flag::register(Number::SIGXFSZ as i32, came);
+    heard.map(drop).map_err(Error::io("signals"))
 }
 
 /// Whether some shell would notice that this process stands still, and could let it go on: where the program is all that

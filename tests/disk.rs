@@ -56,7 +56,7 @@ fn confined(arguments: &[String], blocks: u32) -> Option<Child> {
         eprintln!("not tested: there is no prlimit here");
         return None;
     }
-    let script = format!(r#"trap "" XFSZ; ulimit -S -f {blocks}; exec "$0" "$@""#);
+    let script = format!(r#"ulimit -S -f {blocks}; exec "$0" "$@""#);
     let child = Program::new("sh")
         .args(["-c", &script, PROGRAM])
         .args(arguments)
