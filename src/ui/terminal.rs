@@ -14,6 +14,7 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Position;
 
 use super::app::App;
 use super::text::clean;
@@ -105,7 +106,10 @@ impl Screen {
     /// drops the marks of synchronized updates, does not flicker either.
     pub fn draw(&mut self, app: &mut App) -> Result<()> {
         if std::mem::take(&mut self.unsure) {
-            self.terminal.clear().map_err(Error::io("the terminal"))?;
+            // Its `clear` would ask the terminal where the cursor is and wait for the answer.
+            let size = self.terminal.size();
+            size.and_then(|size| self.terminal.resize((Position::ORIGIN, size).into()))
+                .map_err(Error::io("the terminal"))?;
         }
         app.pictures.measure(cell());
         let drawn = self.terminal.draw(|frame| {
