@@ -22,7 +22,7 @@ use pentimento::run::{self as runs, RunView, standing};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::Hangup;
 use pentimento::ui::text::clean;
-use pentimento::{Error, eval, export, ui};
+use pentimento::{Error, cuda, eval, export, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
 /// the kernel, and page faults were a fifth of the time.
@@ -646,7 +646,7 @@ fn print_preset(name: &str) -> anyhow::Result<ExitCode> {
 fn doctor() -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     let machine = pentimento::run::Machine::here();
-    let cuda = if candle_core::utils::cuda_is_available() {
+    let gpu = if candle_core::utils::cuda_is_available() {
         match open_device("cuda:0") {
             Ok(_) => "cuda:0 opens".to_owned(),
             Err(error) => error.to_string(),
@@ -661,7 +661,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
         ("cpu", machine.cpu),
         ("threads", machine.threads.to_string()),
         ("avx-512", yes_no(has_avx512())),
-        ("gpu", cuda),
+        ("gpu", gpu),
         ("hub", hub),
         (
             "terminal",
@@ -677,7 +677,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
             yes_no(std::env::var_os("NO_COLOR").is_some()),
         ),
     ];
-    for (name, fact) in facts {
+    for (name, fact) in facts.into_iter().chain(cuda::facts(&variable)) {
         writeln!(out, "{name:12} {}", clean(&fact))?;
     }
     for name in pentimento::backbone::bundled_names() {
