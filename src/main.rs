@@ -18,7 +18,7 @@ use pentimento::recipe::{
     BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, preset_files, presets,
     pretrain_presets,
 };
-use pentimento::run::{self as runs, RunView, standing};
+use pentimento::run::{self as runs, RunView, standing_of};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::Hangup;
 use pentimento::ui::text::clean;
@@ -533,11 +533,10 @@ fn export(
 
 fn export_backbone(run: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::open(run)?;
-    let view = RunView::of(&folder)?;
-    let started = view.begun(&folder)?;
+    let (recipe, standing) = standing_of(&folder)?;
     claim("--backbone", to)?;
     watched(Hangup::Stop, |onlooker| {
-        write_backbone(&started.recipe, &standing(&view), &folder, to, onlooker)
+        write_backbone(&recipe, &standing, &folder, to, onlooker)
     })?;
     writeln!(
         std::io::stdout(),
