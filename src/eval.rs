@@ -212,7 +212,12 @@ fn by_arguments(error: Error) -> Error {
         text.replace("`data.data`", "--data")
             .replace("`train_split`", "--split")
             .replace("`test_split`", "--split")
-            .replace(", or allow more", ""),
+            .replace(", and `data.bad_images` allows 0;", ";")
+            .replace(", or allow more", "")
+            .replace(
+                ", or name the other classes in `data.classes`",
+                ", or take its folder away",
+            ),
     )
 }
 
