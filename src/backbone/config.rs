@@ -132,7 +132,7 @@ impl PretrainedConfig {
         if clip {
             // OpenAI's.
             cfg.mean = vec![0.481_454_66, 0.457_827_5, 0.408_210_73];
-            cfg.std = vec![0.268_629_54, 0.261_302_58, 0.275_777_11];
+            cfg.std = vec![0.268_629_54, 0.261_302_6, 0.275_777_1];
         } else if architecture.starts_with("vit_") && variant != "dinov2" {
             (cfg.mean, cfg.std) = (vec![0.5; 3], vec![0.5; 3]);
         }
