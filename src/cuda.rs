@@ -40,7 +40,7 @@ fn program(name: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<Path
     places.find(|path| path.is_file())
 }
 
-/// nvcc, looked for as the build does.
+/// nvcc, where the build looks first; it tries folders such as /usr/local/cuda too, which are not looked into here.
 fn toolkit(variable: &dyn Fn(&str) -> Option<String>) -> String {
     let home = |home: String| Path::new(&home).join("bin/nvcc");
     let nvcc = variable("NVCC")
