@@ -13,7 +13,7 @@ use crate::lab::{merged_backbone, open_backbone};
 use crate::measure::{self, Counts};
 use crate::progress::{Onlooker, Progress};
 use crate::recipe::{BackboneRecipe, DataOptions, LoadingRecipe};
-use crate::run::{RunView, standing};
+use crate::run::standing_of;
 use crate::train::{Head, transform_spec};
 use crate::{Error, Result, files};
 
@@ -171,9 +171,8 @@ fn backbone_of(
     let folder = Path::new(source);
     if folder.join("journal.jsonl").is_file() {
         let run = RunFolder::open(folder)?;
-        let view = RunView::of(&run)?;
-        let started = view.begun(&run)?;
-        return merged_backbone(&started.recipe, &standing(&view), &run, device, onlooker);
+        let (recipe, standing) = standing_of(&run)?;
+        return merged_backbone(&recipe, &standing, &run, device, onlooker);
     }
     let (config, weights, _) =
         open_backbone(&BackboneRecipe::from_argument(source), device, onlooker)?;
@@ -213,7 +212,12 @@ fn by_arguments(error: Error) -> Error {
         text.replace("`data.data`", "--data")
             .replace("`train_split`", "--split")
             .replace("`test_split`", "--split")
-            .replace(", or allow more", ""),
+            .replace(", and `data.bad_images` allows 0;", ";")
+            .replace(", or allow more", "")
+            .replace(
+                ", or name the other classes in `data.classes`",
+                ", or take its folder away",
+            ),
     )
 }
 

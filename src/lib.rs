@@ -13,6 +13,7 @@ pub mod secrets;
 
 pub mod answers;
 pub mod crash;
+pub mod cuda;
 pub mod float;
 pub mod folder;
 pub mod progress;

@@ -18,11 +18,11 @@ use pentimento::recipe::{
     BackboneRecipe, LoraRecipe, PretrainRecipe, Recipe, preset, preset_files, presets,
     pretrain_presets,
 };
-use pentimento::run::{self as runs, RunView, standing};
+use pentimento::run::{self as runs, RunView, standing_of};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::{self, Hangup};
 use pentimento::ui::text::clean;
-use pentimento::{Error, eval, export, ui};
+use pentimento::{Error, cuda, eval, export, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
 /// the kernel, and page faults were a fifth of the time.
@@ -534,11 +534,10 @@ fn export(
 
 fn export_backbone(run: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::open(run)?;
-    let view = RunView::of(&folder)?;
-    let started = view.begun(&folder)?;
+    let (recipe, standing) = standing_of(&folder)?;
     claim("--backbone", to)?;
     watched(Hangup::Stop, |onlooker| {
-        write_backbone(&started.recipe, &standing(&view), &folder, to, onlooker)
+        write_backbone(&recipe, &standing, &folder, to, onlooker)
     })?;
     writeln!(
         std::io::stdout(),
@@ -647,7 +646,7 @@ fn print_preset(name: &str) -> anyhow::Result<ExitCode> {
 fn doctor() -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     let machine = pentimento::run::Machine::here();
-    let cuda = if candle_core::utils::cuda_is_available() {
+    let gpu = if candle_core::utils::cuda_is_available() {
         match open_device("cuda:0") {
             Ok(_) => "cuda:0 opens".to_owned(),
             Err(error) => error.to_string(),
@@ -662,7 +661,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
         ("cpu", machine.cpu),
         ("threads", machine.threads.to_string()),
         ("avx-512", yes_no(has_avx512())),
-        ("gpu", cuda),
+        ("gpu", gpu),
         ("hub", hub),
         (
             "terminal",
@@ -678,7 +677,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
             yes_no(std::env::var_os("NO_COLOR").is_some()),
         ),
     ];
-    for (name, fact) in facts {
+    for (name, fact) in facts.into_iter().chain(cuda::facts(&variable)) {
         writeln!(out, "{name:12} {}", clean(&fact))?;
     }
     for name in pentimento::backbone::bundled_names() {

@@ -308,9 +308,15 @@ fn runs_that_do_not_exist_are_refused() {
 fn doctor_tells_the_version_and_the_bundled_backbones() {
     let told = contains(env!("CARGO_PKG_VERSION"))
         .and(contains("glyph-vit"))
-        .and(contains("glyph-resnet"));
+        .and(contains("glyph-resnet"))
+        .and(contains("no nvcc: to build with --features cuda"))
+        .and(contains("90, by CUDA_COMPUTE_CAP"));
     Place::new()
         .pentimento(&["doctor"])
+        .env("PATH", "")
+        .env_remove("NVCC")
+        .env_remove("CUDA_HOME")
+        .env("CUDA_COMPUTE_CAP", "90")
         .assert()
         .code(0)
         .stdout(told);

@@ -178,8 +178,16 @@ fn what_does_not_fit_is_refused_in_a_sentence() {
         &[],
         "photos has 11 classes, but the head tells 10 apart",
     );
-    fs::write(plain.path().join("photos/test/cat/3.png"), b"no picture").unwrap();
-    refused(&plain, &[], "photos/test/cat/3.png");
+    let spoilt = plain.path().join("photos/test/cat/3.png");
+    fs::write(&spoilt, b"no picture").unwrap();
+    refused(
+        &plain,
+        &[],
+        "cannot be read; the first is photos/test/cat/3.png",
+    );
+    fs::remove_file(spoilt).unwrap();
+    fs::create_dir(plain.path().join("photos/test/empty")).unwrap();
+    refused(&plain, &[], "add some, or take its folder away");
 }
 
 #[test]

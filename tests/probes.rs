@@ -96,6 +96,17 @@ fn every_row_is_probed_alike_at_any_number_of_threads_and_after_a_cut() {
     // Features of latin tell its letters, to a fresh head too.
     assert!(last.linear[0].counts.accuracy() > 0.7);
     check_files(&straight, &view);
+    // Whoever keeps features for the probes answers as without any.
+    let plain = dir.path().join("plain");
+    run(one_task(&["train.steps=2"]), &plain);
+    for answers in [
+        "000-foundation/latin",
+        "001-hebrew/latin",
+        "001-hebrew/hebrew",
+    ] {
+        let of = |run: &Path| fs::read(run.join(format!("predictions/{answers}.answers"))).unwrap();
+        assert!(of(&straight) == of(&plain), "{answers}");
+    }
 
     // The journal ends after the last merge, in the middle of measuring: probes are made again.
     let cut = dir.path().join("cut");

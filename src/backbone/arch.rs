@@ -29,7 +29,8 @@ impl Architecture {
         }
         Err(Error::input(format!(
             "the backbone's architecture {:?} is not supported: take one of timm's vit_SIZE_patchN_RES (tiny, \
-             small, base, large, huge), vit_SIZE_patch14_dinov2, deit_SIZE_patch16_RES, deit3_SIZE_patchN_RES, \
+             small, base, large, huge), vit_SIZE_patchN_gap_RES and _clip_RES (medium too), \
+             vit_base_patch16_224_miil, vit_SIZE_patch14_dinov2, deit_SIZE_patch16_RES, deit3_SIZE_patchN_RES, \
              or resnetN, resnetNc, resnetNd, resnetNs, resnetNt, wide_resnetN_2, resnextN_32x4d",
             config.architecture
         )))

@@ -100,22 +100,40 @@ impl Default for PretrainedConfig {
 
 impl PretrainedConfig {
     /// timm's defaults for an architecture (version 1.0.31): the input size is that of the name; a plain `vit_*` takes
-    /// samples in [-1, 1], the others ImageNet's mean and deviation; a ResNet resizes as torchvision's weights want.
+    /// samples in [-1, 1], a CLIP OpenAI's mean and deviation, the others ImageNet's; a ResNet resizes as torchvision's weights want.
     fn of(architecture: &str) -> Self {
         let mut cfg = Self::default();
         if !super::is_vit(architecture) {
             cfg.interpolation = "bilinear".into();
             return cfg;
         }
-        let variant = architecture.rsplit('_').next().unwrap_or("");
+        let (before, variant) = architecture.rsplit_once('_').unwrap_or_default();
+        if variant == "miil" {
+            cfg.interpolation = "bilinear".into();
+            cfg.fixed_input_size = true;
+            (cfg.mean, cfg.std) = (vec![0.0; 3], vec![1.0; 3]);
+            return cfg;
+        }
         let side = match variant {
             "dinov2" => 518,
             side => side.parse().unwrap_or(224),
         };
         cfg.input_size[1..].fill(side);
         cfg.fixed_input_size = true;
-        cfg.crop_pct = if side >= 384 { 1.0 } else { 0.9 };
-        if architecture.starts_with("vit_") && variant != "dinov2" {
+        let (gap, clip) = (before.ends_with("_gap"), before.ends_with("_clip"));
+        cfg.crop_pct = match side > 256 {
+            _ if gap && before.starts_with("vit_medium") => 0.95,
+            true => 1.0,
+            false => 0.9,
+        };
+        if (gap || clip) && side > 256 {
+            cfg.other.insert("crop_mode".into(), "squash".into());
+        }
+        if clip {
+            // OpenAI's.
+            cfg.mean = vec![0.481_454_66, 0.457_827_5, 0.408_210_73];
+            cfg.std = vec![0.268_629_54, 0.261_302_6, 0.275_777_1];
+        } else if architecture.starts_with("vit_") && variant != "dinov2" {
             (cfg.mean, cfg.std) = (vec![0.5; 3], vec![0.5; 3]);
         }
         cfg

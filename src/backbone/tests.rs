@@ -66,7 +66,9 @@ fn what_is_not_supported_is_refused_by_a_sentence_that_names_it() {
     let resnet = |name: &str| RESNET.replace("resnet26d", name);
     for (json, named) in [
         (vit("swin_tiny_patch4_window7_224"), "swin_tiny"),
-        (vit("vit_base_patch16_clip_224"), "clip"),
+        (vit("vit_base_patch16_clip_quickgelu_224"), "quickgelu"),
+        (vit("vit_tiny_patch16_gap_x"), "gap_x"),
+        (with(VIT, r#""pre_norm": true"#), "pre_norm"),
         (resnet("resnet26x"), "resnet26x"),
         (resnet("resnet26dd"), "resnet26dd"),
         (resnet("resnext50_2x3d"), "resnext50_2x3d"),
@@ -196,6 +198,9 @@ fn published_models_have_their_published_number_of_parameters() {
         ("vit_tiny_patch16_224", 224, 192, 5.72),
         ("vit_base_patch16_224", 224, 768, 86.57),
         ("vit_large_patch16_224", 224, 1024, 304.33),
+        ("vit_base_patch16_224_miil", 224, 768, 86.54),
+        ("vit_medium_patch16_gap_256", 256, 512, 38.86),
+        ("vit_base_patch32_clip_224", 224, 768, 88.22),
         ("resnet18", 224, 512, 11.69),
         ("resnet34d", 224, 512, 21.82),
         ("resnet50", 224, 2048, 25.56),
@@ -259,4 +264,80 @@ fn running_statistics_move_by_a_tenth_with_the_unbiased_variance() {
     assert!((get("bn1.running_mean") - 1.2).abs() < 1e-6);
     assert!((get("bn1.running_var") - 2.3).abs() < 1e-6);
     assert!(running.update("bn2", &t(3.0), &t(4.0), 5).is_err());
+}
+
+#[test]
+fn a_name_alone_has_the_preprocessing_that_timm_gives_it() {
+    // timm 1.0.31's default_cfg: input, crop_pct, crop_mode, interpolation, first of mean and std.
+    for (name, side, crop, mode, filter, mean, std) in [
+        ("vit_base_patch16_224", 224, 0.9, None, "bicubic", 0.5, 0.5),
+        ("vit_base_patch16_384", 384, 1.0, None, "bicubic", 0.5, 0.5),
+        (
+            "vit_medium_patch16_gap_256",
+            256,
+            0.95,
+            None,
+            "bicubic",
+            0.5,
+            0.5,
+        ),
+        (
+            "vit_medium_patch16_gap_384",
+            384,
+            0.95,
+            Some("squash"),
+            "bicubic",
+            0.5,
+            0.5,
+        ),
+        (
+            "vit_base_patch16_clip_224",
+            224,
+            0.9,
+            None,
+            "bicubic",
+            0.481_454_66,
+            0.268_629_54,
+        ),
+        (
+            "vit_base_patch16_clip_384",
+            384,
+            1.0,
+            Some("squash"),
+            "bicubic",
+            0.481_454_66,
+            0.268_629_54,
+        ),
+        (
+            "vit_base_patch16_224_miil",
+            224,
+            0.875,
+            None,
+            "bilinear",
+            0.0,
+            1.0,
+        ),
+        (
+            "deit3_base_patch16_384",
+            384,
+            1.0,
+            None,
+            "bicubic",
+            0.485,
+            0.229,
+        ),
+    ] {
+        let cfg = Config::of_name(name).unwrap().pretrained_cfg;
+        let found = cfg.other.get("crop_mode").and_then(|v| v.as_str());
+        assert_eq!(
+            (cfg.input_size, cfg.crop_pct, found),
+            ([3, side, side], crop, mode),
+            "{name}"
+        );
+        assert_eq!(
+            (cfg.interpolation.as_str(), cfg.mean[0], cfg.std[0]),
+            (filter, mean, std),
+            "{name}"
+        );
+    }
 }

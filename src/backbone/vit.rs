@@ -12,9 +12,6 @@ use crate::ops;
 use crate::recipe::Precision;
 use crate::{Error, Result};
 
-/// timm's `norm_layer` for this model.
-const EPS: f64 = 1e-6;
-
 /// How tokens become one vector of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pool {
@@ -41,6 +38,10 @@ pub(super) struct Spec {
     pub pool: Pool,
     /// Whether the norm comes after pooling instead of before.
     pub fc_norm: bool,
+    /// Whether there is a norm before the first block too; patches then have no bias.
+    pub pre_norm: bool,
+    /// Of every LayerNorm, timm's `norm_layer`.
+    pub eps: f64,
 }
 
 /// What timm's name of an architecture says.
@@ -51,37 +52,57 @@ struct Named {
     heads: usize,
     init_values: Option<f64>,
     no_embed_class: bool,
+    /// Without a class token, pooled by the mean after the norm.
+    gap: bool,
+    pre_norm: bool,
+    qkv_bias: bool,
 }
 
 impl Named {
-    /// Reads a name like `vit_base_patch16_224`, `deit_small_patch16_224`, `deit3_base_patch16_384` or
-    /// `vit_base_patch14_dinov2`.
+    /// Reads a name like `vit_base_patch16_224`, `vit_base_patch16_224_miil`, `vit_medium_patch16_gap_256`,
+    /// `vit_base_patch16_clip_224`, `deit_small_patch16_224`, `deit3_base_patch16_384` or `vit_base_patch14_dinov2`.
     fn parse(name: &str) -> Option<Self> {
         let (family, rest) = name.split_once('_')?;
         let (size, rest) = rest.split_once("_patch")?;
         let (patch, variant) = rest.split_once('_')?;
-        let (init_values, no_embed_class) = match (family, variant) {
-            ("vit", "dinov2") => (Some(1e-5), false),
-            ("vit" | "deit", resolution) if resolution.parse::<u32>().is_ok() => (None, false),
-            ("deit3", resolution) if resolution.parse::<u32>().is_ok() => (Some(1e-6), true),
-            _ => return None,
+        let is_side = |text: &str| text.parse::<u32>().is_ok();
+        let (kind, side) = match variant.split_once('_') {
+            Some((kind @ ("gap" | "clip"), side)) => (kind, side),
+            Some((side, kind @ "miil")) => (kind, side),
+            None if variant == "dinov2" => ("dinov2", "518"),
+            _ => ("", variant),
         };
+        let medium = matches!((family, kind), ("deit3", "") | ("vit", "gap" | "clip"));
         let (dim, depth, heads) = match size {
             "tiny" => (192, 12, 3),
             "small" => (384, 12, 6),
-            "medium" if family == "deit3" => (512, 12, 8),
+            "medium" if medium => (512, 12, 8),
+            "base" if kind == "gap" => (768, 12, 16),
             "base" => (768, 12, 12),
             "large" => (1024, 24, 16),
             "huge" => (1280, 32, 16),
             _ => return None,
         };
+        let init_values = match (family, kind) {
+            ("vit", "dinov2") => Some(1e-5),
+            ("vit", "gap") if size == "medium" => Some(1e-6),
+            ("vit", "" | "gap" | "clip" | "miil") | ("deit", "") => None,
+            ("deit3", "") => Some(1e-6),
+            _ => return None,
+        };
+        if !is_side(side) {
+            return None;
+        }
         Some(Self {
             patch: patch.parse().ok().filter(|p| *p > 0)?,
             dim,
             depth,
             heads,
             init_values,
-            no_embed_class,
+            no_embed_class: family == "deit3",
+            gap: kind == "gap",
+            pre_norm: kind == "clip",
+            qkv_bias: !(kind == "miil" || kind == "gap" && size == "medium"),
         })
     }
 }
@@ -111,14 +132,14 @@ impl Spec {
         });
         let in_chans = args.size("in_chans")?.unwrap_or(channels);
         let mlp_ratio = args.number("mlp_ratio")?.unwrap_or(4.0);
-        let qkv_bias = args.flag("qkv_bias")?.unwrap_or(true);
+        let qkv_bias = args.flag("qkv_bias")?.unwrap_or(named.qkv_bias);
         let init_values = args.number("init_values")?.or(named.init_values);
-        let class_token = args.flag("class_token")?.unwrap_or(true);
+        let class_token = args.flag("class_token")?.unwrap_or(!named.gap);
         let pool = args
             .text("global_pool")?
             .or_else(|| cfg.other.get("global_pool").and_then(|v| v.as_str()))
-            .unwrap_or("token");
-        let fc_norm = args.flag("fc_norm")?;
+            .unwrap_or(if named.gap { "avg" } else { "token" });
+        let fc_norm = args.flag("fc_norm")?.or(named.gap.then_some(false));
         let no_embed_class = args.flag("no_embed_class")?;
         for key in [
             "drop_rate",
@@ -131,7 +152,8 @@ impl Spec {
         for key in ["attn_drop_rate", "drop_path_rate", "reg_tokens"] {
             args.only(key, &[json!(0.0), json!(0)])?;
         }
-        for key in ["pre_norm", "qk_norm", "dynamic_img_size"] {
+        args.only("pre_norm", &[json!(named.pre_norm)])?;
+        for key in ["qk_norm", "dynamic_img_size"] {
             args.only(key, &[json!(false)])?;
         }
         for key in ["dynamic_img_pad", "scale_attn_norm", "scale_mlp_norm"] {
@@ -174,6 +196,9 @@ impl Spec {
             no_embed_class: no_embed_class.unwrap_or(named.no_embed_class),
             pool,
             fc_norm: fc_norm.unwrap_or(pool == Pool::Average),
+            pre_norm: named.pre_norm,
+            // OpenAI's, which every CLIP of timm's has.
+            eps: if named.pre_norm { 1e-5 } else { 1e-6 },
         }))
     }
 
@@ -242,11 +267,14 @@ impl Spec {
             &kernel,
             fan_in,
         ));
-        all.push(Param::torch_default(
-            "patch_embed.proj.bias",
-            &[dim],
-            fan_in,
-        ));
+        match self.pre_norm {
+            true => all.extend(norm("norm_pre", dim)),
+            false => all.push(Param::torch_default(
+                "patch_embed.proj.bias",
+                &[dim],
+                fan_in,
+            )),
+        }
         for i in 0..self.depth {
             let at = |name: &str| format!("blocks.{i}.{name}");
             let scale = |name: &str| {
@@ -271,18 +299,20 @@ impl Spec {
 struct Norm {
     weight: Tensor,
     bias: Tensor,
+    eps: f64,
 }
 
 impl Norm {
-    fn new(weights: &Weights, name: &str) -> Result<Self> {
+    fn new(weights: &Weights, name: &str, eps: f64) -> Result<Self> {
         Ok(Self {
+            eps,
             weight: tensor(weights, &format!("{name}.weight"))?,
             bias: tensor(weights, &format!("{name}.bias"))?,
         })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::layer_norm(x, &self.weight, &self.bias, EPS)
+        ops::layer_norm(x, &self.weight, &self.bias, self.eps)
     }
 }
 
@@ -341,8 +371,8 @@ struct Block {
 }
 
 impl Block {
-    fn new(weights: &Weights, i: usize, precision: Precision) -> Result<Self> {
-        let norm = |name: &str| Norm::new(weights, &format!("blocks.{i}.{name}"));
+    fn new(weights: &Weights, i: usize, eps: f64, precision: Precision) -> Result<Self> {
+        let norm = |name: &str| Norm::new(weights, &format!("blocks.{i}.{name}"), eps);
         let linear = |name: &str| Linear::new(weights, &format!("blocks.{i}.{name}"), precision);
         let scale = |name: &str| weights.get(&format!("blocks.{i}.{name}.gamma")).cloned();
         Ok(Self {
@@ -376,21 +406,24 @@ pub(super) struct Vit {
     class_token: Option<Tensor>,
     pos_embed: Tensor,
     patch: Linear,
+    pre_norm: Option<Norm>,
     blocks: Vec<Block>,
     norm: Norm,
 }
 
 impl Vit {
     pub(super) fn new(spec: &Spec, weights: &Weights, precision: Precision) -> Result<Self> {
+        let norm = |name: &str| Norm::new(weights, name, spec.eps);
         Ok(Self {
             spec: spec.clone(),
             class_token: weights.get("cls_token").cloned(),
             pos_embed: tensor(weights, "pos_embed")?,
             patch: Linear::new(weights, "patch_embed.proj", precision)?,
+            pre_norm: spec.pre_norm.then(|| norm("norm_pre")).transpose()?,
             blocks: (0..spec.depth)
-                .map(|i| Block::new(weights, i, precision))
+                .map(|i| Block::new(weights, i, spec.eps, precision))
                 .collect::<Result<_>>()?,
-            norm: Norm::new(weights, if spec.fc_norm { "fc_norm" } else { "norm" })?,
+            norm: norm(if spec.fc_norm { "fc_norm" } else { "norm" })?,
         })
     }
 
@@ -428,6 +461,9 @@ impl Vit {
             }
             token => ops::embed(&patches, &self.pos_embed, token.as_ref())?,
         };
+        if let Some(norm) = &self.pre_norm {
+            x = norm.forward(&x)?;
+        }
         for (block, layers) in self.blocks.iter().zip(layers.chunks(4)) {
             x = block.forward(&x, self.spec.heads, layers, pass)?;
         }

@@ -32,6 +32,7 @@ use crate::{Error, Result};
 pub use batches::{Batch, TrainBatches, eval_batches};
 pub use images::Images;
 pub use pipeline::Prefetch;
+pub use select::{few_of_each, spread};
 pub use transform::{Transform, TransformSpec};
 
 /// A class.

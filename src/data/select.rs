@@ -1,31 +1,38 @@
 //! Parts of data sets, and what tells whether a data set is still the same.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::{Class, Dataset, Images};
 use crate::random::Key;
 use crate::{Error, Result, files};
 
+/// `count` indices spread evenly over 0..n.
+pub fn spread(n: usize, count: usize) -> Vec<usize> {
+    let count = count.min(n);
+    (0..count).map(|i| i * n / count).collect()
+}
+
+/// Up to `n` indices of every class, spread over the class's images, in ascending order.
+pub fn few_of_each(labels: &[u32], n: usize) -> Vec<usize> {
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (i, &label) in labels.iter().enumerate() {
+        members.entry(label).or_default().push(i);
+    }
+    let few = members.values().flat_map(|of| {
+        let places = spread(of.len(), n);
+        places.into_iter().map(|place| of[place])
+    });
+    let mut chosen: Vec<usize> = few.collect();
+    chosen.sort_unstable();
+    chosen
+}
+
 impl Images {
     /// At most `n` images of each class, spread over the class's images.
-    pub(super) fn few_of_each(&self, n: usize) -> Self {
-        let mut members: Vec<Vec<usize>> = Vec::new();
-        for (i, &label) in self.labels.iter().enumerate() {
-            let class = label as usize;
-            if members.len() <= class {
-                members.resize(class + 1, Vec::new());
-            }
-            members[class].push(i);
-        }
-        let mut chosen: Vec<usize> = members
-            .iter()
-            .flat_map(|class| {
-                let n = n.min(class.len());
-                (0..n).map(move |i| class[i * class.len() / n])
-            })
-            .collect();
-        chosen.sort_unstable();
-        self.subset(&chosen)
+    pub fn few_of_each(&self, n: usize) -> Self {
+        self.subset(&few_of_each(&self.labels, n))
     }
 
     /// The stretch from share `from` to share `to` of the images as `key` shuffles them, in their old order.
@@ -142,6 +149,8 @@ mod tests {
             (pixels, few.labels),
             (vec![0, 1, 4, 5, 8], vec![0, 1, 1, 0, 2])
         );
+        assert_eq!(few_of_each(&labels, 0), [] as [usize; 0]);
+        assert_eq!(spread(10, 20), (0..10).collect::<Vec<_>>());
     }
 
     #[test]

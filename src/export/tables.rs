@@ -5,21 +5,28 @@ use super::figures::{Figures, ProbeKind};
 use super::sheets;
 use crate::{Error, Result};
 
+/// What a table was made by, in `#` lines.
+fn heading(figures: &Figures) -> String {
+    let recipe = &figures.started.recipe;
+    let hash = &figures.started.recipe_hash;
+    comment("preset", &recipe.name)
+        + &comment("recipe_hash", hash)
+        + &comment("seed", &recipe.seed.to_string())
+}
+
+fn comment(key: &str, value: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    format!(
+        "# {key}: {}\n",
+        value.chars().map(plain).collect::<String>()
+    )
+}
+
 /// The accuracy matrix: `#` lines, then `after_index,after_task,TESTSET…`, fractions, empty where nothing was
 /// measured.
 pub fn matrix(figures: &Figures) -> Result<String> {
-    let started = figures.started;
-    let mut text = String::new();
-    let mut comment = |key: &str, value: &str| {
-        let line: String = value
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        text.push_str(&format!("# {key}: {line}\n"));
-    };
-    comment("preset", &started.recipe.name);
-    comment("recipe_hash", &started.recipe_hash);
-    comment("seed", &started.recipe.seed.to_string());
+    let mut text = heading(figures);
+    let mut comment = |key, value: &str| text.push_str(&comment(key, value));
     comment(
         "axes",
         "a row is the state after a task of the sequence, row 0 the untouched backbone; a column is a test set; \
@@ -38,7 +45,7 @@ pub fn matrix(figures: &Figures) -> Result<String> {
     Ok(text)
 }
 
-/// Where lost predictions went: one line a row, test set, class and answer to its new errors.
+/// Where lost predictions went: `#` lines, then one line a row, test set, class and answer to its new errors.
 pub fn lost(figures: &Figures) -> Result<String> {
     let mut table = Table::new();
     table.line(
@@ -72,10 +79,10 @@ pub fn lost(figures: &Figures) -> Result<String> {
             }
         }
     }
-    table.finish()
+    Ok(heading(figures) + &table.finish()?)
 }
 
-/// What probes found: one line a row, kind and test set; `None` where no row was probed.
+/// What probes found: `#` lines, then one line a row, kind and test set; `None` where no row was probed.
 pub fn probes(figures: &Figures) -> Result<Option<String>> {
     let mut table = Table::new();
     table.line(
@@ -111,10 +118,11 @@ pub fn probes(figures: &Figures) -> Result<Option<String>> {
             }
         }
     }
-    Ok(if any { Some(table.finish()?) } else { None })
+    any.then(|| Ok(heading(figures) + &table.finish()?))
+        .transpose()
 }
 
-/// Which synsets of WordNet each similarity by it is of; `None` where no task has a word.
+/// Which synsets of WordNet each similarity by it is of, below `#` lines; `None` where no task has a word.
 pub fn synsets(figures: &Figures) -> Result<Option<String>> {
     let mut table = Table::new();
     table.line(
@@ -151,7 +159,8 @@ pub fn synsets(figures: &Figures) -> Result<Option<String>> {
             ])?;
         }
     }
-    Ok(if any { Some(table.finish()?) } else { None })
+    any.then(|| Ok(heading(figures) + &table.finish()?))
+        .transpose()
 }
 
 /// The shortest text that is read back as the same f64; empty for what is not finite.

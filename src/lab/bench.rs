@@ -12,7 +12,7 @@ use super::material::Material;
 use super::{BackboneSummary, TestSet};
 use crate::backbone::{Backbone, Deltas, Layer, Pass, Weights};
 use crate::clip::{self, TextEncoder};
-use crate::data::{Dataset, Images, Transform, eval_batches};
+use crate::data::{Dataset, Images, Transform, eval_batches, few_of_each, spread};
 use crate::lora::{Amount, Stack, Update};
 use crate::measure::{self, TextSimilarity, WordSimilarity};
 use crate::progress::Onlooker;
@@ -344,7 +344,7 @@ impl Bench {
         let each = WATCH_PER_CLASS
             .max(WATCH_AT_LEAST / classes)
             .min((WATCH_LIMIT / classes).max(1));
-        Ok(some_of_each(&test.labels, classes, each))
+        Ok(few_of_each(&test.labels, each))
     }
 
     /// Similarity of each foundation class to the task of row `index`, by pretrained features.
@@ -366,7 +366,7 @@ impl Bench {
         classes: usize,
         cancel: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
-        let chosen = images.subset(&some_of_each(&images.labels, classes, PROTOTYPE_PER_CLASS));
+        let chosen = images.few_of_each(PROTOTYPE_PER_CLASS);
         let Material { transform, .. } = &self.material;
         let batch = self.recipe.measure.batch_size;
         measure::prototypes(&self.pretrained, &chosen, classes, transform, batch, cancel)
@@ -445,39 +445,4 @@ pub fn input_of(images: &Images, transform: &Transform, device: &Device) -> Resu
     let batch = eval_batches(images, transform, images.len().max(1)).next();
     let batch = batch.ok_or_else(|| Error::input("a test set holds no image"))?;
     Ok(tensors(&batch?, device)?.0)
-}
-
-/// `count` indices spread evenly over 0..n.
-pub fn spread(n: usize, count: usize) -> Vec<usize> {
-    let count = count.min(n);
-    (0..count).map(|i| i * n / count).collect()
-}
-
-/// Up to `each` indices of every class, spread over the class's images, in ascending order.
-fn some_of_each(labels: &[u32], classes: usize, each: usize) -> Vec<usize> {
-    let mut members = vec![Vec::new(); classes];
-    for (i, &label) in labels.iter().enumerate() {
-        if let Some(class) = members.get_mut(label as usize) {
-            class.push(i);
-        }
-    }
-    let mut chosen: Vec<usize> = members
-        .iter()
-        .flat_map(|m| spread(m.len(), each).into_iter().map(|i| m[i]))
-        .collect();
-    chosen.sort_unstable();
-    chosen
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_few_of_each_class_are_spread_over_its_images() {
-        let labels = [0, 0, 0, 0, 1, 2, 2];
-        assert_eq!(some_of_each(&labels, 3, 2), [0, 2, 4, 5, 6]);
-        assert_eq!(some_of_each(&labels, 3, 0), [] as [usize; 0]);
-        assert_eq!(spread(10, 20), (0..10).collect::<Vec<_>>());
-    }
 }

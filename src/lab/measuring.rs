@@ -1,5 +1,6 @@
 //! Measuring a row of the matrix, and the live measurement of an adapter that is not merged yet.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::answers::Answers;
 use crate::backbone::Backbone;
 use crate::data::Images;
 use crate::folder::RunFolder;
-use crate::measure::{self, Contextual, Counts, Turned};
+use crate::measure::{self, Contextual, Counts, Features, Turned};
 use crate::random::Key;
 use crate::train::{Head, TaskTrainer};
 
@@ -35,12 +36,17 @@ impl<R: Recorder> Lab<R> {
         if self.bench.standing() != index {
             self.bench.stand_at(index)?;
         }
+        let probes = self.is_to_be_probed(index);
+        let mut features = BTreeMap::new();
         for column in self.bench.columns(index) {
             if !self.bench.rows[index].predictions.contains_key(&column) {
-                self.measure_column(index, &column)?;
+                let seen = self.measure_column(index, &column, probes)?;
+                features.extend(seen.map(|seen| (column, seen)));
             }
         }
-        self.probe(index)?;
+        if probes {
+            self.probe(index, features)?;
+        }
         let contextual = self.contextual(index)?;
         self.record(Event::Measured { index, contextual })?;
         self.bench.rows[index].complete = true;
@@ -52,12 +58,29 @@ impl<R: Recorder> Lab<R> {
         Ok(())
     }
 
-    fn measure_column(&mut self, index: usize, column: &str) -> Result<()> {
+    /// Measures a column; gives the features of its test images where they are to be kept.
+    fn measure_column(
+        &mut self,
+        index: usize,
+        column: &str,
+        keeps: bool,
+    ) -> Result<Option<Features>> {
         let begun = Instant::now();
         let data = Arc::clone(self.bench.dataset(column)?);
         let what = self.describe(index, column);
         let head = self.bench.head(column)?;
-        let answers = self.predict(&self.bench.backbone, column, head, &data.test, &what)?;
+        let (answers, features) = if keeps {
+            let features = self.features_for(column, &data.test, &what)?;
+            let batch = self.bench.recipe.measure.batch_size;
+            let answers = measure::answers_from(head, &features.values, batch)?;
+            (answers, Some(features))
+        } else {
+            let backbone = &self.bench.backbone;
+            (
+                self.predict(backbone, column, head, &data.test, &what)?,
+                None,
+            )
+        };
         let predictions = &answers.classes;
         let classes = data.classes.len();
         let labels = &data.test.labels;
@@ -85,7 +108,7 @@ impl<R: Recorder> Lab<R> {
         })?;
         let row = &mut self.bench.rows[index];
         row.predictions.insert(column.to_owned(), answers.classes);
-        Ok(())
+        Ok(features)
     }
 
     fn describe(&self, index: usize, column: &str) -> String {

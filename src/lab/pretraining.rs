@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::bench::{CHECKED_IMAGES, input_of, spread};
+use super::bench::{CHECKED_IMAGES, input_of};
 use crate::backbone::{self, Backbone, Pass};
 use crate::measure::{self, Counts};
 use crate::progress::Until;
@@ -36,7 +36,7 @@ pub fn pretrain(
         cancel,
         &mut |_| {},
     )?;
-    let checked = spread(dataset.test.len(), CHECKED_IMAGES);
+    let checked = data::spread(dataset.test.len(), CHECKED_IMAGES);
     let input = input_of(&dataset.test.subset(&checked), &transform, device)?;
     let logits = head.logits(&compiled.features(&input, &Pass::eval())?)?;
     backbone::save(folder, &config, &weights)?;

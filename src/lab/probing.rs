@@ -19,18 +19,20 @@ use crate::recipe::ProbeWhen;
 use crate::train::Head;
 
 impl<R: Recorder> Lab<R> {
-    /// Probes row `index` if the recipe says so and it has not been done.
-    pub(super) fn probe(&mut self, index: usize) -> Result<()> {
+    /// Whether the recipe asks for probes of row `index` that are not made yet.
+    pub(super) fn is_to_be_probed(&self, index: usize) -> bool {
         let due = match self.bench.recipe.measure.probe.when {
             ProbeWhen::Off => false,
             ProbeWhen::End => index == self.bench.recipe.tasks.len(),
             ProbeWhen::Each => true,
         };
-        if !due || self.bench.rows[index].probed {
-            return Ok(());
-        }
+        due && !self.bench.rows[index].probed
+    }
+
+    /// Probes row `index`. `seen` are features of test images, by column, that were taken when it was measured.
+    pub(super) fn probe(&mut self, index: usize, seen: BTreeMap<String, Features>) -> Result<()> {
         let begun = Instant::now();
-        let probes = self.probes(index)?;
+        let probes = self.probes(index, seen)?;
         self.record(Event::Probed {
             index,
             probes,
@@ -40,7 +42,7 @@ impl<R: Recorder> Lab<R> {
         Ok(())
     }
 
-    fn probes(&self, index: usize) -> Result<Probes> {
+    fn probes(&self, index: usize, mut seen: BTreeMap<String, Features>) -> Result<Probes> {
         let heads = self.bench.columns(index);
         // With stored adapters every head has features of its own.
         let shared = self.bench.stored.is_empty();
@@ -51,11 +53,15 @@ impl<R: Recorder> Lab<R> {
             let data = Arc::clone(self.bench.dataset(&set.id)?);
             let id = set.id;
             let learned = heads.contains(&id);
-            let own = self.features_for(&id, &id, &data.test)?;
+            let what = format!("taking the features of {id}");
+            let own = match seen.remove(&id) {
+                Some(features) => features,
+                None => self.features_for(&id, &data.test, &what)?,
+            };
             if data.train.is_empty() {
                 without.push(id.clone());
             } else {
-                let features = self.features_for(&id, &id, &data.train)?;
+                let features = self.features_for(&id, &data.train, &what)?;
                 let head = self.fit(&id, &[(&features, 0)], data.classes.len())?;
                 let answers = measure::joint_answers(&[(&head, &own.values)])?;
                 probes
@@ -100,8 +106,9 @@ impl<R: Recorder> Lab<R> {
             .map(|id| {
                 let data = Arc::clone(self.bench.dataset(id)?);
                 let mut others = BTreeMap::new();
+                let what = format!("taking the features of {id}");
                 for head in heads.iter().filter(|head| !shared && *head != id) {
-                    others.insert(head, self.features_for(head, id, &data.test)?);
+                    others.insert(head, self.features_for(head, &data.test, &what)?);
                 }
                 let sides = heads
                     .iter()
@@ -142,9 +149,8 @@ impl<R: Recorder> Lab<R> {
             .collect()
     }
 
-    /// The features that the head of column `head` sees of images of column `of`.
-    fn features_for(&self, head: &str, of: &str, images: &Images) -> Result<Features> {
-        let what = format!("taking the features of {of}");
+    /// The features that the head of column `head` sees of images; `what` says so meanwhile.
+    pub(super) fn features_for(&self, head: &str, images: &Images, what: &str) -> Result<Features> {
         measure::features(
             &self.bench.backbone,
             self.bench.stored.get(head),
@@ -152,7 +158,7 @@ impl<R: Recorder> Lab<R> {
             self.bench.transform(),
             self.bench.recipe.measure.batch_size,
             &|| self.leaves(),
-            &mut |done| self.pulse(&what, done, images.len()),
+            &mut |done| self.pulse(what, done, images.len()),
         )
     }
 

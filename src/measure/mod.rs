@@ -17,7 +17,7 @@ pub use contextual::{Contextual, NOT_INDEPENDENT, context, contextual};
 pub use counts::{Counts, changes, counts, counts_of, lost_to, wrong_answers};
 pub use effect::{CONFIDENCE, Effect, Estimate, Turned, distribution, effects};
 pub use matrix::{Average, Forgetting, Matrix, mean};
-pub use predict::{answer, predict, prototypes, similarity};
+pub use predict::{answer, answers_from, predict, prototypes, similarity};
 pub use probe::{Features, features, fit, joint_answers};
 pub use rank::{average_ranks, spearman};
 pub use smoothing::{MovingAverage, smoothed};

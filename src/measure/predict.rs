@@ -32,15 +32,35 @@ pub fn predict(
     let mut answers = Answers::default();
     let batches = eval_batches(images, transform, batch_size);
     each_batch(backbone, deltas, batches, cancel, |features, _| {
-        for logits in head.logits(features)?.to_vec2::<f32>()? {
-            let (class, confidence) = answer(&logits);
-            answers.classes.push(class);
-            answers.confidence.push(confidence);
-        }
+        add(&mut answers, head, features)?;
         progress(answers.classes.len());
         Ok(())
     })?;
     Ok(answers)
+}
+
+/// The same from features that were taken before, `[images, dim]`, in batches of the same size.
+///
+/// # Errors
+/// Where the head is of other features.
+pub fn answers_from(head: &Head, features: &Tensor, batch_size: usize) -> Result<Answers> {
+    let mut answers = Answers::default();
+    let images = features.dim(0)?;
+    for start in (0..images).step_by(batch_size.max(1)) {
+        let length = batch_size.max(1).min(images - start);
+        add(&mut answers, head, &features.narrow(0, start, length)?)?;
+    }
+    Ok(answers)
+}
+
+/// What `head` makes of a batch, `[b, dim]`.
+fn add(answers: &mut Answers, head: &Head, features: &Tensor) -> Result<()> {
+    for logits in head.logits(features)?.to_vec2::<f32>()? {
+        let (class, confidence) = answer(&logits);
+        answers.classes.push(class);
+        answers.confidence.push(confidence);
+    }
+    Ok(())
 }
 
 /// The mean feature of each class, `[classes][dim]`; NaN for a class without images.
@@ -316,6 +336,18 @@ mod tests {
             );
             (answers.unwrap(), done)
         };
+        for batch_size in [4, 14] {
+            let (batch, cancel) = (batch_size, &go);
+            let of = |images: &Images| {
+                let progress = &mut |_| ();
+                crate::measure::features(
+                    &backbone, None, images, &transform, batch, cancel, progress,
+                )
+            };
+            let kept = of(&images).unwrap();
+            let again = answers_from(&head, &kept.values, batch_size).unwrap();
+            assert_eq!(again, answers(batch_size).0, "from features that were kept");
+        }
         let (together, done) = answers(4);
         assert_eq!(together.classes, images.labels);
         assert!(

@@ -69,18 +69,35 @@ const AUGMENT: Shape = Shape::Table(&[
     optional("jitter", Shape::Reals(3)),
 ]);
 
+/// The keys of a table that names a data set: those of its own, then those that say what is taken of the data.
+macro_rules! keys_with_data {
+    ($($own:expr),*) => {
+        &[
+            $($own,)*
+            optional("config", Shape::Text),
+            optional("train_split", Shape::Text),
+            optional("test_split", Shape::Text),
+            optional("image_column", Shape::Text),
+            optional("label_column", Shape::Text),
+            optional("classes", Shape::Texts),
+            optional("per_class", Shape::Whole),
+        ]
+    };
+}
+
 /// The keys of `[foundation]`.
-const FOUNDATION: Shape = Shape::Table(&[
+const FOUNDATION: &[Field] =
+    keys_with_data!(required("data", Shape::Text), optional("id", Shape::Text));
+
+/// The keys of a `[[task]]`.
+const TASK: &[Field] = keys_with_data!(
+    required("id", Shape::Text),
+    optional("head", Shape::Text),
     required("data", Shape::Text),
-    optional("id", Shape::Text),
-    optional("config", Shape::Text),
-    optional("train_split", Shape::Text),
-    optional("test_split", Shape::Text),
-    optional("image_column", Shape::Text),
-    optional("label_column", Shape::Text),
-    optional("classes", Shape::Texts),
-    optional("per_class", Shape::Whole),
-]);
+    optional("context", Shape::Texts),
+    optional("word", Shape::Text),
+    optional("part", Shape::Reals(2))
+);
 
 const DATA: Shape = Shape::Table(&[
     optional("bad_images", Shape::Whole),
@@ -160,25 +177,8 @@ pub(super) const RECIPE: &[Field] = &[
         ]),
     ),
     optional("data", DATA),
-    required("foundation", FOUNDATION),
-    required(
-        "task",
-        Shape::Tables(&[
-            required("id", Shape::Text),
-            optional("head", Shape::Text),
-            required("data", Shape::Text),
-            optional("context", Shape::Texts),
-            optional("word", Shape::Text),
-            optional("part", Shape::Reals(2)),
-            optional("config", Shape::Text),
-            optional("train_split", Shape::Text),
-            optional("test_split", Shape::Text),
-            optional("image_column", Shape::Text),
-            optional("label_column", Shape::Text),
-            optional("classes", Shape::Texts),
-            optional("per_class", Shape::Whole),
-        ]),
-    ),
+    required("foundation", Shape::Table(FOUNDATION)),
+    required("task", Shape::Tables(TASK)),
 ];
 
 /// The keys of a pretraining.
@@ -188,7 +188,7 @@ pub(super) const PRETRAIN: &[Field] = &[
     optional("seed", Shape::Whole),
     required("backbone", Shape::Free),
     optional("data", DATA),
-    required("foundation", FOUNDATION),
+    required("foundation", Shape::Table(FOUNDATION)),
     required(
         "train",
         Shape::Table(&[

@@ -19,5 +19,5 @@ pub use branch::Trunk;
 pub use journal::{Journal, Reading, Torn};
 pub use listing::{Found, Listed, Standing as RunStanding, Twig, list, newest, tree};
 pub use manifest::{Fingerprint, MANIFEST_VERSION, Machine, Manifest, Parent};
-pub use standing::standing;
+pub use standing::{standing, standing_of};
 pub use view::RunView;

@@ -1,7 +1,20 @@
 //! From what a journal says to where a lab has to go on.
 
 use super::view::{RunView, Training};
+use crate::Result;
+use crate::folder::RunFolder;
 use crate::lab::{About, OpenTraining, Standing, State, StoredRow};
+use crate::recipe::Recipe;
+
+/// What the run in a folder is of, and where it stands.
+///
+/// # Errors
+/// As [`RunView::of`] and [`RunView::begun`].
+pub fn standing_of(run: &RunFolder) -> Result<(Recipe, Standing)> {
+    let view = RunView::of(run)?;
+    let recipe = view.begun(run)?.recipe.clone();
+    Ok((recipe, standing(&view)))
+}
 
 /// Where the run of `view` stands. A row without all its measurements is measured on; a training that was
 /// not merged or discarded is gone on with.

@@ -376,3 +376,41 @@ fn a_data_set_is_fetched_by_the_splits_that_are_needed_and_then_learned_offline(
     let mut other = world.command(&["fetch", "one.toml", "--set", "task.0.data=hub:me/nothing"]);
     refused(&other.output().unwrap(), &["the hub has no", "me/nothing"]);
 }
+
+#[test]
+fn a_data_set_with_a_name_is_not_taken_for_the_only_one_because_it_alone_was_fetched() {
+    let world = World::with(How::Large);
+    for (config, split) in [
+        ("first", "train"),
+        ("first", "test"),
+        ("second", "train"),
+        ("second", "test"),
+    ] {
+        let path = format!("{config}/{split}-00000-of-00001.parquet");
+        world
+            .server
+            .put_data("me/two", &path, &parquet(split), How::Small);
+    }
+    std::fs::write(world.dir.path().join("one.toml"), ONE_TASK).unwrap();
+    let fetch = |set: &[&str], environment: &[(&str, &str)]| {
+        let mut fetch = world.command(&["fetch", "one.toml", "--set", "task.0.data=hub:me/two"]);
+        for set in set {
+            fetch.args(["--set", set]);
+        }
+        fetch.envs(environment.iter().copied()).output().unwrap()
+    };
+    let named = fetch(&["task.0.config=first"], &[]);
+    assert!(named.status.success(), "{}", stderr(&named));
+    refused(
+        &fetch(&[], &[]),
+        &["choose one with `config`, of first, second"],
+    );
+    // Nobody can be asked: the user decides.
+    let away = ("HF_ENDPOINT", "http://127.0.0.1:9");
+    refused(&fetch(&[], &[away]), &["HF_HUB_OFFLINE=1"]);
+    let offline = fetch(&[], &[away, ("HF_HUB_OFFLINE", "1")]);
+    assert!(offline.status.success(), "{}", stderr(&offline));
+    // What is named needs no answer.
+    let named = fetch(&["task.0.config=first"], &[away]);
+    assert!(named.status.success(), "{}", stderr(&named));
+}

@@ -12,6 +12,8 @@ fn features_and_logits_are_timms() {
         "vit",
         "vit_layerscale_avg",
         "vit_plain3",
+        "vit_gap",
+        "vit_clip",
         "deit3",
         "resnet26d",
         "resnet18",
@@ -27,7 +29,7 @@ fn features_and_logits_are_timms() {
 /// Position embeddings are resampled as timm does it for another image size, larger and smaller.
 #[test]
 fn another_image_size_gives_timms_logits() {
-    for (name, side) in [("vit", 48), ("vit", 24), ("deit3", 56)] {
+    for (name, side) in [("vit", 48), ("vit", 24), ("deit3", 56), ("vit_clip", 384)] {
         let (config, weights) = model(name);
         let (config, weights) = backbone::at_size(config, weights, side).unwrap();
         let io = Fixture::read(&format!("models/{name}/io_{side}.safetensors"));

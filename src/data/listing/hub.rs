@@ -58,6 +58,11 @@ pub(in crate::data) fn bring(
         let files = match hub.list(branch, "", onlooker) {
             // Not every data set has such a branch; the plain one's answer says more.
             Err(Error::Input(_)) if branch.revision.as_deref() == Some(CONVERTED) => continue,
+            Err(Error::Input(why)) if cached(&hub, &branches, &request, true).is_some() => {
+                return Err(Error::input(format!(
+                    "{why}; with HF_HUB_OFFLINE=1 what the cache has of it is taken"
+                )));
+            }
             files => files?,
         };
         let places: Vec<Place> = files

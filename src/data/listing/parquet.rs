@@ -122,7 +122,7 @@ pub(super) fn needed<'a>(request: &Request, files: &'a [Place]) -> Result<Vec<&'
 }
 
 /// Whether a folder holds every file that is asked for. Files that do not say how many belong together are taken for
-/// all only if `trusting`.
+/// all only if `trusting`, and likewise a data set with a name for the one that nobody named.
 pub(super) fn is_complete(request: &Request, folder: &Path, trusting: bool) -> bool {
     let mut files = Vec::new();
     if layout::find(folder, "", 0, &mut files).is_err() {
@@ -132,6 +132,10 @@ pub(super) fn is_complete(request: &Request, folder: &Path, trusting: bool) -> b
     let Ok(needed) = needed(request, &places) else {
         return false;
     };
+    let unnamed = |place: &&Place| request.options.config.is_some() || place.config.is_empty();
+    if !trusting && !needed.iter().all(unnamed) {
+        return false;
+    }
     let has = |names: Option<Vec<String>>| {
         names.is_some_and(|names| {
             names.iter().all(|name| {
