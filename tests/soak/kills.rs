@@ -69,7 +69,12 @@ fn repeats(place: &Place) -> Result<usize> {
         match event {
             Event::Step { step, .. } => newest = step,
             Event::TaskStarted { .. } | Event::Trained { .. } => newest = 0,
-            Event::Resumed { from_step, .. } => most = most.max(newest.saturating_sub(from_step)),
+            // One that is for no training takes none of its steps again.
+            Event::Resumed {
+                from_step,
+                training: Some(_),
+                ..
+            } => most = most.max(newest.saturating_sub(from_step)),
             _ => {}
         }
     }

@@ -97,13 +97,16 @@ pub fn resize(reference: &Reference, count: usize, random: &mut Random) -> Resul
         "7 Runs",
     ];
     for screen in screens.iter().cycle().take(count) {
+        // A program without room for anything hears no keys.
         terminal.press(&screen[..1]);
+        terminal.wait_for(&format!("▸{screen}"));
         for _ in 0..SIZES {
             terminal.resize(random.between(1, 320), random.between(1, 90));
             std::thread::sleep(random.within(0.02));
         }
         terminal.resize(SIZE.0, SIZE.1);
         terminal.wait_for(&format!("▸{screen}"));
+        terminal.wait_for("q quit");
         std::thread::sleep(random.within(reference.seconds / count as f64));
     }
     until("the end of the run", || is_finished(&place))?;
