@@ -94,7 +94,9 @@ def cases(only):
         if only.search(f"{model} {work} {targets}")
     ]
     if not found:
-        sys.exit(f"run: --only {only.pattern!r} leaves nothing to compare")
+        print(f"run: --only {only.pattern!r} leaves nothing to compare: it is searched for in names such as "
+              "'resnet50 train conv3'", file=sys.stderr)
+        sys.exit(2)
     return found
 
 
