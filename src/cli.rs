@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::export::{Artefact, Format};
-use crate::recipe::MOST_RANK;
+use crate::recipe::{MOST_RANK, Precision};
+use crate::speed::Work;
 
 /// A terminal lab bench for forgetting: train LoRA task after task, merge each, see what is lost.
 ///
@@ -232,6 +233,23 @@ damaged one beside it; it deletes nothing but halves of files.")]
         #[arg(long, requires = "run")]
         repair: bool,
     },
+    /// Measure how fast a training step and inference are here, and what their time goes to
+    #[command(after_help = "\
+Examples:
+  pentimento bench
+  pentimento bench vit_base_patch16_224 --batch-size 32 --rank 16 --threads 8
+  pentimento bench hub:timm/resnet50.a1_in1k --targets conv3 --device cuda:0 --precision bf16
+  pentimento bench bundled:glyph-vit --json > figures.json
+
+Images are noise and the rate is the median of some rounds, after two that do not count; a last round is taken apart \
+into operations. Inference is of the backbone and a head without an adapter, as after a merge; a training step is \
+forward, loss, backward and AdamW's step on an adapter and a head. Memory is the most that the process held so far, so \
+that of inference is measured first.
+
+A file given by --inputs holds images, f32 by image, channel, row and column, labels, i64 by image, head.weight and \
+head.bias, and MODULE.lora_A and MODULE.lora_B of every module that is trained: what another program can be given too, \
+whose losses must agree with those of --json. benches/side_by_side/run does that with PyTorch.")]
+    Bench(BenchArgs),
     /// Print a completion script
     #[command(after_help = "\
 Example:
@@ -325,6 +343,57 @@ pub struct EvalArgs {
     pub device: DeviceArgs,
 }
 
+/// `pentimento bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// timm's name of an architecture, which gets random weights, or bundled:NAME, hub:OWNER/NAME, or a folder in
+    /// timm's hub layout
+    #[arg(default_value = "vit_small_patch16_224")]
+    pub backbone: String,
+    /// Side of the square images, instead of the backbone's own
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub image_size: Option<u16>,
+    /// What products are computed in
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
+    /// A regex on the whole of a module's name, or default, qkv, all-linear, conv3, all-conv
+    #[arg(long, default_value = "default")]
+    pub targets: String,
+    /// Rank of the adapter, 1 to 8192
+    #[arg(long, default_value_t = 16, value_parser = rank(), allow_negative_numbers = true)]
+    pub rank: usize,
+    /// Dropout on the adapter's input, at least 0 and below 1
+    #[arg(long, default_value_t = 0.1, value_parser = dropout, allow_negative_numbers = true)]
+    pub dropout: f64,
+    /// Classes of the head
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    pub classes: u16,
+    /// Images a batch
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch_size: u16,
+    /// Rounds that count
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: u16,
+    /// Measure this alone
+    #[arg(long, value_enum)]
+    pub only: Option<Work>,
+    /// Threads that compute, instead of one for each processor
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// The batch, and what the adapter and the head begin with
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["batch_size", "classes"])]
+    pub inputs: Option<PathBuf>,
+    /// Do a round for each line of standard input, `train` or `inference`, and answer with a line of JSON
+    #[arg(long, conflicts_with_all = ["rounds", "only", "json"])]
+    pub on_request: bool,
+    /// Write everything that was measured as JSON, with every sample
+    #[arg(long)]
+    pub json: bool,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
 /// Where to compute.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
@@ -362,6 +431,26 @@ impl ValueEnum for Artefact {
     }
 }
 
+impl ValueEnum for Precision {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::F32, Self::Bf16]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for Work {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
 /// TOML, in which a run keeps its seed, has no larger whole numbers.
 fn seed() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(..=i64::MAX as u64)
@@ -369,6 +458,13 @@ fn seed() -> clap::builder::RangedU64ValueParser {
 
 fn rank() -> clap::builder::RangedU64ValueParser<usize> {
     clap::builder::RangedU64ValueParser::new().range(1..=MOST_RANK as u64)
+}
+
+fn dropout(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("dropout is a share of at least 0 and below 1".into()),
+    }
 }
 
 fn device(text: &str) -> Result<String, String> {

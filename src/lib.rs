@@ -48,6 +48,7 @@ pub mod control;
 pub mod session;
 
 pub mod eval;
+pub mod speed;
 
 pub mod ui;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use pentimento::cli::{BranchArgs, Cli, Command, EvalArgs, Log, RunArgs};
+use pentimento::cli::{BenchArgs, BranchArgs, Cli, Command, EvalArgs, Log, RunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format, say};
 use pentimento::hub::Hub;
@@ -22,7 +22,7 @@ use pentimento::run::{self as runs, RunView, standing_of};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::{self, Hangup};
 use pentimento::ui::text::clean;
-use pentimento::{Error, cuda, eval, export, ui};
+use pentimento::{Error, cuda, eval, export, speed, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
 /// the kernel, and page faults were a fifth of the time.
@@ -153,6 +153,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             run: Some(run),
             repair,
         }) => doctor_of_run(&run, repair),
+        Some(Command::Bench(args)) => measure_speed(args),
         Some(Command::Completions { shell }) => {
             // clap_complete panics where it cannot write.
             let mut script = Vec::new();
@@ -642,6 +643,52 @@ fn print_preset(name: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How fast this machine trains and infers.
+fn measure_speed(args: BenchArgs) -> anyhow::Result<ExitCode> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .with_context(|| format!("{threads} threads could not be started"))?;
+    }
+    let (device, _) = open_device(&args.device.device)?;
+    let request = speed::Request {
+        backbone: args.backbone,
+        image_size: args.image_size.map(usize::from),
+        precision: args.precision,
+        targets: args.targets,
+        rank: args.rank,
+        dropout: args.dropout,
+        classes: args.classes.into(),
+        batch_size: args.batch_size.into(),
+        inputs: args.inputs,
+    };
+    let mut out = std::io::stdout();
+    if args.on_request {
+        let mut bench = watched(Hangup::Stop, |onlooker| {
+            speed::Bench::open(request, &device, onlooker)
+        })?;
+        for line in std::io::stdin().lines() {
+            let sample = bench.round(line?.trim().parse()?)?;
+            writeln!(out, "{}", serde_json::to_string(&sample)?)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let works = args.only.map_or(speed::Work::ALL.into(), |work| vec![work]);
+    let report = watched(Hangup::Stop, |onlooker| {
+        speed::Bench::open(request, &device, onlooker)?.measure(
+            &works,
+            args.rounds.into(),
+            onlooker,
+        )
+    })?;
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+        false => write!(out, "{report}")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// What this binary and this machine can do, one fact a line.
 fn doctor() -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
@@ -660,7 +707,7 @@ fn doctor() -> anyhow::Result<ExitCode> {
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("cpu", machine.cpu),
         ("threads", machine.threads.to_string()),
-        ("avx-512", yes_no(has_avx512())),
+        ("avx-512", yes_no(speed::has_avx512())),
         ("gpu", gpu),
         ("hub", hub),
         (
@@ -717,14 +764,6 @@ fn doctor_of_run(run: &Path, repair: bool) -> anyhow::Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(2),
     })
-}
-
-/// Whether the CPU has the widest vectors that our loops and candle's products know.
-fn has_avx512() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512f");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
 }
 
 fn yes_no(yes: bool) -> String {

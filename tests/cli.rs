@@ -60,6 +60,7 @@ fn help_and_version_go_to_standard_output() {
         "pretrain",
         "presets",
         "doctor",
+        "bench",
         "completions",
     ] {
         let usage = format!("Usage: pentimento {command}");
@@ -320,6 +321,73 @@ fn doctor_tells_the_version_and_the_bundled_backbones() {
         .assert()
         .code(0)
         .stdout(told);
+}
+
+/// A bench of the bundled ViT that takes seconds.
+const BENCH: [&str; 8] = [
+    "bench",
+    "bundled:glyph-vit",
+    "--batch-size",
+    "2",
+    "--device",
+    "cpu",
+    "--threads",
+    "2",
+];
+
+#[test]
+fn a_bench_tells_the_machine_the_rates_and_the_operations() {
+    let place = Place::new();
+    let told = contains("images/s")
+        .and(contains("2 threads"))
+        .and(contains("train by operation"))
+        .and(contains("attention"));
+    let short = [&BENCH[..], &["--rounds", "1"]].concat();
+    place.pentimento(&short).assert().code(0).stdout(told);
+    let json = [&BENCH[..], &["--rounds", "3", "--json"]].concat();
+    let output = place.pentimento(&json).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["threads"], 2);
+    let measured = report["measured"].as_array().unwrap();
+    assert_eq!(measured.len(), 2);
+    for figures in measured {
+        assert_eq!(figures["samples"].as_array().unwrap().len(), 3);
+        assert_eq!(figures["losses"].as_array().unwrap().len(), 5);
+        assert!(figures["images_per_second"].as_f64().unwrap() > 0.0);
+        let operations = figures["operations"].as_array().unwrap();
+        let shares = operations.iter().map(|o| o["share"].as_f64().unwrap());
+        let whole: f64 = shares.sum();
+        assert!((whole - 1.0).abs() < 1e-6, "{whole}");
+    }
+}
+
+#[test]
+fn a_bench_on_request_answers_each_line() {
+    let place = Place::new();
+    let asked = [&BENCH[..], &["--on-request"]].concat();
+    let ask = |lines: &str| {
+        let mut command = place.pentimento(&asked);
+        command.write_stdin(lines).output().unwrap()
+    };
+    let output = ask("inference\ntrain\ntrain\n");
+    assert!(output.status.success());
+    let answers: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let works: Vec<_> = answers
+        .iter()
+        .map(|a| a["work"].as_str().unwrap())
+        .collect();
+    assert_eq!(works, ["inference", "train", "train"]);
+    // The adapter adds nothing before its first step, and then it has learned.
+    assert_eq!(answers[0]["loss"], answers[1]["loss"]);
+    assert!(answers[2]["loss"].as_f64() < answers[1]["loss"].as_f64());
+    let refused = ask("both\n");
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("write train or inference"), "{told}");
 }
 
 #[test]

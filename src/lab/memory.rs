@@ -97,12 +97,33 @@ pub(super) fn shortage(
 
 /// Bytes of a GPU's memory, where NVIDIA's library tells.
 pub(super) fn capacity(device: &Device) -> Option<usize> {
+    usize::try_from(gpu(device)?.memory).ok()
+}
+
+/// A GPU as NVIDIA's library sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// `NVIDIA H100 80GB HBM3`
+    pub name: String,
+    /// Bytes in use, by anyone.
+    pub used: u64,
+    /// Bytes that there are.
+    pub memory: u64,
+}
+
+/// The GPU that a device is; none for a CPU, and where NVIDIA's library does not tell.
+pub fn gpu(device: &Device) -> Option<Gpu> {
     let DeviceLocation::Cuda { gpu_id } = device.location() else {
         return None;
     };
     let nvml = Nvml::init().ok()?;
     let device = nvml.device_by_index(u32::try_from(gpu_id).ok()?).ok()?;
-    usize::try_from(device.memory_info().ok()?.total).ok()
+    let memory = device.memory_info().ok()?;
+    Some(Gpu {
+        name: device.name().ok()?,
+        used: memory.used,
+        memory: memory.total,
+    })
 }
 
 #[cfg(test)]

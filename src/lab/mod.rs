@@ -30,6 +30,7 @@ pub use event::{
 };
 pub use machine::{Lab, Outcome};
 pub use material::{fetch, fetch_config, open_backbone};
+pub use memory::{Gpu, gpu};
 pub use merged::{merged_backbone, write_backbone};
 pub use pretraining::pretrain;
 pub use preview::{Memory, Preview, Previews};

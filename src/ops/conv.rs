@@ -336,6 +336,16 @@ impl Sizes {
     }
 }
 
+/// What it is accounted as: of frozen weights, by the windows, or of trained ones.
+pub(super) fn name(w: &Tensor) -> &'static str {
+    match w.dims() {
+        _ if tracks(w) => "conv2d, trained",
+        [_, _, 1, 1] => "conv2d 1×1",
+        [_, _, 3, 3] => "conv2d 3×3",
+        _ => "conv2d, other windows",
+    }
+}
+
 /// `act(conv(x) + b + gain·delta + residual)`.
 pub(super) fn conv2d(
     x: &Tensor,
@@ -393,8 +403,7 @@ pub(super) fn conv2d(
     let (relu, count) = (after.relu, args.len());
     let train_residual = after.residual.is_some_and(tracks);
     let train_delta = delta.is_some_and(tracks);
-    let name = "conv2d";
-    node(name, &args, Output::Values(out), shape, move |y, g| {
+    node(name(w), &args, Output::Values(out), shape, move |y, g| {
         let g = if relu {
             relu_gradient(y, g)?
         } else {
@@ -526,7 +535,8 @@ pub(super) fn conv2d_elsewhere(
     let spec = Conv2dSpec { padding, ..*spec };
     let y = composed::conv2d(&x.detach(), w, b, &spec)?;
     let (w, shape) = (w.clone(), y.shape().clone());
-    let y = node("conv2d", &[&x], Output::Tensor(y), shape, move |_, g| {
+    let name = name(&w);
+    let y = node(name, &[&x], Output::Tensor(y), shape, move |_, g| {
         let dx = composed::product(&g.to_dtype(w.dtype())?, &w, |g, w| {
             g.conv_transpose2d(w, padding, 0, spec.stride, spec.dilation)
         })?;

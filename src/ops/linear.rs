@@ -9,6 +9,15 @@ use super::node::{Output, node};
 use super::{composed, tracks};
 use crate::Result;
 
+/// What it is accounted as: of frozen or of trained weights.
+pub(super) fn name(w: &Tensor) -> &'static str {
+    if tracks(w) {
+        "linear, trained"
+    } else {
+        "linear"
+    }
+}
+
 pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
     let (outputs, inputs) = w.dims2()?;
     let mut shape = x.dims().to_vec();
@@ -38,7 +47,7 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
     let kept_x = train_w.then_some(plain_x);
     let kept_w = train_x.then_some(plain_w);
     let x_shape = x.shape().clone();
-    node("linear", &args, Output::Values(out), shape, move |_, g| {
+    node(name(w), &args, Output::Values(out), shape, move |_, g| {
         let gs = values(g)?;
         let g = Mat::new(&gs, rows, outputs);
         let mut grads = vec![None, None, None];

@@ -15,6 +15,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod clock;
 pub mod composed;
 mod conv;
 mod cpu;
@@ -35,6 +36,9 @@ use candle_core::{DType, Tensor};
 
 use crate::random::Key;
 use crate::{Error, Result};
+
+pub(crate) use clock::timed;
+pub use clock::{Account, Phase, Spent, account};
 
 /// The geometry of a 2-d convolution, the same along both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +110,11 @@ fn apply(
     if fused(&[x]) { fast(x) } else { composed(x) }
 }
 
+/// The forward pass of an operation on the device of `x`, accounted if somebody asked.
+fn forward<T>(name: &'static str, x: &Tensor, work: impl FnOnce() -> T) -> T {
+    timed(name, Phase::Forward, x.device(), work)
+}
+
 fn shape_error(op: &str, tensors: &[&Tensor]) -> Error {
     let shapes: Vec<_> = tensors.iter().map(|t| t.dims()).collect();
     Error::internal(format!("{op}: shapes {shapes:?} do not fit"))
@@ -115,11 +124,13 @@ fn shape_error(op: &str, tensors: &[&Tensor]) -> Error {
 ///
 /// No gradient is computed for a `w` or `b` that does not track. All three are f32, or all bf16.
 pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
-    if fused(&[x, w]) {
-        linear::linear(x, w, b)
-    } else {
-        linear::linear_elsewhere(x, w, b)
-    }
+    forward(linear::name(w), x, || {
+        if fused(&[x, w]) {
+            linear::linear(x, w, b)
+        } else {
+            linear::linear_elsewhere(x, w, b)
+        }
+    })
 }
 
 /// A 2-d cross-correlation: `x` `[batch, inputs, h, w]`, `w` `[outputs, inputs / groups, kh, kw]`, `b`
@@ -139,86 +150,102 @@ pub fn conv2d_after(
     spec: &Conv2dSpec,
     after: &After,
 ) -> Result<Tensor> {
-    if !fused(&[x, w]) {
-        return conv::conv2d_elsewhere(x, w, b, spec, after);
-    }
-    match after.delta {
-        // A trained gain: its gradient is left to candle.
-        Some((_, gain)) if tracks(gain) => {
-            let y = conv::conv2d(x, w, b, spec, &After::default())?;
-            composed::after(&y, after)
+    forward(conv::name(w), x, || {
+        if !fused(&[x, w]) {
+            return conv::conv2d_elsewhere(x, w, b, spec, after);
         }
-        _ => conv::conv2d(x, w, b, spec, after),
-    }
+        match after.delta {
+            // A trained gain: its gradient is left to candle.
+            Some((_, gain)) if tracks(gain) => {
+                let y = conv::conv2d(x, w, b, spec, &After::default())?;
+                composed::after(&y, after)
+            }
+            _ => conv::conv2d(x, w, b, spec, after),
+        }
+    })
 }
 
 /// Layer normalisation of the last axis (Ba, Kiros and Hinton, arXiv 1607.06450), the variance biased:
 /// `x` `[…, dim]`, `w` and `b` `[dim]` → `[…, dim]`.
 pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor> {
-    if fused(&[x]) {
-        norm::layer_norm(x, w, b, eps)
-    } else {
-        composed::layer_norm(x, w, b, eps)
-    }
+    forward("layer_norm", x, || {
+        if fused(&[x]) {
+            norm::layer_norm(x, w, b, eps)
+        } else {
+            composed::layer_norm(x, w, b, eps)
+        }
+    })
 }
 
 /// Softmax over the last axis.
 pub fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
-    apply(x, activation::softmax_last_dim, composed::softmax_last_dim)
+    forward("softmax", x, || {
+        apply(x, activation::softmax_last_dim, composed::softmax_last_dim)
+    })
 }
 
 /// Logarithm of the softmax over the last axis.
 pub fn log_softmax_last_dim(x: &Tensor) -> Result<Tensor> {
-    apply(
-        x,
-        activation::log_softmax_last_dim,
-        composed::log_softmax_last_dim,
-    )
+    forward("log_softmax", x, || {
+        apply(
+            x,
+            activation::log_softmax_last_dim,
+            composed::log_softmax_last_dim,
+        )
+    })
 }
 
 /// Multi-head self-attention (Vaswani et al., arXiv 1706.03762) of what timm's `qkv` layer gives: `qkv`
 /// `[batch, tokens, 3·dim]`, in the order (q, k, v) × head × size → `[batch, tokens, dim]`, the heads side by side.
 pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    if fused(&[qkv]) {
-        attention::attention(qkv, heads)
-    } else {
-        composed::attention(qkv, heads)
-    }
+    forward("attention", qkv, || {
+        if fused(&[qkv]) {
+            attention::attention(qkv, heads)
+        } else {
+            composed::attention(qkv, heads)
+        }
+    })
 }
 
 /// Exact GELU, `x·Φ(x)` (Hendrycks and Gimpel, arXiv 1606.08415).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    apply(x, activation::gelu, composed::gelu)
+    forward("gelu", x, || apply(x, activation::gelu, composed::gelu))
 }
 
 /// `max(x, 0)`; the gradient at 0 is 0, as PyTorch's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    apply(x, activation::relu, composed::relu)
+    forward("relu", x, || apply(x, activation::relu, composed::relu))
 }
 
 /// Max pooling with square windows: `[b, c, h, w]` → `[b, c, h', w']`, h' = (h + 2·padding − kernel) / stride + 1.
 /// The gradient goes to the first maximum of a window in row-major order, as PyTorch's.
 pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
-    apply(
-        x,
-        |x| pool::max_pool2d(x, kernel, stride, padding),
-        |x| composed::max_pool2d(x, kernel, stride, padding),
-    )
+    forward("max_pool2d", x, || {
+        apply(
+            x,
+            |x| pool::max_pool2d(x, kernel, stride, padding),
+            |x| composed::max_pool2d(x, kernel, stride, padding),
+        )
+    })
 }
 
 /// Average pooling with square windows, PyTorch's `ceil_mode=True, count_include_pad=False`: a window that
 /// hangs over the border is the mean of what is inside. `[b, c, h, w]` → `[b, c, h', w']`.
 pub fn avg_pool2d(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
-    apply(
-        x,
-        |x| pool::avg_pool2d(x, kernel, stride),
-        |x| composed::avg_pool2d(x, kernel, stride),
-    )
+    forward("avg_pool2d", x, || {
+        apply(
+            x,
+            |x| pool::avg_pool2d(x, kernel, stride),
+            |x| composed::avg_pool2d(x, kernel, stride),
+        )
+    })
 }
 
 /// Mean over height and width: `[b, c, h, w]` → `[b, c]`.
 pub fn global_avg_pool2d(x: &Tensor) -> Result<Tensor> {
-    apply(x, pool::global_avg_pool2d, composed::global_avg_pool2d)
+    forward("global_avg_pool2d", x, || {
+        apply(x, pool::global_avg_pool2d, composed::global_avg_pool2d)
+    })
 }
 
 /// Batch normalisation in training mode (Ioffe and Szegedy, arXiv 1502.03167) and what follows it in a residual
@@ -235,18 +262,20 @@ pub fn batch_norm(
     residual: Option<&Tensor>,
     relu: bool,
 ) -> Result<Normalised> {
-    let (batch, _, height, width) = x.dims4()?;
-    if batch * height * width == 1 {
-        return Err(Error::input(
-            "BatchNorm cannot be trained on one value a channel: choose a batch_size that leaves no last batch of one \
-             image, or larger images",
-        ));
-    }
-    if fused(&[x]) {
-        batch_norm::batch_norm(x, w, b, eps, residual, relu)
-    } else {
-        composed::batch_norm(x, w, b, eps, residual, relu)
-    }
+    forward("batch_norm", x, || {
+        let (batch, _, height, width) = x.dims4()?;
+        if batch * height * width == 1 {
+            return Err(Error::input(
+                "BatchNorm cannot be trained on one value a channel: choose a batch_size that leaves no last batch of one \
+                 image, or larger images",
+            ));
+        }
+        if fused(&[x]) {
+            batch_norm::batch_norm(x, w, b, eps, residual, relu)
+        } else {
+            composed::batch_norm(x, w, b, eps, residual, relu)
+        }
+    })
 }
 
 /// The sum of two tensors of one shape.
@@ -257,48 +286,58 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 /// `x + gamma·branch`, a residual sum with LayerScale (Touvron et al., arXiv 2103.17239): `x` and `branch`
 /// `[…, dim]`, `gamma` `[dim]`. The sum is of `x`'s type.
 pub fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) -> Result<Tensor> {
-    if fused(&[x, branch]) {
-        residual::add_scaled(x, branch, gamma)
-    } else {
-        composed::add_scaled(x, branch, gamma)
-    }
+    forward("add_scaled", x, || {
+        if fused(&[x, branch]) {
+            residual::add_scaled(x, branch, gamma)
+        } else {
+            composed::add_scaled(x, branch, gamma)
+        }
+    })
 }
 
 /// Each row (the first axis) of `x` `[rows, …]` times its element of `gain` `[rows]`.
 pub fn scale_rows(x: &Tensor, gain: &Tensor) -> Result<Tensor> {
-    if fused(&[x, gain]) {
-        residual::scale_rows(x, gain)
-    } else {
-        composed::scale_rows(x, gain)
-    }
+    forward("scale_rows", x, || {
+        if fused(&[x, gain]) {
+            residual::scale_rows(x, gain)
+        } else {
+            composed::scale_rows(x, gain)
+        }
+    })
 }
 
 /// A ViT's tokens: the class token `[1, 1, dim]` if there is one, then the patches `[batch, patches, dim]`, plus the
 /// positions `[1, tokens, dim]` → `[batch, tokens, dim]`, of the positions' type.
 pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Result<Tensor> {
-    if fused(&[patches, positions]) {
-        residual::embed(patches, positions, token)
-    } else {
-        composed::embed(patches, positions, token)
-    }
+    forward("embed", patches, || {
+        if fused(&[patches, positions]) {
+            residual::embed(patches, positions, token)
+        } else {
+            composed::embed(patches, positions, token)
+        }
+    })
 }
 
 /// Dropout: each element is 0 with probability `p`, and divided by 1 − p otherwise. Which ones is a function of
 /// `key` and the element's row-major index alone.
 pub fn dropout(x: &Tensor, p: f32, key: Key) -> Result<Tensor> {
-    apply(
-        x,
-        |x| dropout::dropout(x, p, key),
-        |x| composed::dropout(x, p, key),
-    )
+    forward("dropout", x, || {
+        apply(
+            x,
+            |x| dropout::dropout(x, p, key),
+            |x| composed::dropout(x, p, key),
+        )
+    })
 }
 
 /// Mean cross-entropy of `logits` `[b, k]` against `labels` `[b]` (u32), as a scalar. `label_smoothing` ε puts
 /// 1 − ε on the label and spreads ε over all k classes (Szegedy et al., arXiv 1512.00567), as PyTorch's.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor, label_smoothing: f64) -> Result<Tensor> {
-    if fused(&[logits]) {
-        loss::cross_entropy(logits, labels, label_smoothing)
-    } else {
-        composed::cross_entropy(logits, labels, label_smoothing)
-    }
+    forward("cross_entropy", logits, || {
+        if fused(&[logits]) {
+            loss::cross_entropy(logits, labels, label_smoothing)
+        } else {
+            composed::cross_entropy(logits, labels, label_smoothing)
+        }
+    })
 }

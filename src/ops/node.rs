@@ -12,6 +12,7 @@ use candle_core::{
     MetalStorage, Shape, Storage, Tensor,
 };
 
+use super::{Phase, timed};
 use crate::{Error, Result};
 
 type CandleResult<T> = candle_core::Result<T>;
@@ -182,7 +183,10 @@ impl Node {
         gradient: &Tensor,
     ) -> CandleResult<[Option<Tensor>; N]> {
         let gradient = gradient.detach().contiguous()?;
-        let mut all = (self.backward)(&output.detach(), &gradient).map_err(CandleError::wrap)?;
+        let backward = || (self.backward)(&output.detach(), &gradient);
+        let device = gradient.device();
+        let mut all =
+            timed(self.name, Phase::Backward, device, backward).map_err(CandleError::wrap)?;
         let mut picked = self.tracked.iter().map(|i| all.get_mut(*i)?.take());
         let mut direct: [Option<Tensor>; N] = std::array::from_fn(|_| None);
         let count = if self.extra.is_some() { N - 1 } else { N };

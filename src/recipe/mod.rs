@@ -245,6 +245,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// As a recipe has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
     /// Whether it is the default.
     pub fn is_f32(&self) -> bool {
         *self == Self::F32

@@ -14,7 +14,7 @@ use crate::{Error, Result, files};
 pub const MANIFEST_VERSION: u32 = 1;
 
 /// The version of candle that this program is built with.
-const CANDLE: &str = "0.11.1";
+pub const CANDLE: &str = "0.11.1";
 
 /// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ impl Machine {
 }
 
 /// What this program was compiled for.
-fn target() -> String {
+pub fn target() -> String {
     use std::env::consts::{ARCH, OS};
     match () {
         () if cfg!(target_env = "gnu") => format!("{ARCH}-{OS}-gnu"),

@@ -18,6 +18,6 @@ pub mod view;
 pub use branch::Trunk;
 pub use journal::{Journal, Reading, Torn};
 pub use listing::{Found, Listed, Standing as RunStanding, Twig, list, newest, tree};
-pub use manifest::{Fingerprint, MANIFEST_VERSION, Machine, Manifest, Parent};
+pub use manifest::{CANDLE, Fingerprint, MANIFEST_VERSION, Machine, Manifest, Parent, target};
 pub use standing::{standing, standing_of};
 pub use view::RunView;

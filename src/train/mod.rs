@@ -66,7 +66,8 @@ fn descend(
         return Err(diverged(&what, optimiser.steps() + 1, lr, &gradients));
     }
     let grads = whole.backward()?;
-    optimiser.step(&grads, lr)?;
+    let update = || optimiser.step(&grads, lr);
+    ops::timed("adamw", ops::Phase::Update, logits.device(), update)?;
     let predicted = logits.argmax(candle_core::D::Minus1)?.to_vec1::<u32>()?;
     let labels = labels.to_vec1::<u32>()?;
     Ok(Descent {

@@ -7,6 +7,7 @@ use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::machine::{Gpu, Sample};
+use crate::speed::peak_memory;
 
 /// Between two samples; shorter than the system's own counters are good for would be noise.
 pub const PERIOD: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ impl Sampler {
             process_busy: process.map_or(0.0, |p| share(p.cpu_usage())),
             machine_busy: share(self.system.global_cpu_usage()) * processors as f64,
             process_memory: process.map_or(0, sysinfo::Process::memory),
-            process_peak: peak(),
+            process_peak: peak_memory(),
             machine_memory,
             memory,
             gpus: self.gpus.as_ref().map_err(|why| *why).and_then(look_at),
@@ -89,18 +90,6 @@ fn look_at(nvml: &Nvml) -> Result<Vec<Gpu>, &'static str> {
     }
 }
 
-/// The most bytes that this process ever held, where the system counts it.
-fn peak() -> Option<u64> {
-    high_water(&std::fs::read_to_string("/proc/self/status").ok()?)
-}
-
-/// `VmHWM` in the text of `/proc/self/status`, in bytes.
-fn high_water(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,13 +108,5 @@ mod tests {
                 .gpus
                 .map_or_else(|why| !why.is_empty(), |gpus| !gpus.is_empty())
         );
-    }
-
-    #[test]
-    fn the_peak_is_read_in_bytes() {
-        let status = "Name:\tpentimento\nVmPeak:\t  900 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 12 kB\n";
-        assert_eq!(high_water(status), Some(2_097_152));
-        assert_eq!(high_water("VmHWM: much\n"), None);
-        assert_eq!(high_water(""), None);
     }
 }

@@ -140,6 +140,43 @@ const ARGUMENTS: &[(&str, &[&str])] = &[
         &["resume", "R\u{1b}[31m"],
     ),
     ("a bench without a terminal", &[]),
+    (
+        "an architecture that is none",
+        &["bench", "vit_small_patch17"],
+    ),
+    (
+        "an architecture with a terminal's bytes",
+        &["bench", "vit\u{1b}[31m"],
+    ),
+    (
+        "images that a patch does not divide",
+        &["bench", "vit_tiny_patch16_224", "--image-size", "50"],
+    ),
+    (
+        "targets that this architecture lacks",
+        &[
+            "bench",
+            "resnet18",
+            "--image-size",
+            "32",
+            "--targets",
+            "conv3",
+        ],
+    ),
+    ("a dropout of everything", &["bench", "--dropout", "1"]),
+    ("a dropout below zero", &["bench", "--dropout", "-0.1"]),
+    ("no threads", &["bench", "--threads", "0"]),
+    ("no rounds", &["bench", "--rounds", "0"]),
+    ("a precision that is none", &["bench", "--precision", "f16"]),
+    ("a work that is none", &["bench", "--only", "both"]),
+    (
+        "a batch given twice",
+        &["bench", "--inputs", "x", "--batch-size", "3"],
+    ),
+    (
+        "rounds counted and asked for",
+        &["bench", "--on-request", "--rounds", "3"],
+    ),
 ];
 
 #[test]
@@ -148,5 +185,5 @@ fn what_is_wrong_on_the_command_line_is_said() {
     for (what, arguments) in ARGUMENTS {
         cases.refused(what, &Place::new(), arguments);
     }
-    cases.end(40);
+    cases.end(52);
 }

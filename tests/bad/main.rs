@@ -6,6 +6,7 @@
 mod arguments;
 mod data;
 mod images;
+mod inputs;
 mod names;
 mod paths;
 mod presets;
