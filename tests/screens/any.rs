@@ -9,8 +9,8 @@ use proptest::sample::select;
 
 use pentimento::ui::pointer::Pointer;
 
-use super::set_up::answer;
-use super::*;
+use super::sample::{self, Journal};
+use super::stage::*;
 
 /// Something that happens to the program.
 #[derive(Clone, Debug)]

@@ -1,9 +1,13 @@
 //! The fuzz targets under libFuzzer; `PENTIMENTO_FUZZ_TARGET` names the one to try. See `run` beside this file.
 #![no_main]
 
-#[allow(dead_code, unused_imports)]
-#[path = "../../screens.rs"]
-mod screens;
+#[path = "../../screens/any.rs"]
+mod any;
+#[allow(dead_code)]
+#[path = "../../screens/sample.rs"]
+mod sample;
+#[path = "../../screens/stage.rs"]
+mod stage;
 #[path = "../targets.rs"]
 mod targets;
 
@@ -41,7 +45,7 @@ fn named() -> Target {
 }
 
 fn screens_target() -> Target {
-    let cases = screens::any::cases();
+    let cases = any::cases();
     Target {
         name: SCREENS,
         seeds: (0..8_u32).map(|i| bytes_of(i).collect()).collect(),
@@ -50,7 +54,7 @@ fn screens_target() -> Target {
             let rng = TestRng::from_seed(RngAlgorithm::PassThrough, bytes);
             let mut runner = TestRunner::new_with_rng(Config::default(), rng);
             if let Ok(case) = cases.new_tree(&mut runner) {
-                screens::any::live_through(case.current());
+                any::live_through(case.current());
             }
         }),
     }
