@@ -41,15 +41,13 @@ mod train;
 use std::path::Path;
 use std::time::Duration;
 
-use pentimento::data::Class;
 use pentimento::lab::{Command, Event, Pulse, STANDING_STILL};
 use pentimento::ui::actions::{Action, Key, Screen};
 use pentimento::ui::forgetting::Way;
 use pentimento::ui::question::Question;
 use pentimento::ui::theme::{Depth, Marker};
-use pentimento::ui::{App, Effect, Theme, views};
+use pentimento::ui::{App, Effect, views};
 use ratatui::buffer::{Buffer, Cell};
-use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use sample::Journal;
 use stage::*;

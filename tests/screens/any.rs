@@ -1,13 +1,18 @@
 //! Whatever is pressed, clicked, told and resized in whatever order: nothing panics, and nothing is drawn outside.
 
+use std::path::Path;
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use pentimento::lab::Pulse;
+use pentimento::ui::App;
+use pentimento::ui::actions::Key;
 use pentimento::ui::pointer::Pointer;
+use pentimento::ui::theme::Depth;
 
 use super::sample::{self, Journal};
 use super::stage::*;

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use pentimento::hub::{Kind, Repo};
 use pentimento::ui::actions::{Action, Key, Layer, Screen};
 use pentimento::ui::question::Question;
 use pentimento::ui::theme::Depth;
 use pentimento::ui::{App, Effect};
 
-use super::{NAMED, SIZES, drawn, keys, sample, snapshot, text, theme};
+use super::{NAMED, SIZES, answer, drawn, keys, repo, sample, snapshot, text, theme};
 
 fn app() -> App {
     App::new(sample::environment(), theme(Depth::True))

@@ -115,4 +115,3 @@ pub fn answer(app: &mut App, effect: Effect, well: bool) {
         Effect::TakeUp | Effect::Send(_) | Effect::Copy(_) | Effect::Lost(_) | Effect::Suspend => {}
     }
 }
-
