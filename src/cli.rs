@@ -153,16 +153,19 @@ backbone's config.json where it has them, else the sorted names of the class fol
 Examples:
   pentimento inspect bundled:glyph-vit
   pentimento inspect hub:timm/resnet50.a1_in1k --targets conv3 --rank 4
-  pentimento inspect my-backbone --targets 'blocks\\.[0-5]\\..*'")]
+  pentimento inspect my-backbone --targets 'blocks\\.[0-5]\\..*'
+  pentimento inspect runs/demo-s0-1 --rank 4
+
+Of a run these are the modules that it trains, as its own recipe has them where --targets and --rank do not say otherwise.")]
     Inspect {
-        /// bundled:NAME, hub:OWNER/NAME, or a folder in timm's hub layout
+        /// bundled:NAME, hub:OWNER/NAME, a folder in timm's hub layout, or a run's folder
         backbone: String,
-        /// A regex on the whole of a module's name, or default, qkv, all-linear, conv3, all-conv
-        #[arg(long, default_value = "default")]
-        targets: String,
-        /// Rank of the adapters, 1 to 8192
-        #[arg(long, default_value_t = 16, value_parser = rank(), allow_negative_numbers = true)]
-        rank: usize,
+        /// A regex on the whole of a module's name, or default, qkv, all-linear, conv3, all-conv [default: default]
+        #[arg(long)]
+        targets: Option<String>,
+        /// Rank of the adapters, 1 to 8192 [default: 16]
+        #[arg(long, value_parser = rank(), allow_negative_numbers = true)]
+        rank: Option<usize>,
     },
     /// Train a backbone from scratch and store it in timm's hub layout
     #[command(after_help = "\

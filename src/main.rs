@@ -420,13 +420,25 @@ fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A backbone's modules, each with what an adapter would train there.
-fn inspect(backbone: &str, targets: String, rank: usize) -> anyhow::Result<ExitCode> {
-    let recipe = BackboneRecipe::from_argument(backbone);
+/// A backbone's modules, each with what an adapter would train there; of a run, what its own adapters train.
+fn inspect(
+    backbone: &str,
+    targets: Option<String>,
+    rank: Option<usize>,
+) -> anyhow::Result<ExitCode> {
+    let folder = Path::new(backbone);
+    let (recipe, mut lora) = if folder.join("journal.jsonl").is_file() {
+        let (recipe, _) = standing_of(&RunFolder::open(folder)?)?;
+        (recipe.backbone, recipe.lora)
+    } else {
+        let lora = LoraRecipe::of_rank(16, "default".into());
+        (BackboneRecipe::from_argument(backbone), lora)
+    };
+    lora.targets = targets.unwrap_or(lora.targets);
+    lora.rank = rank.unwrap_or(lora.rank);
     let config = watched(Hangup::Stop, |onlooker| {
         lab::fetch_config(&recipe, onlooker)
     })?;
-    let lora = LoraRecipe::of_rank(rank, targets);
     let chosen = pentimento::lora::target_modules(&lora, &config)?;
     let parameters = pentimento::backbone::parameters(&config)?;
     let mut out = std::io::stdout();
@@ -442,16 +454,25 @@ fn inspect(backbone: &str, targets: String, rank: usize) -> anyhow::Result<ExitC
         let note = match target {
             Some(module) => {
                 trained += module.parameters;
-                format!("adapter {}", module.parameters)
+                let what = if lora.mode.is_full() {
+                    "full"
+                } else {
+                    "adapter"
+                };
+                format!("{what} {}", module.parameters)
             }
             None => String::new(),
         };
         let shape = format!("{:?}", layer.weight_shape());
         writeln!(out, "{:36} {shape:20} {note}", layer.name)?;
     }
+    let rank = match lora.mode.is_full() {
+        true => "full rank".to_owned(),
+        false => format!("rank {}", lora.rank),
+    };
     writeln!(
         out,
-        "{} of these modules match {:?}: {trained} trained parameters at rank {rank}, {:.3} % of the backbone",
+        "{} of these modules match {:?}: {trained} trained parameters at {rank}, {:.3} % of the backbone",
         chosen.len(),
         lora.targets,
         100.0 * trained as f64 / parameters as f64

@@ -212,6 +212,45 @@ fn bundled_data_and_a_modules_list() {
         told.contains("6 of these modules match \"qkv\": 9216 trained"),
         "{told}"
     );
+    // Of a run its own rank and modules, unless others are asked for.
+    std::fs::create_dir(dir.path().join("R")).unwrap();
+    std::fs::write(dir.path().join("R/manifest.json"), "{}").unwrap();
+    let journal = std::fs::read_to_string(fixture("journal.jsonl")).unwrap();
+    for (recipe, arguments, want) in [
+        (
+            r#""rank":16"#,
+            &["inspect", "R"][..],
+            "match \"default\": 36864 trained parameters at rank 16",
+        ),
+        (
+            r#""rank":16"#,
+            &["inspect", "R", "--rank", "4"],
+            "9216 trained parameters at rank 4",
+        ),
+        (
+            r#""rank":0"#,
+            &["inspect", "R"],
+            "0 of these modules match \"default\": 0 trained parameters at rank 0",
+        ),
+        // 6 blocks, each 288·96 + 288.
+        (
+            r#""rank":16,"mode":"full""#,
+            &["inspect", "R", "--targets", "qkv"],
+            "match \"qkv\": 167616 trained parameters at full rank",
+        ),
+    ] {
+        let text_of_it = journal
+            .replace(r#""mode":"merge","#, "")
+            .replace(r#""rank":16"#, recipe);
+        std::fs::write(dir.path().join("R/journal.jsonl"), text_of_it).unwrap();
+        let output = run(dir.path(), arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(
+            text(&output.stdout).contains(want),
+            "{}",
+            text(&output.stdout)
+        );
+    }
     let output = run(dir.path(), &["inspect", "nowhere"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     let output = run(

@@ -10,6 +10,7 @@ use common::{Driver, assert_same, automatic, manual, outcome, run, short};
 use pentimento::lab::{Command, Event, State};
 use pentimento::lora::Amount;
 use pentimento::progress::Nobody;
+use pentimento::run::{Manifest, RunView};
 use pentimento::session::{Reopen, Session};
 
 fn go_on(folder: &Path) -> pentimento::run::RunView {
@@ -129,6 +130,74 @@ fn pictures_on_disk_give_the_same_bytes_whatever_loads_them_and_are_refused_when
         log.contains("1 of the 18 images of folder:") && log.contains("00.png: it is empty"),
         "{log}"
     );
+}
+
+#[test]
+fn groups_that_are_given_make_contexts_and_are_refused_when_they_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, one, other] = ["groups.csv", "one", "other"].map(|name| dir.path().join(name));
+    let put = |vowels: &str| {
+        let lines = vowels.chars().map(|c| format!("{c},vowels\n"));
+        let text = format!("class,group\n{}1,primes\n", lines.collect::<String>());
+        fs::write(&file, text).unwrap();
+    };
+    put("AEIOU");
+    let groups = format!("foundation.groups=file:{}", file.display());
+    let set = [
+        groups.as_str(),
+        "task.0.context=vowels",
+        "train.steps=1",
+        "train.watch_every=0",
+        "foundation.per_class=2",
+        "task.0.per_class=4",
+        "task.1.per_class=1",
+    ];
+    let view = run(short(&set), &one);
+    let vowels = |view: &RunView| -> Vec<String> {
+        let classes = &view.started.as_ref().unwrap().test_sets[0].classes;
+        let context = view.trainings[0].context.iter();
+        context.map(|&c| classes[c].name.clone()).collect()
+    };
+    assert_eq!(vowels(&view), ["A", "E", "I", "O", "U"]);
+    let contextual = view.rows[1].contextual.as_ref().unwrap();
+    let named: Vec<&str> = contextual.groups.iter().map(|(g, _)| g.as_str()).collect();
+    assert_eq!(named, ["primes", "vowels"]);
+    let table = fs::read_to_string(one.join("export/per_class.csv")).unwrap();
+    assert_eq!(table.matches(",A,vowels,").count(), 3, "{table}");
+
+    let hash = |run: &Path| {
+        let manifest = Manifest::read(&run.join("manifest.json")).unwrap();
+        let mut hashes = manifest.data.into_iter().map(|f| f.sha256);
+        (hashes.next().unwrap(), hashes.collect::<Vec<_>>())
+    };
+    put("AEIOUY");
+    let refused = |session: pentimento::Result<Session>| {
+        let error = session.err().unwrap();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(
+            text.contains("the classes of latin changed since")
+                && text.contains("they are in other groups"),
+            "{text}"
+        );
+    };
+    let (how, nobody) = (automatic(), &mut Nobody);
+    refused(Session::reopen(&one, &how, Reopen::Hold, nobody));
+    refused(Session::branch(
+        &one,
+        1,
+        short(&set),
+        Some(&other),
+        &how,
+        nobody,
+    ));
+    let view = run(short(&set), &other);
+    assert_eq!(vowels(&view).len(), 6);
+    assert_ne!(hash(&one).0, hash(&other).0);
+    assert_eq!(hash(&one).1, hash(&other).1);
+    put("AEIOU");
+    let session = Session::reopen(&one, &how, Reopen::Hold, nobody).unwrap();
+    Driver::new(session).stop();
 }
 
 #[test]

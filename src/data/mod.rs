@@ -8,6 +8,7 @@ mod decode;
 mod encoded;
 #[cfg(test)]
 mod fixtures;
+mod groups;
 mod images;
 mod inspect;
 mod listing;
@@ -26,7 +27,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Onlooker;
-use crate::recipe::{DataOptions, DataSource, FoundationRecipe, LoadingRecipe, Recipe};
+use crate::recipe::{
+    DataOptions, DataSource, FoundationRecipe, GroupSource, LoadingRecipe, Recipe,
+};
 use crate::{Error, Result};
 
 pub use batches::{Batch, TrainBatches, eval_batches};
@@ -129,36 +132,45 @@ pub fn fetch(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Vec<PathBuf
 }
 
 /// Checks what a recipe says of data beyond its own text, without reading much: that folders are there, that
-/// the classes of bundled data are known, and that the groups of each task's context are the foundation's and
-/// leave a rest to compare with. [`open`] checks the rest.
+/// the classes of bundled data are known, that files of groups are sound, and that the groups of each task's context are
+/// the foundation's and leave a rest to compare with, where its groups are known by now. [`open`] checks the rest.
 ///
 /// # Errors
 /// [`Error::Input`], one sentence that names the key.
 pub fn check(recipe: &Recipe) -> Result<()> {
     let known = &recipe.foundation;
-    let id = known.id.clone();
-    let mut sources = vec![("foundation".to_owned(), &known.data)];
-    sources.extend(
+    let mut tables = vec![("foundation".to_owned(), &known.data, &known.options)];
+    tables.extend(
         (0..)
             .zip(&recipe.tasks)
-            .map(|(i, task)| (format!("task.{i}"), &task.data)),
+            .map(|(i, task)| (format!("task.{i}"), &task.data, &task.options)),
     );
-    for (table, data) in sources {
+    for (table, data, options) in tables {
         let source = DataSource::parse(data)
             .map_err(|message| Error::input(format!("`{table}.data` {message}")))?;
         if let DataSource::Local(_, folder) = &source {
             listing::check_folder(folder)
                 .map_err(|e| Error::input(format!("`{table}.data`: {e}")))?;
         }
+        if let Some(GroupSource::File(file)) = options.group_source()? {
+            groups::read(&file).map_err(groups::at(&table))?;
+        }
     }
     let foundation = DataSource::parse(&known.data).map_err(Error::input)?;
-    let classes = match &foundation {
+    let mut classes = match &foundation {
         DataSource::Bundled(name) => bundled::open(name)?.classes.clone(),
-        // Other sources have no groups.
+        // Other sources have no groups of their own.
         DataSource::Local(..) | DataSource::Hub(_) => Vec::new(),
     };
-    let id = id.unwrap_or_else(|| foundation.id());
-    check_contexts(recipe, &id, &classes)
+    match known.options.group_source()? {
+        None => {}
+        Some(groups) if matches!(foundation, DataSource::Bundled(_)) => {
+            groups::assign(&mut classes, &groups, None).map_err(groups::at("foundation"))?;
+        }
+        // Which classes are in them is known when the data is open.
+        Some(_) => return Ok(()),
+    }
+    check_contexts(recipe, &known.name(), &classes)
 }
 
 /// How many classes the foundation has, where that is known without reading it: in the binary, or chosen by name.
@@ -231,6 +243,77 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(want), "{error}");
         }
+    }
+
+    #[test]
+    fn a_context_may_be_of_groups_that_are_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("groups.csv");
+        testing::write(file.clone(), b"class,group\nA,vowels\nE,vowels\nB,others\n");
+        let pictures = dir.path().join("pictures");
+        for class in ["A", "B", "E"] {
+            testing::write(
+                pictures.join("test").join(class).join("0.png"),
+                &testing::png(1),
+            );
+        }
+        let load = |source: &str, context: &str| {
+            let overrides = [
+                format!("foundation.data={source}"),
+                format!("foundation.groups=file:{}", file.display()),
+                format!("task.0.context={context}"),
+                "task.1.context=[]".into(),
+                "task.2.context=[]".into(),
+            ];
+            Recipe::load("demo", &overrides).unwrap()
+        };
+        let nobody = &mut crate::progress::Nobody;
+        let folder = format!("folder:{}", pictures.display());
+        // What is in the binary is known at once, what lies on disk when it is open.
+        check(&load("bundled:latin", "vowels")).unwrap();
+        check(&load(&folder, "digits")).unwrap();
+        let opened = open(&load(&folder, "vowels"), nobody).unwrap();
+        let groups: Vec<&str> = opened
+            .foundation
+            .classes
+            .iter()
+            .map(|c| c.group.as_str())
+            .collect();
+        assert_eq!(groups, ["vowels", "others", "vowels"]);
+        for (source, context, want) in [
+            (
+                "bundled:latin",
+                "digits",
+                "\"digits\", which latin does not have: its groups are vowels, others",
+            ),
+            (
+                &folder,
+                "digits",
+                "\"digits\", which pictures does not have: its groups are vowels, others",
+            ),
+            (
+                &folder,
+                r#"["others", "vowels"]"#,
+                "`task.0.context` holds every class of pictures",
+            ),
+        ] {
+            let error = open(&load(source, context), nobody).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(want), "{error}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        let error = check(&load(&folder, "vowels")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`foundation.groups`: ") && error.contains("cannot be read"),
+            "{error}"
+        );
+        // The pictures can be looked at all the same.
+        peek(
+            &load(&folder, "vowels").foundation,
+            &LoadingRecipe::default(),
+            nobody,
+        )
+        .unwrap();
     }
 
     #[test]

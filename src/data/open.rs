@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::encoded::{Budget, Encoded};
 use super::inspect::inspect;
 use super::listing::{self, Held, Listing, Request, Split};
-use super::{Class, Dataset, Images, Opened, bundled};
+use super::{Class, Dataset, Images, Opened, bundled, check_contexts, groups};
 use crate::progress::{Onlooker, Progress};
 use crate::random::Key;
 use crate::recipe::{DataOptions, DataSource, FoundationRecipe, Layout, LoadingRecipe, Recipe};
@@ -35,6 +35,7 @@ pub(super) fn all(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Opened
     if let Some(id) = &foundation.id {
         Arc::make_mut(&mut known).id.clone_from(id);
     }
+    check_contexts(recipe, &known.id, &known.classes)?;
     let mut learned = Vec::new();
     for (i, task) in recipe.tasks.iter().enumerate() {
         let wish = Wish {
@@ -172,11 +173,12 @@ impl<'a> Shelf<'a> {
     fn open(&mut self, wish: &Wish, key: Key, onlooker: &mut dyn Onlooker) -> Result<Arc<Dataset>> {
         let source = DataSource::parse(wish.data)
             .map_err(|message| Error::input(format!("`{}.data` {message}", wish.table)))?;
-        let whole = match &source {
-            DataSource::Bundled(name) => Arc::unwrap_or_clone(bundled::open(name)?),
+        let (mut whole, request) = match &source {
+            DataSource::Bundled(name) => (Arc::unwrap_or_clone(bundled::open(name)?), None),
             DataSource::Local(layout, folder) => {
                 let request = Request::new(*layout, folder, wish.options, wish.train);
-                self.whole(request, &source, wish.data, onlooker)?
+                let whole = self.whole(&request, &source, wish.data, onlooker)?;
+                (whole, Some(request))
             }
             DataSource::Hub(repo) => {
                 let folder = match self.peeks {
@@ -186,10 +188,16 @@ impl<'a> Shelf<'a> {
                     false => listing::bring(repo, wish.options, wish.train, onlooker)?,
                 };
                 let request = Request::new(Layout::Parquet, &folder, wish.options, wish.train);
-                self.whole(request, &source, wish.data, onlooker)?
+                let whole = self.whole(&request, &source, wish.data, onlooker)?;
+                (whole, Some(request))
             }
         };
         let options = wish.options;
+        // Who only looks at pictures needs no groups.
+        if let Some(groups) = options.group_source()?.filter(|_| !self.peeks) {
+            groups::assign(&mut whole.classes, &groups, request.as_ref())
+                .map_err(groups::at(wish.table))?;
+        }
         let mut dataset = choose_classes(whole, wish)?;
         if let Some(n) = options.per_class {
             dataset.train = dataset.train.few_of_each(n);
@@ -216,12 +224,12 @@ impl<'a> Shelf<'a> {
     /// All of a source, listed and looked at now or before.
     fn whole(
         &mut self,
-        request: Request,
+        request: &Request,
         source: &DataSource,
         data: &str,
         onlooker: &mut dyn Onlooker,
     ) -> Result<Dataset> {
-        if let Some((_, dataset)) = self.open.iter().find(|(known, _)| *known == request) {
+        if let Some((_, dataset)) = self.open.iter().find(|(known, _)| known == request) {
             return Ok(dataset.clone());
         }
         onlooker.tell(&Progress::images(&format!("listing {data}"), 0, 0));
@@ -232,7 +240,7 @@ impl<'a> Shelf<'a> {
             classes,
             train,
             test,
-        } = listing::list(&request, &self.budget)?;
+        } = listing::list(request, &self.budget)?;
         let mut bad = Vec::new();
         let mut looked_at = 0;
         let mut look = |split: Split, name: &str| -> Result<Images> {
@@ -253,7 +261,7 @@ impl<'a> Shelf<'a> {
                 .collect(),
         };
         self.judge(data, &bad, looked_at)?;
-        self.open.push((request, dataset.clone()));
+        self.open.push((request.clone(), dataset.clone()));
         Ok(dataset)
     }
 

@@ -91,6 +91,16 @@ impl Dataset {
         }
         files::hex(&hash.finalize())
     }
+
+    /// SHA-256 over [`Self::sha256`] and the group of each class.
+    pub fn sha256_with_groups(&self) -> String {
+        let mut all = self.sha256();
+        for class in &self.classes {
+            all.push('\0');
+            all.push_str(&class.group);
+        }
+        files::sha256(all.as_bytes())
+    }
 }
 
 #[cfg(test)]
@@ -173,5 +183,24 @@ mod tests {
         other.test.labels[1] = 0;
         assert_eq!(data.sha256(), data.clone().sha256());
         assert_ne!(data.sha256(), other.sha256());
+
+        let grouped = |groups: [&str; 2]| {
+            let class = |group: &str| Class {
+                name: "c".into(),
+                group: group.into(),
+            };
+            let classes = groups.map(class).to_vec();
+            Dataset {
+                classes,
+                ..data.clone()
+            }
+        };
+        let (one, another) = (grouped(["ab", "c"]), grouped(["a", "bc"]));
+        assert_eq!(one.sha256(), another.sha256());
+        assert_ne!(one.sha256_with_groups(), another.sha256_with_groups());
+        assert_ne!(
+            grouped(["", ""]).sha256_with_groups(),
+            one.sha256_with_groups()
+        );
     }
 }

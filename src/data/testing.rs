@@ -1,5 +1,6 @@
 //! Small data sets on disk, for tests.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use image::{ImageBuffer, ImageFormat, Rgb};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::{Dataset, Opened, open};
@@ -27,10 +28,20 @@ pub fn write(path: PathBuf, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Rows of a picture and a label in row groups of three; `metadata` is what `datasets` says of the columns.
+fn numbers(group: &mut SerializedRowGroupWriter<'_, File>, values: impl Iterator<Item = i64>) {
+    let values: Vec<i64> = values.collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    let typed = column.typed::<Int64Type>();
+    typed
+        .write_batch(&values, Some(&vec![1; values.len()]), None)
+        .unwrap();
+    column.close().unwrap();
+}
+
+/// Rows of a picture, a label, a word for it and half of it, in row groups of three; `metadata` is what `datasets` says of the columns.
 pub fn parquet(path: PathBuf, rows: &[(Option<Vec<u8>>, i64)], metadata: Option<&str>) {
     let schema = "message rows { optional group image { optional binary bytes; optional binary path (UTF8); } \
-                  optional int64 label; optional binary word (UTF8); }";
+                  optional int64 label; optional binary word (UTF8); optional int64 coarse; }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
     let pairs = metadata.map(|text| vec![KeyValue::new("huggingface".into(), text.to_owned())]);
     let properties = WriterProperties::builder()
@@ -38,7 +49,7 @@ pub fn parquet(path: PathBuf, rows: &[(Option<Vec<u8>>, i64)], metadata: Option<
         .set_compression(parquet::basic::Compression::SNAPPY)
         .build();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let file = std::fs::File::create(path).unwrap();
+    let file = File::create(path).unwrap();
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).unwrap();
     for rows in rows.chunks(3) {
         let mut group = writer.next_row_group().unwrap();
@@ -56,13 +67,7 @@ pub fn parquet(path: PathBuf, rows: &[(Option<Vec<u8>>, i64)], metadata: Option<
         };
         texts(rows.iter().map(|(picture, _)| picture.clone()).collect(), 2);
         texts(rows.iter().map(|_| Some(b"x.png".to_vec())).collect(), 2);
-        let mut column = group.next_column().unwrap().unwrap();
-        let labels: Vec<i64> = rows.iter().map(|(_, label)| *label).collect();
-        let typed = column.typed::<Int64Type>();
-        typed
-            .write_batch(&labels, Some(&vec![1; rows.len()]), None)
-            .unwrap();
-        column.close().unwrap();
+        numbers(&mut group, rows.iter().map(|(_, label)| *label));
         let words = rows
             .iter()
             .map(|(_, label)| Some(format!("w{}", 9 - label).into_bytes()));
@@ -73,6 +78,7 @@ pub fn parquet(path: PathBuf, rows: &[(Option<Vec<u8>>, i64)], metadata: Option<
             .write_batch(&words, Some(&vec![1; rows.len()]), None)
             .unwrap();
         column.close().unwrap();
+        numbers(&mut group, rows.iter().map(|(_, label)| label / 2));
         group.close().unwrap();
     }
     writer.close().unwrap();
@@ -84,6 +90,7 @@ pub fn features(classes: &[&str]) -> String {
         "image": {"_type": "Image"},
         "label": {"_type": "ClassLabel", "names": classes},
         "word": {"_type": "Value", "dtype": "string"},
+        "coarse": {"_type": "ClassLabel", "names": ["low", "high"]},
     });
     serde_json::json!({"info": {"features": features}}).to_string()
 }

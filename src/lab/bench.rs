@@ -196,13 +196,17 @@ impl Bench {
         })
     }
 
-    /// What tells whether the data is still the same: source and SHA-256 of each data set.
+    /// What tells whether the data is still the same: source and SHA-256 of each data set. That of the foundation is
+    /// over groups that were given with it, too, since contexts are made of them.
     pub fn fingerprints(&self) -> Vec<(String, String)> {
-        let foundation = (&self.recipe.foundation.data, &self.material.foundation);
-        let tasks = self.recipe.tasks.iter().map(|t| &t.data);
-        std::iter::once(foundation)
-            .chain(tasks.zip(&self.material.tasks))
-            .map(|(source, data)| (source.clone(), data.sha256()))
+        let (known, data) = (&self.recipe.foundation, &self.material.foundation);
+        let sha256 = match known.options.groups {
+            Some(_) => data.sha256_with_groups(),
+            None => data.sha256(),
+        };
+        let tasks = self.recipe.tasks.iter().zip(&self.material.tasks);
+        std::iter::once((known.data.clone(), sha256))
+            .chain(tasks.map(|(task, data)| (task.data.clone(), data.sha256())))
             .collect()
     }
 

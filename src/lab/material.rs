@@ -100,8 +100,8 @@ fn same_classes(recipe: &Recipe, data: &[Arc<Dataset>]) -> Result<()> {
         let (one, other) = (&data[first], &data[i]);
         if one.classes != other.classes || one.test.labels != other.test.labels {
             return Err(Error::input(format!(
-                "`task.{i}` and `task.{first}` share the head {:?}, but {} and {} have not the same classes and test \
-                 images: give one of them another head",
+                "`task.{i}` and `task.{first}` share the head {:?}, but {} and {} have not the same classes, in the \
+                 same groups, and test images: give one of them another head",
                 task.column(),
                 task.data,
                 recipe.tasks[first].data

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TaskRecipe;
+use super::{GroupSource, TaskRecipe};
+use crate::{Error, Result};
 
 /// `[data]`: how images are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +53,27 @@ pub struct DataOptions {
     /// The column of labels in parquet files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
+    /// What groups its classes are in: see [`super::GroupSource`]. Absent: those that the source has, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<String>,
     /// The classes that are taken, in label order. Empty: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
     /// Images of a class in each split, at most, spread over the class's images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
+}
+
+impl DataOptions {
+    /// Where the groups of the classes stand, if they are given.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where `groups` names none.
+    pub fn group_source(&self) -> Result<Option<GroupSource>> {
+        let parse = |text: &String| GroupSource::parse(text);
+        let parsed = self.groups.as_ref().map(parse).transpose();
+        parsed.map_err(|message| Error::input(format!("`groups` {message}")))
+    }
 }
 
 /// `[foundation]`. Unknown keys are refused where TOML is read.

@@ -33,7 +33,9 @@ pub(crate) use nearest::suggestion;
 pub use own::preset_files;
 pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};
-pub use source::{BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource, Layout};
+pub use source::{
+    BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource, GroupSource, Layout,
+};
 pub use validate::MOST_RANK;
 
 /// One experiment: a backbone, how adapters are made and trained, and the sequence of tasks.

@@ -79,6 +79,7 @@ macro_rules! keys_with_data {
             optional("test_split", Shape::Text),
             optional("image_column", Shape::Text),
             optional("label_column", Shape::Text),
+            optional("groups", Shape::Text),
             optional("classes", Shape::Texts),
             optional("per_class", Shape::Whole),
         ]
@@ -423,6 +424,7 @@ mod tests {
             "foundation.test_split=b",
             "foundation.image_column=i",
             "foundation.label_column=l",
+            "foundation.groups=column:g",
             "foundation.classes=x",
             "foundation.per_class=1",
             "foundation.data=parquet:d",

@@ -66,6 +66,15 @@ impl Layout {
     ];
 }
 
+/// Where the groups of a data set's classes stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupSource {
+    /// A CSV file with the columns `class` and `group`. Classes that it leaves out are in no group.
+    File(PathBuf),
+    /// Another column of labels of its parquet files: a class is in the group that all of its images have there.
+    Column(String),
+}
+
 /// Where a pretrained network is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackboneSource {
@@ -123,6 +132,20 @@ impl DataSource {
             "foundation".into()
         } else {
             name.chars().take(64).collect()
+        }
+    }
+}
+
+impl GroupSource {
+    /// Parses `file:FILE` or `column:NAME`. The error goes behind the name of the key.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("file", file)) if !file.is_empty() => Ok(Self::File(file.into())),
+            Some(("column", column)) if !column.is_empty() => Ok(Self::Column(column.into())),
+            _ => Err(format!(
+                "= {text:?} names no groups: write `file:FILE`, FILE a CSV file with the columns class and group, or \
+                 `column:NAME`, NAME another column of labels of parquet files"
+            )),
         }
     }
 }
@@ -202,6 +225,26 @@ mod tests {
             panic!("not of the hub");
         };
         assert_eq!(repo.to_string(), "timm/vit@v1");
+    }
+
+    #[test]
+    fn groups_stand_in_a_file_or_in_a_column() {
+        let parse = GroupSource::parse;
+        assert_eq!(
+            parse("file:a/b:c.csv"),
+            Ok(GroupSource::File("a/b:c.csv".into()))
+        );
+        assert_eq!(
+            parse("column:coarse"),
+            Ok(GroupSource::Column("coarse".into()))
+        );
+        for text in ["", "groups.csv", "file:", "column:", "folder:x"] {
+            let message = parse(text).unwrap_err();
+            assert!(
+                message.contains("names no groups: write `file:FILE`"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

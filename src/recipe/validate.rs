@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::schema::{Fault, join};
 use super::{
     Augment, BackboneRecipe, BackboneSource, Budget, DataOptions, DataSource, FoundationRecipe,
-    Layout, LoadingRecipe, LoraRecipe, Mode, PretrainRecipe, Recipe, TaskRecipe, TrainRecipe,
+    GroupSource, Layout, LoadingRecipe, LoraRecipe, Mode, PretrainRecipe, Recipe, TaskRecipe,
+    TrainRecipe,
 };
 use crate::wordnet;
 
@@ -352,6 +353,17 @@ fn source(table: &str, data: &str, options: &DataOptions) -> Result<DataSource, 
         }
         if value.is_empty() || value.split('+').any(str::is_empty) {
             return Err(Fault::at(at(key), "is empty: give a name or leave it out"));
+        }
+    }
+    if let Some(groups) = &options.groups {
+        let groups = GroupSource::parse(groups).map_err(|m| Fault::at(at("groups"), m))?;
+        if let GroupSource::Column(column) = groups
+            && !parquet
+        {
+            let message = format_args!(
+                "= \"column:{column}\" names a column, which {data} does not have: write `file:FILE`, FILE a CSV file"
+            );
+            return Err(Fault::at(at("groups"), message));
         }
     }
     let mut names = BTreeSet::new();

@@ -190,6 +190,21 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     ("no image of each class", "per_class = 4", "per_class = 0"),
     (
+        "groups that stand nowhere",
+        "per_class = 4",
+        "groups = \"groups.csv\"",
+    ),
+    (
+        "groups by a column of data that has none",
+        "per_class = 4",
+        "groups = \"column:coarse_label\"",
+    ),
+    (
+        "groups by a file that is not there",
+        "per_class = 4",
+        "groups = \"file:none.csv\"",
+    ),
+    (
         "a word that is no noun",
         "context = [\"digits\"]",
         "word = \"qwxyz\"",

@@ -47,7 +47,7 @@ pub(super) enum Held {
 pub(super) struct Request {
     layout: Layout,
     folder: PathBuf,
-    /// Without classes and caps, which are chosen afterwards.
+    /// Without groups, classes and caps, which are chosen afterwards.
     options: DataOptions,
     /// Whether training images are needed.
     train: bool,
@@ -70,6 +70,7 @@ impl Request {
 
     fn of_listing(options: &DataOptions) -> DataOptions {
         DataOptions {
+            groups: None,
             classes: Vec::new(),
             per_class: None,
             ..options.clone()
@@ -107,6 +108,21 @@ pub(super) fn list(request: &Request, budget: &Arc<Budget>) -> Result<Listing> {
         Layout::Flowers => torchvision::flowers(request),
         Layout::Aircraft => torchvision::aircraft(request),
         Layout::Cub => torchvision::cub(request),
+    }
+}
+
+/// The group that all images of a class have in another column of labels, in the order of [`Listing::classes`]; empty for
+/// a class without images.
+///
+/// # Errors
+/// [`Error::Input`] where there is no such column, or a class has images of two groups.
+pub(super) fn groups(request: &Request, column: &str) -> Result<Vec<String>> {
+    match request.layout {
+        Layout::Parquet => parquet::groups(request, column),
+        _ => Err(Error::input(format!(
+            "{} has no column {column}: parquet files alone have columns",
+            request.folder.display()
+        ))),
     }
 }
 

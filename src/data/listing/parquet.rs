@@ -2,7 +2,7 @@
 //!
 //! Class names stand in the file's metadata under `huggingface`, as JSON: `info.features.COLUMN.names`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Held, Listing, Request, Split};
@@ -15,23 +15,94 @@ mod shards;
 pub(super) use layout::{Place, place};
 use shards::{Columns, Labels, Rows, Shard};
 
-pub(super) fn list(request: &Request, budget: &Arc<Budget>) -> Result<Listing> {
-    let root = &request.folder;
-    let mut files = Vec::new();
-    layout::find(root, "", 0, &mut files)?;
-    let files: Vec<Place> = files.iter().filter_map(|path| place(path)).collect();
-    read(request, &files, &|place| Ok(root.join(&place.path)), budget)
+/// Characters of a group that a sentence shows: a column may hold whole texts.
+const SHOWN: usize = 40;
+
+/// Those of the files that are asked for, open.
+struct Shards {
+    test: Vec<Shard>,
+    train: Option<Vec<Shard>>,
+    columns: Columns,
 }
 
-/// Reads those of the files that are asked for; `fetch` says where one of them lies on disk.
-fn read(
-    request: &Request,
-    files: &[Place],
-    fetch: &dyn Fn(&Place) -> Result<PathBuf>,
-    budget: &Arc<Budget>,
-) -> Result<Listing> {
+pub(super) fn list(request: &Request, budget: &Arc<Budget>) -> Result<Listing> {
+    let Shards {
+        test,
+        train,
+        columns,
+    } = open(request)?;
+    let (test_rows, test_labels) = rows(test, &columns, budget)?;
+    let train = train
+        .map(|train| rows(train, &columns, budget))
+        .transpose()?;
+    let mut seen: Vec<&Labels> = vec![&test_labels];
+    seen.extend(train.iter().map(|(_, labels)| labels));
+    let classes = columns.names(&seen);
+    let split = |(rows, labels): (Rows, Labels)| -> Result<Split> {
+        let labels = labels.numbers(&classes, "classes", |row| rows.place(row))?;
+        Ok(Split {
+            held: Held::Encoded(Box::new(rows)),
+            labels,
+        })
+    };
+    Ok(Listing {
+        train: train.map(split).transpose()?,
+        test: split((test_rows, test_labels))?,
+        classes,
+    })
+}
+
+/// The group of each class, which is what `column` says of its images.
+pub(super) fn groups(request: &Request, column: &str) -> Result<Vec<String>> {
+    let Shards {
+        test,
+        train,
+        columns,
+    } = open(request)?;
+    if columns.holds_pictures(column) {
+        return Err(Error::input(format!(
+            "the column {column} of {} holds its pictures: name one of labels",
+            request.folder.display()
+        )));
+    }
+    let shards: Vec<Shard> = test
+        .into_iter()
+        .chain(train.into_iter().flatten())
+        .collect();
+    let beside = columns.labelled_by(column, &shards[0]);
+    let marks = labels(&shards, &beside)?;
+    // No picture is read.
+    let (rows, labels) = rows(shards, &columns, &Budget::new(0))?;
+    let (classes, names) = (columns.names(&[&labels]), beside.names(&[&marks]));
+    let place = |row| rows.place(row);
+    let labels = labels.numbers(&classes, "classes", place)?;
+    let marks = marks.numbers(&names, "groups", place)?;
+    let name = |mark: u32| names[mark as usize].as_str();
+    let shown = |mark| name(mark).chars().take(SHOWN).collect::<String>();
+    let mut groups: Vec<Option<u32>> = vec![None; classes.len()];
+    for (row, (class, mark)) in labels.into_iter().zip(marks).enumerate() {
+        let first = *groups[class as usize].get_or_insert(mark);
+        if first != mark {
+            return Err(Error::input(format!(
+                "the class {:?} has images of two groups by the column {column}, {:?} and in {} {:?}: name another \
+                 column, or a file",
+                classes[class as usize],
+                shown(first),
+                place(row),
+                shown(mark)
+            )));
+        }
+    }
+    let named = |group: Option<u32>| group.map_or_else(String::new, |mark| name(mark).to_owned());
+    Ok(groups.into_iter().map(named).collect())
+}
+
+fn open(request: &Request) -> Result<Shards> {
+    let mut files = Vec::new();
+    layout::find(&request.folder, "", 0, &mut files)?;
+    let files: Vec<Place> = files.iter().filter_map(|path| place(path)).collect();
     let root = request.folder.display();
-    let config = config(request, files)?;
+    let config = config(request, &files)?;
     let files: Vec<_> = files.iter().filter(|p| p.config == config).collect();
     let [train, test] = splits(request, &files);
     let mut splits: Vec<&str> = files.iter().map(|p| p.split.as_str()).collect();
@@ -47,7 +118,7 @@ fn read(
             }
         ))
     };
-    let open = |key: &str, names: Option<Vec<String>>, default: &str| -> Result<Vec<Shard>> {
+    let shards = |key: &str, names: Option<Vec<String>>, default: &str| -> Result<Vec<Shard>> {
         let names = names.ok_or_else(|| missing(key, default))?;
         let mut shards = Vec::new();
         for name in &names {
@@ -63,39 +134,21 @@ fn read(
                 )));
             }
             for place in of {
-                shards.push(Shard::open(&fetch(place)?)?);
+                shards.push(Shard::open(&request.folder.join(&place.path))?);
             }
         }
         Ok(shards)
     };
-    let test = open("test_split", test, "test")?;
+    let test = shards("test_split", test, "test")?;
     let train = request
         .train
-        .then(|| open("train_split", train, "train"))
+        .then(|| shards("train_split", train, "train"))
         .transpose()?;
     let first = test.first().ok_or_else(|| missing("test_split", "test"))?;
-    let columns = Columns::find(first, &request.options)?;
-    let (test_rows, test_labels) = rows(test, &columns, budget)?;
-    let train = train
-        .map(|train| rows(train, &columns, budget))
-        .transpose()?;
-    let mut seen: Vec<&Labels> = vec![&test_labels];
-    seen.extend(train.iter().map(|(_, labels)| labels));
-    let classes = match &columns.classes {
-        Some(names) => names.clone(),
-        None => shards::class_names(&seen),
-    };
-    let split = |(rows, labels): (Rows, Labels)| -> Result<Split> {
-        let labels = labels.numbers(&classes, |row| rows.place(row))?;
-        Ok(Split {
-            held: Held::Encoded(Box::new(rows)),
-            labels,
-        })
-    };
-    Ok(Listing {
-        train: train.map(split).transpose()?,
-        test: split((test_rows, test_labels))?,
-        classes,
+    Ok(Shards {
+        columns: Columns::find(first, &request.options)?,
+        test,
+        train,
     })
 }
 
@@ -188,12 +241,17 @@ fn config(request: &Request, files: &[Place]) -> Result<String> {
 }
 
 fn rows(shards: Vec<Shard>, columns: &Columns, budget: &Arc<Budget>) -> Result<(Rows, Labels)> {
+    let labels = labels(&shards, columns)?;
+    Ok((Rows::new(shards, columns, budget)?, labels))
+}
+
+fn labels(shards: &[Shard], columns: &Columns) -> Result<Labels> {
     let mut labels = Labels::default();
-    for shard in &shards {
+    for shard in shards {
         columns.check(shard)?;
         shard.labels(columns, &mut labels)?;
     }
-    Ok((Rows::new(shards, columns, budget)?, labels))
+    Ok(labels)
 }
 
 #[cfg(test)]
@@ -266,7 +324,7 @@ mod tests {
         check(&["test_split=dev"], "it has test, train");
         check(
             &["label_column=class"],
-            "has no column class: it has image, label, word",
+            "has no column class: it has image, label, word, coarse",
         );
         check(&["image_column=label"], "holds no encoded pictures");
         write(dir.path(), &["even"]);

@@ -267,6 +267,26 @@ impl Columns {
         })
     }
 
+    /// Whether this is the column of the pictures.
+    pub fn holds_pictures(&self, column: &str) -> bool {
+        self.image == column
+    }
+
+    /// The same with another column of labels, whose classes are what `shard` says.
+    pub fn labelled_by(&self, label: &str, shard: &Shard) -> Self {
+        Self {
+            image: self.image.clone(),
+            label: label.to_owned(),
+            classes: names_of(&shard.features(), label),
+        }
+    }
+
+    /// Names of the classes, by the metadata or else by all labels.
+    pub fn names(&self, seen: &[&Labels]) -> Vec<String> {
+        let told = self.classes.clone();
+        told.unwrap_or_else(|| class_names(seen))
+    }
+
     /// Refuses a file that has not the same columns and classes.
     pub fn check(&self, shard: &Shard) -> Result<()> {
         for column in [&self.image, &self.label] {
@@ -307,7 +327,7 @@ fn names_of(features: &serde_json::Map<String, Value>, label: &str) -> Option<Ve
 }
 
 /// Names of classes that no metadata tells: the numbers up to the largest, or the texts in byte order.
-pub(super) fn class_names(splits: &[&Labels]) -> Vec<String> {
+fn class_names(splits: &[&Labels]) -> Vec<String> {
     let most = splits.iter().flat_map(|l| &l.numbers).max();
     let texts: BTreeSet<&String> = splits.iter().flat_map(|l| &l.texts).collect();
     match most {
@@ -319,11 +339,16 @@ pub(super) fn class_names(splits: &[&Labels]) -> Vec<String> {
 }
 
 impl Labels {
-    /// Class indices; `place` says where a row is.
-    pub fn numbers(self, classes: &[String], place: impl Fn(usize) -> String) -> Result<Vec<u32>> {
+    /// Indices of classes, or of what else `kind` says they are; `place` says where a row is.
+    pub fn numbers(
+        self,
+        classes: &[String],
+        kind: &str,
+        place: impl Fn(usize) -> String,
+    ) -> Result<Vec<u32>> {
         let unknown = |row: usize, label: &dyn std::fmt::Display| {
             Error::input(format!(
-                "{} has the label {label}, which is none of its {} classes{}",
+                "{} has the label {label}, which is none of its {} {kind}{}",
                 place(row),
                 classes.len(),
                 if label.to_string() == "-1" {
