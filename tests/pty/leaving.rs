@@ -158,10 +158,11 @@ fn a_signal_suspends_and_another_brings_the_same_screen_back() {
     terminal.wait_for("Enter start");
     terminal.press("\x1a");
     terminal.wait_for("no shell could let the program go on");
-    // The sentence goes with the next key.
+    // The sentence goes with the next key, and the one after it leads back to the first field.
     terminal.press("jk");
     let begin = Instant::now();
-    while terminal.screen().contains("no shell could") {
+    while terminal.screen().contains("no shell could") || !terminal.screen().contains("▸ preset")
+    {
         assert!(begin.elapsed() < AT_MOST);
         std::thread::sleep(Duration::from_millis(20));
     }

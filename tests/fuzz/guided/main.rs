@@ -72,7 +72,8 @@ fn prepare(target: &Target, folder: &Path) -> std::io::Result<()> {
     for (i, seed) in target.seeds.iter().enumerate() {
         std::fs::write(folder.join(format!("corpus/seed-{i}")), seed)?;
     }
-    let mut words = String::new();
+    // libFuzzer takes no empty dictionary.
+    let mut words = String::from("# words\n");
     for word in target.words {
         let bytes: String = word.bytes().map(|b| format!("\\x{b:02x}")).collect();
         words.push_str(&format!("\"{bytes}\"\n"));
