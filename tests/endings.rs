@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -54,7 +55,8 @@ impl Place {
     fn run(&self, steps: u32) -> Child {
         let set = format!("train.steps={steps}");
         let arguments = ["run", "short.toml", "--out", "R", "--set", &set];
-        let child = self.program(&arguments).spawn().unwrap();
+        // A group without a parent in its session, as a detached test has, does not hear SIGTSTP.
+        let child = self.program(&arguments).process_group(0).spawn().unwrap();
         self.wait_for("\"kind\":\"Step\"");
         child
     }
