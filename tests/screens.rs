@@ -33,31 +33,79 @@ mod sample;
 mod set_up;
 #[path = "screens/settings.rs"]
 mod settings;
-#[path = "screens/stage.rs"]
-mod stage;
 #[path = "screens/train.rs"]
 mod train;
 
 use std::path::Path;
 use std::time::Duration;
 
+use pentimento::data::Class;
 use pentimento::lab::{Command, Event, Pulse, STANDING_STILL};
 use pentimento::ui::actions::{Action, Key, Screen};
 use pentimento::ui::forgetting::Way;
 use pentimento::ui::question::Question;
 use pentimento::ui::theme::{Depth, Marker};
-use pentimento::ui::{App, Effect, views};
+use pentimento::ui::{App, Effect, Theme, views};
 use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use sample::Journal;
-use stage::*;
+
+/// The keys with names that every terminal sends.
+const NAMED: [Key; 15] = [
+    Key::Up,
+    Key::Down,
+    Key::Left,
+    Key::Right,
+    Key::ShiftUp,
+    Key::ShiftDown,
+    Key::PageUp,
+    Key::PageDown,
+    Key::Home,
+    Key::End,
+    Key::Tab,
+    Key::BackTab,
+    Key::Enter,
+    Key::Esc,
+    Key::Backspace,
+];
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+fn theme(depth: Depth) -> Theme {
+    Theme {
+        depth,
+        marker: Marker::Braille,
+        ..Theme::default()
+    }
+}
 
 fn app(journal: &Journal, depth: Depth) -> App {
     let mut app = App::new(sample::environment(), theme(depth));
     app.show_run(Path::new("runs/demo-s0-1"), &journal.records, true);
     app
+}
+
+/// A run in the middle of its third task.
+fn in_training() -> Journal {
+    let mut journal = Journal::latin();
+    journal.tasks(2);
+    journal.begin();
+    journal.train(0, 312);
+    journal
+}
+
+fn after(merges: usize) -> Journal {
+    let mut journal = Journal::latin();
+    journal.tasks(merges);
+    journal
+}
+
+fn drawn(app: &mut App, (width, height): (u16, u16)) -> Buffer {
+    app.on_resize(width, height);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    views::draw(app, &mut buffer);
+    buffer
 }
 
 /// The lines as a reader sees them: a wide character takes two columns but is one.
@@ -168,6 +216,27 @@ fn an_impossible_rank_is_explained_at_once() {
     app.on_key(Key::Enter);
     snapshot("set-up-impossible", &mut app, SIZES[0]);
     assert_eq!(app.on_key(Key::Enter), []);
+}
+
+/// Classes with names: wide ones, combining ones, and ones that try to reach the terminal.
+fn words() -> Journal {
+    let names = [
+        "goldfish",
+        "great white shark",
+        "車両",
+        "e\u{301}tude",
+        "\u{301}",
+        "\u{1b}[31mred",
+        "\u{202e}bidi",
+    ];
+    let class = |i: usize| Class {
+        name: format!("{} {i}", names[i % names.len()]),
+        group: ["lower", "upper"][i % 2].into(),
+    };
+    let mut journal = Journal::with((0..40).map(class).collect(), "photos\u{1b}]0;x\u{7}");
+    journal.tasks(3);
+    journal.warn("\u{1b}[2Jgone\u{9b}31m \u{2066}and\u{202e} more");
+    journal
 }
 
 #[test]

@@ -1,25 +1,20 @@
 //! Whatever is pressed, clicked, told and resized in whatever order: nothing panics, and nothing is drawn outside.
 
-use std::path::Path;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use pentimento::lab::Pulse;
-use pentimento::ui::App;
-use pentimento::ui::actions::Key;
 use pentimento::ui::pointer::Pointer;
-use pentimento::ui::theme::Depth;
 
-use super::sample::{self, Journal};
-use super::stage::*;
+use super::set_up::answer;
+use super::*;
 
 /// Something that happens to the program.
 #[derive(Clone, Debug)]
-pub enum Happening {
+enum Happening {
     Key(Key),
     Pointer(Pointer),
     Resize(u16, u16),
@@ -100,91 +95,56 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    fn any_keys(case in cases()) {
-        live_through(case);
-    }
-}
-
-/// How the program is begun, and all that happens to it.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// Which journal, and how many of its records are there already.
-    which: usize,
-    begun: usize,
-    size: (u16, u16),
-    /// Colours, and how often the palette and the marker are changed.
-    look: (Depth, usize, usize),
-    happenings: Vec<Happening>,
-}
-
-pub fn cases() -> impl Strategy<Value = Case> {
-    let look = (select(&Depth::ALL[..]), 0..4_usize, 0..3_usize);
-    let parts = (
-        0..JOURNALS.len(),
-        0..2500_usize,
-        size(),
-        look,
-        vec(happening(), 1..60),
-    );
-    parts.prop_map(|(which, begun, size, look, happenings)| Case {
-        which,
-        begun,
-        size,
-        look,
-        happenings,
-    })
-}
-
-/// Lets it all happen.
-pub fn live_through(case: Case) {
-    let records = &JOURNALS[case.which].records;
-    let begun = case.begun.min(records.len());
-    let (depth, palettes, markers) = case.look;
-    let mut app = App::new(sample::environment(), theme(depth));
-    (0..palettes).for_each(|_| app.theme = app.theme.with_palette(app.theme.palette.next()));
-    (0..markers).for_each(|_| app.theme.marker = app.theme.marker.next());
-    if begun > 0 {
-        app.show_run(Path::new("runs/\u{1b}[31m"), &records[..begun], true);
-    }
-    let mut coming = records[begun..].iter();
-    let mut now = 0;
-    let mut size = case.size;
-    for (i, happening) in case.happenings.into_iter().enumerate() {
-        let effects = match happening {
-            Happening::Key(key) => app.on_key(key),
-            Happening::Pointer(pointer) => app.on_pointer(pointer),
-            Happening::Resize(width, height) => {
-                size = (width, height);
-                Vec::new()
-            }
-            Happening::Records(n) => {
-                coming.by_ref().take(n).for_each(|r| app.on_record(r));
-                Vec::new()
-            }
-            Happening::Pulse => {
-                app.on_pulse(Pulse {
-                    what: "measuring".into(),
-                    done: 3,
-                    total: 0,
-                });
-                Vec::new()
-            }
-            Happening::Tick(seconds) => {
-                now += seconds;
-                app.on_tick(Duration::from_secs(now));
-                Vec::new()
-            }
-            Happening::Ended => {
-                app.on_ended();
-                Vec::new()
-            }
-        };
-        for effect in effects {
-            answer(&mut app, effect, i % 3 > 0);
+    fn any_keys(
+        which in 0..4_usize,
+        begun in 0..2500_usize,
+        (mut width, mut height) in size(),
+        look in (select(&Depth::ALL[..]), 0..4_usize, 0..3_usize),
+        happenings in vec(happening(), 1..60),
+    ) {
+        let records = &JOURNALS[which].records;
+        let begun = begun.min(records.len());
+        let mut app = App::new(sample::environment(), theme(look.0));
+        (0..look.1).for_each(|_| app.theme = app.theme.with_palette(app.theme.palette.next()));
+        (0..look.2).for_each(|_| app.theme.marker = app.theme.marker.next());
+        if begun > 0 {
+            app.show_run(Path::new("runs/\u{1b}[31m"), &records[..begun], true);
         }
-        // A buffer has no cell outside: writing there would panic.
-        let buffer = drawn(&mut app, size);
-        let raw = { buffer.content.iter() }.find(|c| c.symbol().contains(char::is_control));
-        assert_eq!(raw, None);
+        let mut coming = records[begun..].iter();
+        let mut now = 0;
+        for (i, happening) in happenings.into_iter().enumerate() {
+            let effects = match happening {
+                Happening::Key(key) => app.on_key(key),
+                Happening::Pointer(pointer) => app.on_pointer(pointer),
+                Happening::Resize(w, h) => {
+                    (width, height) = (w, h);
+                    Vec::new()
+                }
+                Happening::Records(n) => {
+                    coming.by_ref().take(n).for_each(|r| app.on_record(r));
+                    Vec::new()
+                }
+                Happening::Pulse => {
+                    app.on_pulse(Pulse { what: "measuring".into(), done: 3, total: 0 });
+                    Vec::new()
+                }
+                Happening::Tick(seconds) => {
+                    now += seconds;
+                    app.on_tick(Duration::from_secs(now));
+                    Vec::new()
+                }
+                Happening::Ended => {
+                    app.on_ended();
+                    Vec::new()
+                }
+            };
+            for effect in effects {
+                answer(&mut app, effect, i % 3 > 0);
+            }
+            // A buffer has no cell outside: writing there would panic.
+            let buffer = drawn(&mut app, (width, height));
+            let raw = buffer.content.iter().find(|c| c.symbol().contains(char::is_control));
+            prop_assert_eq!(raw, None);
+        }
     }
 }

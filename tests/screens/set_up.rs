@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use pentimento::hub::{Kind, Repo};
 use pentimento::ui::actions::{Action, Key, Layer, Screen};
 use pentimento::ui::question::Question;
 use pentimento::ui::theme::Depth;
 use pentimento::ui::{App, Effect};
 
-use super::{NAMED, SIZES, answer, drawn, keys, repo, sample, snapshot, text, theme};
+use super::{NAMED, SIZES, drawn, keys, sample, snapshot, text, theme};
 
 fn app() -> App {
     App::new(sample::environment(), theme(Depth::True))
@@ -17,6 +18,10 @@ fn typed(app: &mut App, text: &str) -> Vec<Effect> {
     (0..60).for_each(|_| drop(app.on_key(Key::Backspace)));
     keys(app, text);
     app.on_key(Key::Enter)
+}
+
+fn repo(text: &str) -> Repo {
+    Repo::parse(Kind::Model, text).unwrap()
 }
 
 fn shows(app: &mut App, wanted: &str) {
@@ -166,6 +171,37 @@ fn a_list_that_is_open_does_not_follow_to_other_screens() {
     assert_eq!(app.situation().layer, Layer::List);
     app.on_key(Key::Esc);
     assert_eq!(app.situation().layer, Layer::Screen);
+}
+
+/// Answers what the program asked for, well or badly.
+pub fn answer(app: &mut App, effect: Effect, well: bool) {
+    match effect {
+        Effect::Save {
+            path,
+            recipe,
+            replace,
+        } if well || replace => app.on_saved(&path, &recipe),
+        Effect::Save { path, recipe, .. } => app.on_taken(path, recipe),
+        Effect::Search(text) if well => {
+            app.on_found(
+                &text,
+                &[repo("timm/vit_base_patch16_224.dino"), repo("somebody/x")],
+            );
+        }
+        Effect::Describe(_) if well => app.on_described(),
+        Effect::Cancel => app.on_cancelled(),
+        Effect::Search(_)
+        | Effect::Describe(_)
+        | Effect::Start(_)
+        | Effect::Export
+        | Effect::ExportChosen(_) => {
+            app.on_problem("the line is down: \u{1b}[31mno\u{7}");
+        }
+        Effect::ListRuns(base) => app.on_runs(base, Vec::new()),
+        Effect::Open(_) | Effect::LayBeside(_) => app.on_problem("no such run"),
+        Effect::Quit | Effect::Abandon => app.leaving = false,
+        Effect::TakeUp | Effect::Send(_) | Effect::Copy(_) | Effect::Lost(_) | Effect::Suspend => {}
+    }
 }
 
 /// No sequence of keys brings the screen down, shows a control character, or ends where Esc does not lead out.
