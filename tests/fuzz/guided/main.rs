@@ -43,6 +43,10 @@ fn prepare(target: &Target, folder: &Path) -> std::io::Result<()> {
 
 fuzz_target!(
     init: {
+        if std::env::var_os("PENTIMENTO_FUZZ_TARGET").is_none() {
+            targets::all().iter().for_each(|target| println!("{}", target.name));
+            std::process::exit(0);
+        }
         if let Some(folder) = std::env::var_os("PENTIMENTO_FUZZ_FOLDER") {
             prepare(&named(), Path::new(&folder)).expect("the folder can be written");
         }
