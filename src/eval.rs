@@ -168,9 +168,7 @@ fn backbone_of(
     device: &Device,
     onlooker: &mut dyn Onlooker,
 ) -> Result<(Config, Weights)> {
-    let folder = Path::new(source);
-    if folder.join("journal.jsonl").is_file() {
-        let run = RunFolder::open(folder)?;
+    if let Some(run) = RunFolder::at(Path::new(source))? {
         let (recipe, standing) = standing_of(&run)?;
         return merged_backbone(&recipe, &standing, &run, device, onlooker);
     }

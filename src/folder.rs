@@ -137,6 +137,15 @@ impl RunFolder {
         })
     }
 
+    /// The run that lies at a path, where something else may lie instead: a folder with a journal is one.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`] where there is a journal.
+    pub fn at(path: &Path) -> Result<Option<Self>> {
+        let is_run = path.join("journal.jsonl").is_file();
+        is_run.then(|| Self::open(path)).transpose()
+    }
+
     /// The folder of a run in whatever state it is, for those who look what can be saved.
     ///
     /// # Errors

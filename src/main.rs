@@ -426,13 +426,16 @@ fn inspect(
     targets: Option<String>,
     rank: Option<usize>,
 ) -> anyhow::Result<ExitCode> {
-    let folder = Path::new(backbone);
-    let (recipe, mut lora) = if folder.join("journal.jsonl").is_file() {
-        let (recipe, _) = standing_of(&RunFolder::open(folder)?)?;
-        (recipe.backbone, recipe.lora)
-    } else {
-        let lora = LoraRecipe::of_rank(16, "default".into());
-        (BackboneRecipe::from_argument(backbone), lora)
+    let (recipe, mut lora) = match RunFolder::at(Path::new(backbone))? {
+        Some(run) => {
+            let view = RunView::of(&run)?;
+            let recipe = &view.begun(&run)?.recipe;
+            (recipe.backbone.clone(), recipe.lora.clone())
+        }
+        None => {
+            let lora = LoraRecipe::of_rank(16, "default".into());
+            (BackboneRecipe::from_argument(backbone), lora)
+        }
     };
     lora.targets = targets.unwrap_or(lora.targets);
     lora.rank = rank.unwrap_or(lora.rank);
@@ -672,8 +675,8 @@ fn measure_speed(args: BenchArgs) -> anyhow::Result<ExitCode> {
             .build_global()
             .with_context(|| format!("{threads} threads could not be started"))?;
     }
-    let (device, _) = open_device(&args.device.device)?;
     let request = speed::Request {
+        device: args.device.device,
         backbone: args.backbone,
         image_size: args.image_size.map(usize::from),
         precision: args.precision,
@@ -687,7 +690,7 @@ fn measure_speed(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     if args.on_request {
         let mut bench = watched(Hangup::Stop, |onlooker| {
-            speed::Bench::open(request, &device, onlooker)
+            speed::Bench::open(request, onlooker)
         })?;
         for line in std::io::stdin().lines() {
             let sample = bench.round(line?.trim().parse()?)?;
@@ -697,11 +700,7 @@ fn measure_speed(args: BenchArgs) -> anyhow::Result<ExitCode> {
     }
     let works = args.only.map_or(speed::Work::ALL.into(), |work| vec![work]);
     let report = watched(Hangup::Stop, |onlooker| {
-        speed::Bench::open(request, &device, onlooker)?.measure(
-            &works,
-            args.rounds.into(),
-            onlooker,
-        )
+        speed::Bench::open(request, onlooker)?.measure(&works, args.rounds.into(), onlooker)
     })?;
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,

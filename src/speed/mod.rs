@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::backbone::{self, Backbone, Config, Pass, Weights};
 use crate::data::Batch;
-use crate::lab::{gpu, open_backbone};
+use crate::lab::{gpu, open_backbone, open_device};
 use crate::ops::{self, Account};
 use crate::progress::{Onlooker, Progress};
 use crate::random::Key;
@@ -75,6 +75,8 @@ impl FromStr for Work {
 /// What it is measured with.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// `auto`, `cpu` or `cuda:N`.
+    pub device: String,
     /// A source as in a recipe, a folder in timm's hub layout, or timm's name of an architecture, then with random
     /// weights.
     pub backbone: String,
@@ -116,6 +118,7 @@ pub struct Sample {
 pub struct Bench {
     request: Request,
     device: Device,
+    device_name: String,
     weights_sha256: Option<String>,
     backbone: Arc<Backbone>,
     head: Head,
@@ -130,25 +133,27 @@ impl Bench {
     /// training is measured, `MODULE.lora_A` and `MODULE.lora_B` of every module.
     ///
     /// # Errors
-    /// [`Error::Input`] where the backbone or the file does not exist or does not fit; [`Error::Cancelled`] if the
+    /// [`Error::Input`] where the device, the backbone or the file does not exist or does not fit; [`Error::Cancelled`] if the
     /// onlooker cancels a download.
-    pub fn open(request: Request, device: &Device, onlooker: &mut dyn Onlooker) -> Result<Self> {
-        let (config, weights, weights_sha256) = backbone_of(&request, device, onlooker)?;
+    pub fn open(request: Request, onlooker: &mut dyn Onlooker) -> Result<Self> {
+        let (device, device_name) = open_device(&request.device)?;
+        let (config, weights, weights_sha256) = backbone_of(&request, &device, onlooker)?;
         let backbone = Arc::new(Backbone::new(&config, &weights)?);
         let given = request.inputs.as_deref().map(Given::read).transpose()?;
         let (batch, head) = match &given {
-            Some(given) => (given.batch()?, given.head(backbone.dim(), device)?),
+            Some(given) => (given.batch()?, given.head(backbone.dim(), &device)?),
             None => {
                 let key = Key::new(1);
                 (
                     noise(&request, backbone.input_size(), key.named("batch")),
-                    Head::initialise(request.classes, backbone.dim(), key.named("head"), device)?,
+                    Head::initialise(request.classes, backbone.dim(), key.named("head"), &device)?,
                 )
             }
         };
         Ok(Self {
             request,
-            device: device.clone(),
+            device,
+            device_name,
             weights_sha256,
             backbone,
             head,

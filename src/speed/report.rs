@@ -102,10 +102,7 @@ impl Report {
             cpu: machine.cpu,
             threads: machine.threads,
             avx512: has_avx512(),
-            device: match bench.device.location() {
-                candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
-                _ => "cpu".into(),
-            },
+            device: bench.device_name.clone(),
             gpu: gpu.map(|gpu| gpu.name),
             product_flops,
             architecture: config.architecture.clone(),

@@ -10,6 +10,7 @@ fn the_peak_is_read_in_bytes() {
 
 fn bench(architecture: &str, targets: &str) -> Bench {
     let request = Request {
+        device: "cpu".into(),
         backbone: architecture.into(),
         image_size: Some(32),
         precision: Precision::F32,
@@ -20,7 +21,7 @@ fn bench(architecture: &str, targets: &str) -> Bench {
         batch_size: 2,
         inputs: None,
     };
-    Bench::open(request, &Device::Cpu, &mut crate::progress::Nobody).unwrap()
+    Bench::open(request, &mut crate::progress::Nobody).unwrap()
 }
 
 /// Two steps taken with the clock and without: the same losses, and the operations that there are by name.
