@@ -8,7 +8,7 @@ use std::ops::{Deref, Range};
 use candle_core::{CpuStorage, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::gemm::{Mat, multiply, pack_panel, packed_len, panel_width};
+use super::gemm::{Mat, ROWS, TILE, multiply, pack_panel, packed_len, panel_width};
 use super::math::simd;
 use crate::{Error, Result};
 
@@ -54,6 +54,9 @@ pub(super) fn plain(t: &Tensor) -> Result<Tensor> {
 pub(super) fn zeros(n: usize) -> Vec<f32> {
     vec![0.0; n]
 }
+
+/// Pieces that are enough for the threads of any machine that this runs on.
+const MANY: usize = 64;
 
 /// Work in multiply-adds (or elements touched ten times) that is worth handing to another thread.
 const PIECE: usize = 1 << 21;
@@ -146,7 +149,9 @@ pub(super) fn matmul_then(
             pack_panel(panel, b, (i * some + p) * width, width);
         }
     });
-    let piece = rows_per_piece(rows, depth * cols, 12);
+    // Blocks of rows, or less where that would leave threads without any.
+    let block = (rows / MANY).next_multiple_of(TILE).clamp(TILE, ROWS);
+    let piece = rows_per_piece(rows, depth * cols, block);
     for_pieces(out, piece * cols, |i, out| {
         let start = i * piece;
         let end = (start + piece).min(rows);

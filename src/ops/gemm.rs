@@ -17,10 +17,15 @@ use super::dots::transpose;
 
 /// Length of a block of the inner axis.
 const DEPTH: usize = 256;
+/// Rows of the result that are finished before the next, so that they and those of the left-hand matrix stay in the
+/// second cache; a multiple of the tiles' rows.
+pub(super) const ROWS: usize = 48;
 /// Vectors in a panel's row.
 const VECTORS: usize = 2;
-/// The sizes that tiles of rows come in; the first needs 32 registers.
-const TILES: [usize; 5] = [12, 6, 4, 2, 1];
+/// Rows of a tile, where the CPU has 32 registers.
+pub(super) const TILE: usize = 12;
+/// The sizes that tiles of rows come in.
+const TILES: [usize; 5] = [TILE, 6, 4, 2, 1];
 
 /// A matrix inside a slice.
 #[derive(Clone, Copy)]
@@ -195,19 +200,21 @@ impl WithSimd for Multiply<'_> {
         // A transposed left-hand matrix is packed, tile by tile as they will be met.
         // (Not in a closure: the products in it would be compiled without this CPU's instructions.)
         let mut packed = borrow_scratch(a.rows * a.cols);
-        for start in (0..a.cols).step_by(DEPTH) {
-            let block = start..a.cols.min(start + DEPTH);
-            let packed = &mut packed[start * a.rows..block.end * a.rows];
-            for tile in tiles::<S>(a.rows) {
-                let place = tile.start * block.len()..tile.end * block.len();
-                let out = packed[place].chunks_exact_mut(tile.len());
-                for (k, out) in block.clone().zip(out) {
-                    let from = k * a.col_step + tile.start * a.row_step;
-                    if a.row_step == 1 {
-                        out.copy_from_slice(&a.data[from..from + tile.len()]);
-                    } else {
-                        for (r, o) in out.iter_mut().enumerate() {
-                            *o = a.data[from + r * a.row_step];
+        for rows in blocks(a.rows, ROWS) {
+            for depth in blocks(a.cols, DEPTH) {
+                let start = rows.start * a.cols + depth.start * rows.len();
+                let packed = &mut packed[start..][..rows.len() * depth.len()];
+                for tile in tiles::<S>(rows.len()) {
+                    let place = tile.start * depth.len()..tile.end * depth.len();
+                    let out = packed[place].chunks_exact_mut(tile.len());
+                    for (k, out) in depth.clone().zip(out) {
+                        let from = k * a.col_step + (rows.start + tile.start) * a.row_step;
+                        if a.row_step == 1 {
+                            out.copy_from_slice(&a.data[from..from + tile.len()]);
+                        } else {
+                            for (r, o) in out.iter_mut().enumerate() {
+                                *o = a.data[from + r * a.row_step];
+                            }
                         }
                     }
                 }
@@ -216,6 +223,14 @@ impl WithSimd for Multiply<'_> {
         self.run(simd, Some(&packed));
         give_back(packed);
     }
+}
+
+/// `0..n` cut into blocks of `size`.
+#[inline(always)]
+fn blocks(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n)
+        .step_by(size)
+        .map(move |start| start..n.min(start + size))
 }
 
 /// The rows cut into tiles.
@@ -237,35 +252,36 @@ impl Multiply<'_> {
     fn run<S: Simd>(self, simd: S, packed: Option<&[f32]>) {
         let width = VECTORS * S::F32_LANES;
         let (a, depth) = (self.a, self.a.cols);
-        for start in (0..depth).step_by(DEPTH) {
-            let block = start..depth.min(start + DEPTH);
-            let panels = self.panels.chunks_exact(depth * width);
-            for (p, panel) in panels.enumerate() {
-                let from = p * width;
-                for tile in tiles::<S>(a.rows) {
-                    let job = Job {
-                        out: &mut self.out[tile.start * self.row_step + from..],
-                        row_step: self.row_step,
-                        cols: width.min(self.cols - from),
-                        panel: &panel[block.start * width..block.end * width],
-                        depth: block.len(),
-                        add: self.add || start > 0,
-                    };
-                    let left = match packed {
-                        Some(packed) => {
-                            Left::Packed(&packed[start * a.rows + tile.start * block.len()..])
+        for rows in blocks(a.rows, ROWS) {
+            for block in blocks(depth, DEPTH) {
+                let panels = self.panels.chunks_exact(depth * width);
+                let packed = packed.map(|p| &p[rows.start * depth + block.start * rows.len()..]);
+                for (p, panel) in panels.enumerate() {
+                    let from = p * width;
+                    for tile in tiles::<S>(rows.len()) {
+                        let first = rows.start + tile.start;
+                        let job = Job {
+                            out: &mut self.out[first * self.row_step + from..],
+                            row_step: self.row_step,
+                            cols: width.min(self.cols - from),
+                            panel: &panel[block.start * width..block.end * width],
+                            depth: block.len(),
+                            add: self.add || block.start > 0,
+                        };
+                        let left = match packed {
+                            Some(packed) => Left::Packed(&packed[tile.start * block.len()..]),
+                            None => Left::Rows {
+                                data: &a.data[first * a.row_step + block.start..],
+                                step: a.row_step,
+                            },
+                        };
+                        match tile.len() {
+                            TILE => job.left::<S, TILE>(simd, left),
+                            6 => job.left::<S, 6>(simd, left),
+                            4 => job.left::<S, 4>(simd, left),
+                            2 => job.left::<S, 2>(simd, left),
+                            _ => job.left::<S, 1>(simd, left),
                         }
-                        None => Left::Rows {
-                            data: &a.data[tile.start * a.row_step + start..],
-                            step: a.row_step,
-                        },
-                    };
-                    match tile.len() {
-                        12 => job.left::<S, 12>(simd, left),
-                        6 => job.left::<S, 6>(simd, left),
-                        4 => job.left::<S, 4>(simd, left),
-                        2 => job.left::<S, 2>(simd, left),
-                        _ => job.left::<S, 1>(simd, left),
                     }
                 }
             }
@@ -357,8 +373,27 @@ impl Job<'_> {
                 }
             }
         }
-        for (sums, out) in sums.iter().zip(self.out.chunks_mut(self.row_step)) {
+        // The sums stay in registers above only where every access to them is by a constant; so what follows, which the
+        // compiler does not unroll, goes over a copy.
+        let mut done = [[simd.splat_f32s(0.0); V]; R];
+        for r in 0..R {
+            for v in 0..V {
+                done[r][v] = sums[r][v];
+            }
+        }
+        let whole = self.cols == V * S::F32_LANES;
+        for (sums, out) in done.iter().zip(self.out.chunks_mut(self.row_step)) {
             let out = &mut out[..self.cols];
+            if whole {
+                for (sum, out) in sums.iter().zip(S::as_mut_simd_f32s(out).0) {
+                    *out = if self.add {
+                        simd.add_f32s(*out, *sum)
+                    } else {
+                        *sum
+                    };
+                }
+                continue;
+            }
             for (sum, out) in sums.iter().zip(out.chunks_mut(S::F32_LANES)) {
                 let sum = if self.add {
                     simd.add_f32s(simd.partial_load_f32s(out), *sum)
