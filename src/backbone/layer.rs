@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::RunningStats;
 use crate::Result;
-use crate::ops::Conv2dSpec;
+use crate::ops::{Conv2dSpec, Factors};
 use crate::random::Key;
 
 /// What a layer computes.
@@ -106,6 +106,12 @@ pub trait Delta: Send + Sync {
     /// What to add to `layer(x)`: of the shape of the layer's output for `x`, the layer's input. For a
     /// convolution with a BatchNorm behind it, it is added before the BatchNorm.
     fn forward(&self, layer: &Layer, x: &Tensor, pass: &Pass) -> Result<Tensor>;
+
+    /// The factors of which [`Delta::forward`] is the product, with which several layers can be computed as one; none
+    /// where it is something else.
+    fn factors(&self, _layer: &Layer, _pass: &Pass) -> Option<Factors> {
+        None
+    }
 }
 
 /// Layer name → delta.
@@ -130,6 +136,15 @@ impl Pass<'static> {
 }
 
 impl Pass<'_> {
+    /// What is added to a layer, as factors: `None` where it is not a product of factors, `Some(None)` where it is nothing.
+    #[allow(clippy::option_option)]
+    pub(super) fn factors(&self, layer: &Layer) -> Option<Option<Factors>> {
+        match self.deltas.and_then(|d| d.get(&layer.name)) {
+            None => Some(None),
+            Some(delta) => delta.factors(layer, self).map(Some),
+        }
+    }
+
     /// The delta of a layer applied to its input, if there is one.
     pub(super) fn delta(&self, layer: &Layer, x: &Tensor) -> Result<Option<Tensor>> {
         match self.deltas.and_then(|d| d.get(&layer.name)) {

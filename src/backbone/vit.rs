@@ -8,7 +8,7 @@ use super::arch::Args;
 use super::config::Config;
 use super::layer::{Layer, LayerKind, Pass};
 use super::params::{Init, Param, norm};
-use crate::ops;
+use crate::ops::{self, FrozenBlock, FrozenLinear, FrozenNorm};
 use crate::recipe::Precision;
 use crate::{Error, Result};
 
@@ -314,6 +314,14 @@ impl Norm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         ops::layer_norm(x, &self.weight, &self.bias, self.eps)
     }
+
+    fn frozen(&self) -> FrozenNorm {
+        FrozenNorm {
+            weight: self.weight.clone(),
+            bias: self.bias.clone(),
+            eps: self.eps,
+        }
+    }
 }
 
 /// Weight and bias of a Linear.
@@ -339,6 +347,15 @@ impl Linear {
         let bias = self.bias.as_ref().map(|b| self.precision.of(b));
         let weight = self.precision.of(&self.weight)?;
         ops::linear(x, &weight, bias.transpose()?.as_ref())
+    }
+
+    /// With its delta as factors, if it is one.
+    fn frozen(&self, layer: &Layer, pass: &Pass) -> Option<FrozenLinear> {
+        Some(FrozenLinear {
+            weight: self.weight.clone(),
+            bias: self.bias.clone(),
+            factors: pass.factors(layer)?,
+        })
     }
 
     fn forward(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
@@ -384,6 +401,23 @@ impl Block {
             fc1: linear("mlp.fc1")?,
             fc2: linear("mlp.fc2")?,
             scale2: scale("ls2"),
+        })
+    }
+
+    /// The block as a part of one operation, if its deltas are factors.
+    fn frozen(&self, layers: &[Layer], pass: &Pass) -> Option<FrozenBlock> {
+        let [qkv, proj, fc1, fc2] = layers else {
+            return None;
+        };
+        Some(FrozenBlock {
+            norm1: self.norm1.frozen(),
+            qkv: self.qkv.frozen(qkv, pass)?,
+            proj: self.proj.frozen(proj, pass)?,
+            gamma1: self.scale1.clone(),
+            norm2: self.norm2.frozen(),
+            fc1: self.fc1.frozen(fc1, pass)?,
+            fc2: self.fc2.frozen(fc2, pass)?,
+            gamma2: self.scale2.clone(),
         })
     }
 
@@ -464,9 +498,17 @@ impl Vit {
         if let Some(norm) = &self.pre_norm {
             x = norm.forward(&x)?;
         }
-        for (block, layers) in self.blocks.iter().zip(layers.chunks(4)) {
-            x = block.forward(&x, self.spec.heads, layers, pass)?;
-        }
+        let blocks = || self.blocks.iter().zip(layers.chunks(4));
+        let frozen: Option<Vec<_>> = blocks().map(|(b, l)| b.frozen(l, pass)).collect();
+        x = match frozen {
+            Some(frozen) if ops::blocks_apply(&x, &frozen) => {
+                let only_first = self.spec.pool == Pool::Token;
+                ops::blocks(&x, &frozen, self.spec.heads, only_first)?
+            }
+            _ => blocks().try_fold(x, |x, (block, layers)| {
+                block.forward(&x, self.spec.heads, layers, pass)
+            })?,
+        };
         // The norm is token by token, so only those that are pooled need it.
         let prefix = usize::from(self.spec.class_token);
         match (self.spec.pool, self.spec.fc_norm) {

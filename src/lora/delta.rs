@@ -5,7 +5,8 @@ use candle_core::Tensor;
 use super::LowRank;
 use crate::Result;
 use crate::backbone::{Delta, Layer, LayerKind, Pass};
-use crate::ops::{self, Conv2dSpec};
+use crate::ops::{self, Conv2dSpec, Factors};
+use crate::random::Key;
 
 /// `s·B(A(dropout(x)))`.
 pub(super) struct LowRankDelta {
@@ -14,15 +15,32 @@ pub(super) struct LowRankDelta {
     pub dropout: f64,
 }
 
+impl LowRankDelta {
+    /// Probability and key of the dropout on a layer's input, if there is any.
+    fn dropout(&self, layer: &Layer, pass: &Pass) -> Option<(f32, Key)> {
+        let key = pass.dropout.filter(|_| self.dropout > 0.0)?;
+        Some((self.dropout as f32, key.named(&layer.name)))
+    }
+}
+
 impl Delta for LowRankDelta {
+    fn factors(&self, layer: &Layer, pass: &Pass) -> Option<Factors> {
+        Some(Factors {
+            a: self.pair.a.clone(),
+            b: self.pair.b.clone(),
+            scale: self.scale,
+            dropout: self.dropout(layer, pass),
+        })
+    }
+
     fn forward(&self, layer: &Layer, x: &Tensor, pass: &Pass) -> Result<Tensor> {
         let dropped;
-        let x = match pass.dropout {
-            Some(key) if self.dropout > 0.0 => {
-                dropped = ops::dropout(x, self.dropout as f32, key.named(&layer.name))?;
+        let x = match self.dropout(layer, pass) {
+            Some((p, key)) => {
+                dropped = ops::dropout(x, p, key)?;
                 &dropped
             }
-            _ => x,
+            None => x,
         };
         // The factors stay in f32; the product is taken in what the layer's own is.
         let (a, b) = (
@@ -58,7 +76,6 @@ mod tests {
     use crate::backbone::Weights;
     use crate::lora::Adapter;
     use crate::lora::testing::{pair_adapter as adapter, pair_layers as layers, randn, values};
-    use crate::random::Key;
 
     fn inputs(name: &str) -> Tensor {
         let shape: &[usize] = if name == "fc" {

@@ -64,6 +64,48 @@ pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
     })
 }
 
+/// GELU in place. What its gradient needs goes into `kept` unless that is empty: the input, or the slope.
+pub(super) fn gelu_rows(x: &mut [f32], kept: &mut [f32], input: bool) {
+    simd(
+        #[inline(always)]
+        || {
+            if kept.is_empty() || input {
+                if !kept.is_empty() {
+                    kept.copy_from_slice(x);
+                }
+                for x in x {
+                    *x *= normal(*x).0;
+                }
+                return;
+            }
+            for (x, d) in x.iter_mut().zip(kept) {
+                let (cdf, density) = normal(*x);
+                *d = cdf + *x * density;
+                *x *= cdf;
+            }
+        },
+    );
+}
+
+/// The gradient before GELU in place, from what was kept.
+pub(super) fn gelu_slope_rows(g: &mut [f32], kept: &[f32], input: bool) {
+    simd(
+        #[inline(always)]
+        || {
+            if input {
+                for (g, x) in g.iter_mut().zip(kept) {
+                    let (cdf, density) = normal(*x);
+                    *g *= cdf + x * density;
+                }
+            } else {
+                for (g, d) in g.iter_mut().zip(kept) {
+                    *g *= d;
+                }
+            }
+        },
+    );
+}
+
 pub(super) fn relu(x: &Tensor) -> Result<Tensor> {
     let plain_x = plain(x)?;
     let mut out = zeros(x.elem_count());
@@ -107,16 +149,16 @@ pub(super) fn relu_gradient(y: &Tensor, g: &Tensor) -> Result<Tensor> {
     tensor(dx, g.shape().clone())
 }
 
-/// Softmax of one row in place.
+/// Softmax of `scale` times one row, in place; `scale` is above 0.
 #[inline(always)]
-pub(super) fn softmax_row(row: &mut [f32]) {
+pub(super) fn softmax_row(row: &mut [f32], scale: f32) {
     let top = max(row);
     for v in row.iter_mut() {
-        *v = exp(*v - top);
+        *v = exp(scale * (*v - top));
     }
-    let scale = 1.0 / sum(row);
+    let norm = 1.0 / sum(row);
     for v in row.iter_mut() {
-        *v *= scale;
+        *v *= norm;
     }
 }
 
@@ -127,7 +169,10 @@ pub(super) fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
     for_pieces(&mut out, piece * dim, |_, out| {
         simd(
             #[inline(always)]
-            || out.chunks_exact_mut(dim).for_each(softmax_row),
+            || {
+                out.chunks_exact_mut(dim)
+                    .for_each(|row| softmax_row(row, 1.0))
+            },
         );
     });
     node(

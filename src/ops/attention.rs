@@ -8,21 +8,23 @@ use candle_core::Tensor;
 
 use super::activation::softmax_row;
 use super::cpu::{for_pieces, plain, values, zeros};
-use super::gemm::{Mat, gemm};
+use super::gemm::{Mat, gemm, with_scratch};
 use super::linear::tensor;
 use super::math::{dot, simd};
 use super::node::{Output, node};
 use crate::Result;
 
-/// One head of one image's `[tokens, 3·dim]`.
+/// The heads of one image's `[tokens, 3·dim]`.
 #[derive(Clone, Copy)]
-struct Shape {
-    tokens: usize,
-    dim: usize,
-    heads: usize,
+pub(super) struct Heads {
+    pub tokens: usize,
+    pub dim: usize,
+    pub heads: usize,
+    /// How many of the tokens ask, from the first on.
+    pub queries: usize,
 }
 
-impl Shape {
+impl Heads {
     fn size(self) -> usize {
         self.dim / self.heads
     }
@@ -31,13 +33,18 @@ impl Shape {
         (self.size() as f32).powf(-0.5)
     }
 
-    /// Query (0), key (1) or value (2) of a head, `[tokens, size]`.
+    /// Queries (0) `[queries, size]`, keys (1) or values (2) `[tokens, size]` of a head.
     fn part(self, qkv: &[f32], which: usize, head: usize) -> Mat<'_> {
         let start = which * self.dim + head * self.size();
-        Mat::strided(&qkv[start..], self.tokens, self.size(), 3 * self.dim)
+        let rows = if which == 0 {
+            self.queries
+        } else {
+            self.tokens
+        };
+        Mat::strided(&qkv[start..], rows, self.size(), 3 * self.dim)
     }
 
-    /// The attention weights of a head, `[tokens, tokens]`.
+    /// The attention weights of a head, `[queries, tokens]`.
     fn weights(self, out: &mut [f32], qkv: &[f32], head: usize) {
         let (q, k) = (self.part(qkv, 0, head), self.part(qkv, 1, head));
         gemm(out, self.tokens, q, k.t(), false);
@@ -45,64 +52,66 @@ impl Shape {
         simd(
             #[inline(always)]
             || {
-                for row in out.chunks_exact_mut(self.tokens) {
-                    for v in row.iter_mut() {
-                        *v *= scale;
-                    }
-                    softmax_row(row);
-                }
+                out.chunks_exact_mut(self.tokens)
+                    .for_each(|row| softmax_row(row, scale));
             },
         );
     }
 
-    fn forward(self, out: &mut [f32], qkv: &[f32]) {
-        let mut weights = zeros(self.tokens * self.tokens);
-        for head in 0..self.heads {
-            self.weights(&mut weights, qkv, head);
-            gemm(
-                &mut out[head * self.size()..],
-                self.dim,
-                Mat::new(&weights, self.tokens, self.tokens),
-                self.part(qkv, 2, head),
-                false,
-            );
-        }
+    /// `out` is `[queries, dim]`.
+    pub(super) fn forward(self, out: &mut [f32], qkv: &[f32]) {
+        with_scratch(self.queries * self.tokens, |weights| {
+            for head in 0..self.heads {
+                self.weights(weights, qkv, head);
+                gemm(
+                    &mut out[head * self.size()..],
+                    self.dim,
+                    Mat::new(weights, self.queries, self.tokens),
+                    self.part(qkv, 2, head),
+                    false,
+                );
+            }
+        });
     }
 
-    fn backward(self, d_qkv: &mut [f32], qkv: &[f32], g: &[f32]) {
-        let n = self.tokens;
-        let mut weights = zeros(n * n);
-        let mut d_scores = zeros(n * n);
-        for head in 0..self.heads {
-            let at = |which: usize| which * self.dim + head * self.size();
-            let step = 3 * self.dim;
-            let g = Mat::strided(&g[head * self.size()..], n, self.size(), self.dim);
-            self.weights(&mut weights, qkv, head);
-            let p = Mat::new(&weights, n, n);
-            gemm(&mut d_qkv[at(2)..], step, p.t(), g, false);
-            gemm(&mut d_scores, n, g, self.part(qkv, 2, head).t(), false);
-            let scale = self.scale();
-            simd(
-                #[inline(always)]
-                || {
-                    for (d, p) in d_scores.chunks_exact_mut(n).zip(weights.chunks_exact(n)) {
-                        let mean = dot(d, p);
-                        for (d, p) in d.iter_mut().zip(p) {
-                            *d = scale * p * (*d - mean);
-                        }
-                    }
-                },
-            );
-            let d = Mat::new(&d_scores, n, n);
-            gemm(&mut d_qkv[at(0)..], step, d, self.part(qkv, 1, head), false);
-            gemm(
-                &mut d_qkv[at(1)..],
-                step,
-                d.t(),
-                self.part(qkv, 0, head),
-                false,
-            );
+    /// `g` is `[queries, dim]`.
+    pub(super) fn backward(self, d_qkv: &mut [f32], qkv: &[f32], g: &[f32]) {
+        let (asking, n, step) = (self.queries, self.tokens, 3 * self.dim);
+        for row in d_qkv.chunks_exact_mut(step).skip(asking) {
+            row[..self.dim].fill(0.0);
         }
+        with_scratch(2 * asking * n, |both| {
+            let (weights, d_scores) = both.split_at_mut(asking * n);
+            for head in 0..self.heads {
+                let at = |which: usize| which * self.dim + head * self.size();
+                let g = Mat::strided(&g[head * self.size()..], asking, self.size(), self.dim);
+                self.weights(weights, qkv, head);
+                let p = Mat::new(weights, asking, n);
+                gemm(&mut d_qkv[at(2)..], step, p.t(), g, false);
+                gemm(d_scores, n, g, self.part(qkv, 2, head).t(), false);
+                let scale = self.scale();
+                simd(
+                    #[inline(always)]
+                    || {
+                        for (d, p) in d_scores.chunks_exact_mut(n).zip(weights.chunks_exact(n)) {
+                            let mean = dot(d, p);
+                            for (d, p) in d.iter_mut().zip(p) {
+                                *d = scale * p * (*d - mean);
+                            }
+                        }
+                    },
+                );
+                let d = Mat::new(d_scores, asking, n);
+                gemm(&mut d_qkv[at(0)..], step, d, self.part(qkv, 1, head), false);
+                gemm(
+                    &mut d_qkv[at(1)..],
+                    step,
+                    d.t(),
+                    self.part(qkv, 0, head),
+                    false,
+                );
+            }
+        });
     }
 }
 
@@ -112,7 +121,12 @@ pub(super) fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
         return Err(super::shape_error("attention", &[qkv]));
     }
     let dim = width / 3;
-    let shape = Shape { tokens, dim, heads };
+    let shape = Heads {
+        tokens,
+        dim,
+        heads,
+        queries: tokens,
+    };
     let plain_qkv = plain(qkv)?;
     let mut out = zeros(batch * tokens * dim);
     {

@@ -8,6 +8,7 @@ use std::ops::{Deref, Range};
 use candle_core::{CpuStorage, Storage, Tensor};
 use rayon::prelude::*;
 
+use super::buffer::Buffer;
 use super::gemm::{Mat, ROWS, TILE, multiply, pack_panel, packed_len, panel_width};
 use super::math::simd;
 use crate::{Error, Result};
@@ -131,6 +132,19 @@ pub(super) fn sum_pieces(
     sums
 }
 
+/// A right-hand matrix packed for [`multiply`], in parallel.
+pub(super) fn packed(b: Mat<'_>) -> Buffer {
+    let (depth, width) = (b.rows, panel_width());
+    let mut panels = Buffer::new(packed_len(depth, b.cols, width));
+    let some = rows_per_piece(b.cols.div_ceil(width), 10 * depth * width, 1);
+    for_pieces(&mut panels, some * depth * width, |i, panels| {
+        for (p, panel) in panels.chunks_exact_mut(depth * width).enumerate() {
+            pack_panel(panel, b, (i * some + p) * width, width);
+        }
+    });
+    panels
+}
+
 /// `out = a·b` in parallel over rows, `out` dense and row-major; `then(row, rows)` is called on each finished piece,
 /// its first row and its values.
 pub(super) fn matmul_then(
@@ -141,14 +155,7 @@ pub(super) fn matmul_then(
 ) {
     let (rows, depth, cols) = (a.rows, a.cols, b.cols);
     assert_eq!(depth, b.rows, "a product of matrices that do not fit");
-    let width = panel_width();
-    let mut panels = zeros(packed_len(depth, cols, width));
-    let some = rows_per_piece(cols.div_ceil(width), 10 * depth * width, 1);
-    for_pieces(&mut panels, some * depth * width, |i, panels| {
-        for (p, panel) in panels.chunks_exact_mut(depth * width).enumerate() {
-            pack_panel(panel, b, (i * some + p) * width, width);
-        }
-    });
+    let panels = packed(b);
     // Blocks of rows, or less where that would leave threads without any.
     let block = (rows / MANY).next_multiple_of(TILE).clamp(TILE, ROWS);
     let piece = rows_per_piece(rows, depth * cols, block);

@@ -233,6 +233,68 @@ fn blocks(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
         .map(move |start| start..n.min(start + size))
 }
 
+/// `out += a·b` for an `a` of few rows: `b`, row-major, is read where it is, as packing it would take longer than the
+/// product.
+pub(super) fn add_few(out: &mut [f32], row_step: usize, a: Mat<'_>, b: Mat<'_>) {
+    assert!(
+        b.col_step == 1 && a.cols == b.rows,
+        "a product of matrices that do not fit"
+    );
+    if a.rows > 0 && a.cols > 0 && b.cols > 0 {
+        pulp::Arch::new().dispatch(AddFew {
+            out,
+            row_step,
+            a,
+            b,
+        });
+    }
+}
+
+struct AddFew<'a> {
+    out: &'a mut [f32],
+    row_step: usize,
+    a: Mat<'a>,
+    b: Mat<'a>,
+}
+
+impl WithSimd for AddFew<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (a, b) = (self.a, self.b);
+        let width = VECTORS * S::F32_LANES;
+        // The left-hand rows are short: they are brought together in any case.
+        let mut packed = borrow_scratch(a.rows * a.cols);
+        for tile in tiles::<S>(a.rows) {
+            let out = packed[tile.start * a.cols..tile.end * a.cols].chunks_exact_mut(tile.len());
+            for (k, out) in out.enumerate() {
+                for (o, r) in out.iter_mut().zip(tile.clone()) {
+                    *o = a.data[r * a.row_step + k * a.col_step];
+                }
+            }
+        }
+        for from in (0..b.cols).step_by(width) {
+            for tile in tiles::<S>(a.rows) {
+                let job = Job {
+                    out: &mut self.out[tile.start * self.row_step + from..],
+                    row_step: self.row_step,
+                    cols: width.min(b.cols - from),
+                    right: Right::Rows {
+                        data: &b.data[from..],
+                        step: b.row_step,
+                    },
+                    depth: a.cols,
+                    add: true,
+                };
+                let left = Left::Packed(&packed[tile.start * a.cols..]);
+                job.rows(simd, tile.len(), left);
+            }
+        }
+        give_back(packed);
+    }
+}
+
 /// The rows cut into tiles.
 #[inline(always)]
 fn tiles<S: Simd>(rows: usize) -> impl Iterator<Item = Range<usize>> {
@@ -264,7 +326,7 @@ impl Multiply<'_> {
                             out: &mut self.out[first * self.row_step + from..],
                             row_step: self.row_step,
                             cols: width.min(self.cols - from),
-                            panel: &panel[block.start * width..block.end * width],
+                            right: Right::Panel(&panel[block.start * width..block.end * width]),
                             depth: block.len(),
                             add: self.add || block.start > 0,
                         };
@@ -275,13 +337,7 @@ impl Multiply<'_> {
                                 step: a.row_step,
                             },
                         };
-                        match tile.len() {
-                            TILE => job.left::<S, TILE>(simd, left),
-                            6 => job.left::<S, 6>(simd, left),
-                            4 => job.left::<S, 4>(simd, left),
-                            2 => job.left::<S, 2>(simd, left),
-                            _ => job.left::<S, 1>(simd, left),
-                        }
+                        job.rows(simd, tile.len(), left);
                     }
                 }
             }
@@ -298,17 +354,53 @@ enum Left<'a> {
     Packed(&'a [f32]),
 }
 
+/// A tile's columns of the right-hand matrix over a block of the inner axis.
+#[derive(Clone, Copy)]
+enum Right<'a> {
+    /// `[depth, panel_width()]`.
+    Panel(&'a [f32]),
+    /// Where they are: `step` elements from one row to the next.
+    Rows { data: &'a [f32], step: usize },
+}
+
+/// `sums[r][v] += left(k, r)·right(v)`.
+macro_rules! accumulate {
+    ($simd:ident, $sums:ident, $rows:ident, $vectors:ident, $left:ident, $k:ident, $right:expr) => {
+        let b: [S::f32s; $vectors] = std::array::from_fn(
+            #[inline(always)]
+            $right,
+        );
+        for r in 0..$rows {
+            let a = $simd.splat_f32s($left($k, r));
+            for v in 0..$vectors {
+                $sums[r][v] = $simd.mul_add_e_f32s(a, b[v], $sums[r][v]);
+            }
+        }
+    };
+}
+
 /// One tile of the result.
 struct Job<'a> {
     out: &'a mut [f32],
     row_step: usize,
     cols: usize,
-    panel: &'a [f32],
+    right: Right<'a>,
     depth: usize,
     add: bool,
 }
 
 impl Job<'_> {
+    #[inline(always)]
+    fn rows<S: Simd>(self, simd: S, rows: usize, left: Left<'_>) {
+        match rows {
+            TILE => self.left::<S, TILE>(simd, left),
+            6 => self.left::<S, 6>(simd, left),
+            4 => self.left::<S, 4>(simd, left),
+            2 => self.left::<S, 2>(simd, left),
+            _ => self.left::<S, 1>(simd, left),
+        }
+    }
+
     #[inline(always)]
     fn left<S: Simd, const R: usize>(self, simd: S, left: Left<'_>) {
         // A panel at the right edge may need half of its vectors only.
@@ -358,18 +450,27 @@ impl Job<'_> {
         simd: S,
         left: impl Fn(usize, usize) -> f32,
     ) {
-        let panel = S::as_simd_f32s(self.panel).0.as_chunks::<VECTORS>().0;
-        let panel = &panel[..self.depth];
         let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        for k in 0..self.depth {
-            let b: [S::f32s; V] = std::array::from_fn(
-                #[inline(always)]
-                |v| panel[k][v],
-            );
-            for r in 0..R {
-                let a = simd.splat_f32s(left(k, r));
-                for v in 0..V {
-                    sums[r][v] = simd.mul_add_e_f32s(a, b[v], sums[r][v]);
+        match self.right {
+            Right::Panel(panel) => {
+                let panel = S::as_simd_f32s(panel).0.as_chunks::<VECTORS>().0;
+                let panel = &panel[..self.depth];
+                for k in 0..self.depth {
+                    accumulate!(simd, sums, R, V, left, k, |v| panel[k][v]);
+                }
+            }
+            Right::Rows { data, step } if self.cols == V * S::F32_LANES => {
+                for k in 0..self.depth {
+                    let row = S::as_simd_f32s(&data[k * step..][..V * S::F32_LANES]).0;
+                    accumulate!(simd, sums, R, V, left, k, |v| row[v]);
+                }
+            }
+            Right::Rows { data, step } => {
+                for k in 0..self.depth {
+                    let row = &data[k * step..][..self.cols];
+                    let part = |v: usize| row.get(v * S::F32_LANES..).unwrap_or_default();
+                    accumulate!(simd, sums, R, V, left, k, |v| simd
+                        .partial_load_f32s(part(v)));
                 }
             }
         }
@@ -440,7 +541,11 @@ mod tests {
                     let step = n + 3;
                     let mut out = vec![5.0; m * step];
                     gemm(&mut out, step, left, right, false);
-                    gemm(&mut out, step, left, right, true);
+                    if right.col_step == 1 {
+                        add_few(&mut out, step, left, right);
+                    } else {
+                        gemm(&mut out, step, left, right, true);
+                    }
                     for (at, got) in out.iter().enumerate() {
                         let (i, j) = (at / step, at % step);
                         if j >= n {

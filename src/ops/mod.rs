@@ -15,6 +15,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod buffer;
 mod clock;
 pub mod composed;
 mod conv;
@@ -31,6 +32,7 @@ mod pool;
 mod residual;
 #[cfg(test)]
 mod tests;
+mod transformer;
 
 use candle_core::{DType, Tensor};
 
@@ -39,6 +41,7 @@ use crate::{Error, Result};
 
 pub(crate) use clock::timed;
 pub use clock::{Account, Phase, Spent, account};
+pub use transformer::{Factors, FrozenBlock, FrozenLinear, FrozenNorm};
 
 /// The geometry of a 2-d convolution, the same along both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -205,6 +208,28 @@ pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
             composed::attention(qkv, heads)
         }
     })
+}
+
+/// Whether [`blocks`] can take these: f32 on the CPU, and nothing but factors is trained.
+pub fn blocks_apply(x: &Tensor, blocks: &[FrozenBlock]) -> bool {
+    transformer::applies(x, blocks)
+}
+
+/// A vision transformer's blocks one after the other, `[batch, tokens, dim]` → the same; with `only_first` what
+/// concerns the first token alone, `[batch, 1, dim]`: less work in the last block.
+///
+/// # Errors
+/// [`Error::Internal`] for what [`blocks_apply`] refuses, and for shapes that do not fit.
+pub fn blocks(
+    x: &Tensor,
+    blocks: &[FrozenBlock],
+    heads: usize,
+    only_first: bool,
+) -> Result<Tensor> {
+    if !blocks_apply(x, blocks) {
+        return Err(shape_error("blocks", &[x]));
+    }
+    transformer::blocks(x, blocks, heads, only_first)
 }
 
 /// Exact GELU, `x·Φ(x)` (Hendrycks and Gimpel, arXiv 1606.08415).

@@ -36,6 +36,19 @@ pub(super) fn node(
     shape: impl Into<Shape>,
     backward: impl Fn(&Tensor, &Tensor) -> Result<Gradients> + Send + Sync + 'static,
 ) -> Result<Tensor> {
+    node_of_parts(name, inputs, output, shape, move |output, g| {
+        timed(name, Phase::Backward, g.device(), || backward(output, g))
+    })
+}
+
+/// The same of an operation that accounts its parts by itself.
+pub(super) fn node_of_parts(
+    name: &'static str,
+    inputs: &[&Tensor],
+    output: Output,
+    shape: impl Into<Shape>,
+    backward: impl Fn(&Tensor, &Tensor) -> Result<Gradients> + Send + Sync + 'static,
+) -> Result<Tensor> {
     let shape = shape.into();
     let tracked: Vec<usize> = (0..inputs.len())
         .filter(|i| inputs[*i].track_op())
@@ -183,10 +196,7 @@ impl Node {
         gradient: &Tensor,
     ) -> CandleResult<[Option<Tensor>; N]> {
         let gradient = gradient.detach().contiguous()?;
-        let backward = || (self.backward)(&output.detach(), &gradient);
-        let device = gradient.device();
-        let mut all =
-            timed(self.name, Phase::Backward, device, backward).map_err(CandleError::wrap)?;
+        let mut all = (self.backward)(&output.detach(), &gradient).map_err(CandleError::wrap)?;
         let mut picked = self.tracked.iter().map(|i| all.get_mut(*i)?.take());
         let mut direct: [Option<Tensor>; N] = std::array::from_fn(|_| None);
         let count = if self.extra.is_some() { N - 1 } else { N };

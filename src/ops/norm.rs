@@ -33,13 +33,7 @@ pub(super) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result
                         .zip(out.chunks_exact_mut(dim))
                         .zip(stats)
                     {
-                        let mean = sum(x) / dim as f32;
-                        let var = sum_by(dim, |i| (x[i] - mean) * (x[i] - mean)) / dim as f32;
-                        let rstd = 1.0 / (var + eps as f32).sqrt();
-                        for ((y, x), (w, b)) in y.iter_mut().zip(x).zip(ws.iter().zip(bs)) {
-                            *y = (x - mean) * rstd * w + b;
-                        }
-                        *stats = [mean, rstd];
+                        *stats = normalise(y, x, ws, bs, eps as f32);
                     }
                 },
             );
@@ -61,7 +55,7 @@ pub(super) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result
                     || {
                         backward_rows(
                             dx,
-                            &gs[rows.start * dim..],
+                            Some(&gs[rows.start * dim..]),
                             &xs[rows.start * dim..],
                             ws,
                             &stats[rows],
@@ -91,18 +85,52 @@ pub(super) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result
     )
 }
 
-/// With x̂ = (x − mean)·rstd and h = g·w: dx = rstd·(h − mean(h) − x̂·mean(h·x̂)).
+/// Mean and 1 / standard deviation of a row.
 #[inline(always)]
-fn backward_rows(dx: &mut [f32], gs: &[f32], xs: &[f32], ws: &[f32], stats: &[[f32; 2]]) {
+pub(super) fn stats(x: &[f32], eps: f32) -> [f32; 2] {
+    let dim = x.len();
+    let mean = sum(x) / dim as f32;
+    let var = sum_by(dim, |i| (x[i] - mean) * (x[i] - mean)) / dim as f32;
+    [mean, 1.0 / (var + eps).sqrt()]
+}
+
+/// Normalises one row, and gives its [`stats`].
+#[inline(always)]
+pub(super) fn normalise(y: &mut [f32], x: &[f32], w: &[f32], b: &[f32], eps: f32) -> [f32; 2] {
+    let [mean, rstd] = stats(x, eps);
+    for ((y, x), (w, b)) in y.iter_mut().zip(x).zip(w.iter().zip(b)) {
+        *y = (x - mean) * rstd * w + b;
+    }
+    [mean, rstd]
+}
+
+/// With x̂ = (x − mean)·rstd and h = g·w: dx = rstd·(h − mean(h) − x̂·mean(h·x̂)). Without `gs`, `dx` holds g.
+#[inline(always)]
+pub(super) fn backward_rows(
+    dx: &mut [f32],
+    gs: Option<&[f32]>,
+    xs: &[f32],
+    ws: &[f32],
+    stats: &[[f32; 2]],
+) {
     let dim = ws.len();
-    for (((dx, g), x), [mean, rstd]) in dx
+    for (i, ((dx, x), [mean, rstd])) in dx
         .chunks_exact_mut(dim)
-        .zip(gs.chunks_exact(dim))
         .zip(xs.chunks_exact(dim))
         .zip(stats)
+        .enumerate()
     {
-        for ((h, g), w) in dx.iter_mut().zip(g).zip(ws) {
-            *h = g * w;
+        match gs {
+            Some(gs) => {
+                for ((h, g), w) in dx.iter_mut().zip(&gs[i * dim..]).zip(ws) {
+                    *h = g * w;
+                }
+            }
+            None => {
+                for (h, w) in dx.iter_mut().zip(ws) {
+                    *h *= w;
+                }
+            }
         }
         let h_mean = sum(dx) / dim as f32;
         let hx = dot(dx, x) - mean * h_mean * dim as f32;

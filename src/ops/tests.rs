@@ -456,6 +456,111 @@ fn attention_agrees() {
     }
 }
 
+/// Frozen layers of a block of width 8 with two heads and 12 hidden values.
+fn frozen_block(seed: u64, scaled: bool, qkv_bias: bool) -> FrozenBlock {
+    let t = |shape: &[usize], i: u64| (var(shape, seed + i).as_detached_tensor() * 0.5).unwrap();
+    let norm = |i: u64| FrozenNorm {
+        weight: t(&[8], i),
+        bias: t(&[8], i + 1),
+        eps: 1e-6,
+    };
+    let linear = |outputs: usize, inputs: usize, i: u64, bias: bool| FrozenLinear {
+        weight: t(&[outputs, inputs], i),
+        bias: bias.then(|| t(&[outputs], i + 1)),
+        factors: None,
+    };
+    FrozenBlock {
+        norm1: norm(0),
+        qkv: linear(24, 8, 2, qkv_bias),
+        proj: linear(8, 8, 4, true),
+        gamma1: scaled.then(|| t(&[8], 6)),
+        norm2: norm(7),
+        fc1: linear(12, 8, 9, true),
+        fc2: linear(8, 12, 11, true),
+        gamma2: scaled.then(|| t(&[8], 13)),
+    }
+}
+
+/// The blocks composed of candle's operations.
+fn composed_blocks(
+    x: &Tensor,
+    blocks: &[FrozenBlock],
+    heads: usize,
+    only_first: bool,
+) -> Result<Tensor> {
+    let linear = |x: &Tensor, l: &FrozenLinear| -> Result<Tensor> {
+        let y = composed::linear(x, &l.weight, l.bias.as_ref())?;
+        let Some(f) = &l.factors else { return Ok(y) };
+        let x = match f.dropout {
+            Some((p, key)) => composed::dropout(x, p, key)?,
+            None => x.clone(),
+        };
+        let delta = composed::linear(&composed::linear(&x, &f.a, None)?, &f.b, None)?;
+        Ok((y + (delta * f.scale)?)?)
+    };
+    let norm = |x: &Tensor, n: &FrozenNorm| composed::layer_norm(x, &n.weight, &n.bias, n.eps);
+    let mut x = x.clone();
+    for b in blocks {
+        let h = linear(&norm(&x, &b.norm1)?, &b.qkv)?;
+        let h = linear(&composed::attention(&h, heads)?, &b.proj)?;
+        x = composed::add_scaled(&x, &h, b.gamma1.as_ref())?;
+        let h = linear(&norm(&x, &b.norm2)?, &b.fc1)?;
+        let h = linear(&composed::gelu(&h)?, &b.fc2)?;
+        x = composed::add_scaled(&x, &h, b.gamma2.as_ref())?;
+    }
+    Ok(if only_first { x.narrow(1, 0, 1)? } else { x })
+}
+
+#[test]
+fn blocks_agree() {
+    let x = var(&[3, 5, 8], 1);
+    for only_first in [false, true] {
+        let blocks = |t: &[&Tensor]| {
+            let factors = |i: usize, dropout: f32| {
+                Some(Factors {
+                    a: t[i].clone(),
+                    b: t[i + 1].clone(),
+                    scale: 0.7,
+                    dropout: Some((dropout, Key::new(i as u64))),
+                })
+            };
+            let mut blocks = vec![frozen_block(20, true, false), frozen_block(50, false, true)];
+            blocks[0].proj.factors = factors(1, 0.3);
+            blocks[0].fc2.factors = factors(3, 0.0);
+            blocks[1].qkv.factors = factors(5, 0.0);
+            blocks[1].fc1.factors = factors(7, 0.3);
+            blocks
+        };
+        let vars = [
+            x.clone(),
+            var(&[2, 8], 2),
+            var(&[8, 2], 3),
+            var(&[3, 12], 4),
+            var(&[8, 3], 5),
+            var(&[1, 8], 6),
+            var(&[24, 1], 7),
+            var(&[2, 8], 8),
+            var(&[12, 2], 9),
+        ];
+        let name = format!("blocks, only first {only_first}");
+        let fused: Op = &|t| super::blocks(t[0], &blocks(t), 2, only_first);
+        compare(&name, &vars, fused, &|t| {
+            composed_blocks(t[0], &blocks(t), 2, only_first)
+        });
+        finite(&name, &vars, fused);
+    }
+}
+
+#[test]
+fn blocks_in_which_a_frozen_weight_is_trained_are_refused() {
+    let x = var(&[1, 2, 8], 1).as_detached_tensor();
+    let mut block = frozen_block(20, true, true);
+    assert!(blocks_apply(&x, std::slice::from_ref(&block)));
+    block.norm2.bias = var(&[8], 2).as_tensor().clone();
+    assert!(!blocks_apply(&x, std::slice::from_ref(&block)));
+    assert!(super::blocks(&x, &[block], 2, false).is_err());
+}
+
 #[test]
 fn pools_agree() {
     for (size, kernel, stride, padding) in [
@@ -574,7 +679,24 @@ fn the_number_of_threads_changes_no_bit() {
             var(&[24, 5, 16, 16], 6),
             var(&[40, 5, 3, 3], 7),
             var(&[40], 8),
+            var(&[40, 31, 8], 9),
+            var(&[2, 8], 10),
+            var(&[24, 2], 11),
+            var(&[2, 12], 12),
+            var(&[8, 2], 13),
         ];
+        let factors = |a: usize, b: usize| {
+            Some(Factors {
+                a: vars[a].as_tensor().clone(),
+                b: vars[b].as_tensor().clone(),
+                scale: 2.0,
+                dropout: Some((0.1, Key::new(1))),
+            })
+        };
+        let mut block = frozen_block(20, true, true);
+        block.qkv.factors = factors(9, 10);
+        block.fc2.factors = factors(11, 12);
+        let t = blocks(&vars[8], &[block.clone(), block], 2, true).unwrap();
         let h = layer_norm(&vars[0], &vars[3], &vars[4], 1e-6).unwrap();
         let h = linear(&h, &vars[1], Some(&vars[2])).unwrap();
         let h = gelu(&attention(&h, 3).unwrap()).unwrap();
@@ -587,9 +709,9 @@ fn the_number_of_threads_changes_no_bit() {
             .unwrap()
             .output;
         let c = max_pool2d(&c, 3, 2, 1).unwrap();
-        let loss = (probe(&h) + probe(&c)).unwrap();
+        let loss = ((probe(&h) + probe(&c)).unwrap() + probe(&t)).unwrap();
         let grads = loss.backward().unwrap();
-        let mut bits = vec![numbers(&h), numbers(&c)];
+        let mut bits = vec![numbers(&h), numbers(&c), numbers(&t)];
         bits.extend(vars.iter().map(|v| numbers(grads.get(v).unwrap())));
         bits
     };
