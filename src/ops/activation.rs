@@ -170,8 +170,9 @@ pub(super) fn softmax_last_dim(x: &Tensor) -> Result<Tensor> {
         simd(
             #[inline(always)]
             || {
-                out.chunks_exact_mut(dim)
-                    .for_each(|row| softmax_row(row, 1.0))
+                for row in out.chunks_exact_mut(dim) {
+                    softmax_row(row, 1.0);
+                }
             },
         );
     });

@@ -52,8 +52,9 @@ impl Heads {
         simd(
             #[inline(always)]
             || {
-                out.chunks_exact_mut(self.tokens)
-                    .for_each(|row| softmax_row(row, scale));
+                for row in out.chunks_exact_mut(self.tokens) {
+                    softmax_row(row, scale);
+                }
             },
         );
     }

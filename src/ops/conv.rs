@@ -1,15 +1,18 @@
 //! 2-d convolution: im2col and one matrix product a few images, both ways.
 //!
 //! With X̃ the matrix of windows `[inputs·kh·kw, places]`: Y = W·X̃, dX̃ = Wᵀ·dY, dW = dY·X̃ᵀ summed over images.
-//! Images are taken together until there are enough places for an efficient product; what goes together depends on
-//! the shape alone. A 1×1 convolution of stride 1 is its own X̃.
+//! Small images are taken together until there are enough places for an efficient product; what goes together depends on
+//! the shape alone. Of a large image with stride 1, X̃ is not made: a row of it, seen over the padded image's rows one
+//! after the other, is the padded image itself from some pixel on, so the product reads it there, and a few places
+//! more than there are. dX of stride 1 is a convolution of dY with the turned kernel.
 
 use candle_core::Tensor;
 
 use super::activation::relu_gradient;
+use super::buffer::Buffer;
 use super::cpu::{for_pieces, plain, sum_pieces, values, zeros};
 use super::dots::add_dots;
-use super::gemm::{Mat, gemm, with_scratch};
+use super::gemm::{Mat, gemm, multiply_shifted, panel_width, with_scratch};
 use super::linear::tensor;
 use super::math::{simd, sum};
 use super::node::{Output, node};
@@ -21,6 +24,22 @@ const PLACES: usize = 256;
 /// Most shares that dW is summed from, and most elements of all shares together (beyond two).
 const SHARES: usize = 8;
 const SHARE_ELEMENTS: usize = 1 << 22;
+
+/// Places from which on X̃ is not made.
+const LARGE: usize = 100;
+
+/// How the rows of a group's X̃ lie in its padded images: row `k` from `offsets[k]` on, `columns` long, `width` of
+/// them a row of the output.
+struct Shifted {
+    width: usize,
+    plane: usize,
+    columns: usize,
+    /// Of all channels of a group, with what is read beyond.
+    elements: usize,
+    offsets: Vec<usize>,
+    /// Whether an image is its own padded one, and every column a place.
+    direct: bool,
+}
 
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +124,80 @@ impl Sizes {
     /// Whether X̃ is the image itself.
     fn is_pointwise(&self) -> bool {
         (self.kh, self.kw, self.spec.stride, self.spec.padding) == (1, 1, 1, 0)
+    }
+
+    /// How X̃ is read out of padded images, where that pays.
+    fn shifted(&self) -> Option<Shifted> {
+        let Conv2dSpec {
+            stride,
+            padding,
+            dilation,
+            groups,
+        } = self.spec;
+        if stride != 1 || self.places() < LARGE {
+            return None;
+        }
+        // The zeros right of a row are those left of the next.
+        let width = self.ow.max(self.w + padding);
+        let plane = (self.h + 2 * padding) * width;
+        let inputs = self.inputs / groups;
+        let direct = padding == 0 && self.ow == self.w;
+        let columns = if direct {
+            self.places()
+        } else {
+            (self.oh * width).next_multiple_of(panel_width())
+        };
+        let offsets: Vec<usize> = (0..inputs)
+            .flat_map(|c| {
+                let row = move |ky: usize| c * plane + ky * dilation * width;
+                (0..self.kh).flat_map(move |ky| (0..self.kw).map(move |kx| row(ky) + kx * dilation))
+            })
+            .collect();
+        let last = offsets.last().copied().unwrap_or(0);
+        Some(Shifted {
+            width,
+            plane,
+            columns,
+            elements: (last + columns).max(inputs * plane),
+            offsets,
+            direct,
+        })
+    }
+
+    /// The sizes of dX as a convolution of dY with the turned kernel, where it is one.
+    fn turned(&self) -> Option<Self> {
+        let padding = (self.kh - 1) * self.spec.dilation;
+        let padding = padding.checked_sub(self.spec.padding)?;
+        (self.spec.stride == 1 && self.kh == self.kw).then_some(Self {
+            inputs: self.outputs,
+            h: self.oh,
+            w: self.ow,
+            outputs: self.inputs,
+            oh: self.h,
+            ow: self.w,
+            spec: Conv2dSpec {
+                padding,
+                ..self.spec
+            },
+            ..*self
+        })
+    }
+
+    /// The kernel of [`Sizes::turned`], `[inputs, outputs / groups, kh, kw]`.
+    fn turn(&self, ws: &[f32]) -> Buffer {
+        let (rows, window) = (self.group_outputs(), self.kh * self.kw);
+        let columns = self.inputs / self.spec.groups;
+        let mut turned = Buffer::new(ws.len());
+        for_pieces(&mut turned, rows * window, |input, out| {
+            let (group, c) = (input / columns, input % columns);
+            for (o, out) in out.chunks_exact_mut(window).enumerate() {
+                let w = &ws[((group * rows + o) * columns + c) * window..][..window];
+                for (out, w) in out.iter_mut().zip(w.iter().rev()) {
+                    *out = *w;
+                }
+            }
+        });
+        turned
     }
 
     /// For element `k` of the kernel along an axis of `size`: the first and one past the last window whose element
@@ -220,8 +313,57 @@ impl Sizes {
         });
     }
 
+    /// Y of one image by [`Sizes::shifted`].
+    fn forward_shifted(&self, by: &Shifted, x: &[f32], ws: &[f32], out: &mut [f32]) {
+        let groups = self.spec.groups;
+        let (rows, depth, places) = (self.group_outputs(), self.depth(), self.places());
+        let part = self.image() / groups;
+        for group in 0..groups {
+            let w = Mat::new(&ws[group * rows * depth..], rows, depth);
+            let x = &x[group * part..(group + 1) * part];
+            let out = &mut out[group * rows * places..(group + 1) * rows * places];
+            if by.direct {
+                multiply_shifted(out, places, w, x, &by.offsets, places, false);
+                continue;
+            }
+            with_scratch(by.elements + rows * by.columns, |scratch| {
+                let (padded, wide) = scratch.split_at_mut(by.elements);
+                self.pad(by, x, padded);
+                multiply_shifted(wide, by.columns, w, padded, &by.offsets, by.columns, false);
+                for (out, wide) in out
+                    .chunks_exact_mut(places)
+                    .zip(wide.chunks_exact(by.columns))
+                {
+                    for (out, wide) in out.chunks_exact_mut(self.ow).zip(wide.chunks(by.width)) {
+                        out.copy_from_slice(&wide[..self.ow]);
+                    }
+                }
+            });
+        }
+    }
+
+    /// Writes some channels with zeros around them.
+    fn pad(&self, by: &Shifted, x: &[f32], padded: &mut [f32]) {
+        let padding = self.spec.padding;
+        padded.fill(0.0);
+        let planes = x.chunks_exact(self.h * self.w);
+        for (padded, x) in padded.chunks_mut(by.plane).zip(planes) {
+            let rows = padded[padding * by.width..].chunks_mut(by.width);
+            for (padded, x) in rows.zip(x.chunks_exact(self.w)) {
+                padded[padding..padding + self.w].copy_from_slice(x);
+            }
+        }
+    }
+
     /// Y of some images: `out` is `[images, outputs, places]`.
-    fn forward(&self, xs: &[f32], ws: &[f32], out: &mut [f32]) {
+    fn forward(&self, by: Option<&Shifted>, xs: &[f32], ws: &[f32], out: &mut [f32]) {
+        if let Some(by) = by {
+            let images = xs.chunks_exact(self.image());
+            for (out, x) in out.chunks_exact_mut(self.out_image()).zip(images) {
+                self.forward_shifted(by, x, ws, out);
+            }
+            return;
+        }
         let images = out.len() / self.out_image();
         let (rows, columns) = (self.group_outputs(), images * self.places());
         // The product of several images has the channels outermost.
@@ -275,8 +417,24 @@ impl Sizes {
         apart
     }
 
-    /// Adds to dX of some images, `[images, inputs, h, w]`, zeroed.
+    /// dX of all images, `[batch, inputs, h, w]`, zeroed.
     fn backward_x(&self, gs: &[f32], ws: &[f32], dx: &mut [f32]) {
+        let Some(turned) = self.turned() else {
+            for_pieces(dx, self.together() * self.image(), |i, dx| {
+                let start = i * self.together() * self.out_image();
+                self.add_backward_x(&gs[start..], ws, dx);
+            });
+            return;
+        };
+        let (ws, by) = (self.turn(ws), turned.shifted());
+        for_pieces(dx, turned.together() * turned.out_image(), |i, dx| {
+            let gs = &gs[i * turned.together() * turned.image()..];
+            turned.forward(by.as_ref(), gs, &ws, dx);
+        });
+    }
+
+    /// Adds to dX of some images.
+    fn add_backward_x(&self, gs: &[f32], ws: &[f32], dx: &mut [f32]) {
         let images = dx.len() / self.image();
         let (rows, depth) = (self.group_outputs(), self.depth());
         let columns = images * self.places();
@@ -383,8 +541,10 @@ pub(super) fn conv2d(
             relu: after.relu,
         };
         let piece = sizes.together() * sizes.out_image();
+        let by = sizes.shifted();
         for_pieces(&mut out, piece, |i, out| {
-            sizes.forward(&xs[i * sizes.together() * sizes.image()..], ws, out);
+            let xs = &xs[i * sizes.together() * sizes.image()..];
+            sizes.forward(by.as_ref(), xs, ws, out);
             simd(
                 #[inline(always)]
                 || end.apply(out, i * piece, sizes.outputs, sizes.places()),
@@ -416,10 +576,7 @@ pub(super) fn conv2d(
             let ws = values(w)?;
             let ws: &[f32] = &ws;
             let mut dx = zeros(sizes.batch * sizes.image());
-            for_pieces(&mut dx, sizes.together() * sizes.image(), |i, dx| {
-                let start = i * sizes.together() * sizes.out_image();
-                sizes.backward_x(&gs[start..], ws, dx);
-            });
+            sizes.backward_x(gs, ws, &mut dx);
             let shape = (sizes.batch, sizes.inputs, sizes.h, sizes.w);
             grads[0] = Some(tensor(dx, shape)?);
         }

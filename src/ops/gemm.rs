@@ -172,17 +172,57 @@ pub(super) fn multiply(
         out,
         row_step,
         a,
-        panels,
+        b: Whole::Panels(panels),
         cols,
         add,
     });
+}
+
+/// The same with a right-hand matrix whose row `k` is `data[offsets[k]..][..cols]`: rows that overlap, as those of a
+/// convolution's windows do, need not be copied apart.
+pub(super) fn multiply_shifted(
+    out: &mut [f32],
+    row_step: usize,
+    a: Mat<'_>,
+    data: &[f32],
+    offsets: &[usize],
+    cols: usize,
+    add: bool,
+) {
+    assert_eq!(
+        a.cols,
+        offsets.len(),
+        "a product of matrices that do not fit"
+    );
+    if a.rows > 0 && a.cols > 0 && cols > 0 {
+        pulp::Arch::new().dispatch(Multiply {
+            out,
+            row_step,
+            a,
+            b: Whole::Shifted { data, offsets },
+            cols,
+            add,
+        });
+    }
+}
+
+/// The right-hand matrix of a product.
+#[derive(Clone, Copy)]
+enum Whole<'a> {
+    /// `[panels, depth, panel_width()]`.
+    Panels(&'a [f32]),
+    /// Row `k` begins at `offsets[k]`.
+    Shifted {
+        data: &'a [f32],
+        offsets: &'a [usize],
+    },
 }
 
 struct Multiply<'a> {
     out: &'a mut [f32],
     row_step: usize,
     a: Mat<'a>,
-    panels: &'a [f32],
+    b: Whole<'a>,
     cols: usize,
     add: bool,
 }
@@ -240,59 +280,8 @@ pub(super) fn add_few(out: &mut [f32], row_step: usize, a: Mat<'_>, b: Mat<'_>) 
         b.col_step == 1 && a.cols == b.rows,
         "a product of matrices that do not fit"
     );
-    if a.rows > 0 && a.cols > 0 && b.cols > 0 {
-        pulp::Arch::new().dispatch(AddFew {
-            out,
-            row_step,
-            a,
-            b,
-        });
-    }
-}
-
-struct AddFew<'a> {
-    out: &'a mut [f32],
-    row_step: usize,
-    a: Mat<'a>,
-    b: Mat<'a>,
-}
-
-impl WithSimd for AddFew<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let (a, b) = (self.a, self.b);
-        let width = VECTORS * S::F32_LANES;
-        // The left-hand rows are short: they are brought together in any case.
-        let mut packed = borrow_scratch(a.rows * a.cols);
-        for tile in tiles::<S>(a.rows) {
-            let out = packed[tile.start * a.cols..tile.end * a.cols].chunks_exact_mut(tile.len());
-            for (k, out) in out.enumerate() {
-                for (o, r) in out.iter_mut().zip(tile.clone()) {
-                    *o = a.data[r * a.row_step + k * a.col_step];
-                }
-            }
-        }
-        for from in (0..b.cols).step_by(width) {
-            for tile in tiles::<S>(a.rows) {
-                let job = Job {
-                    out: &mut self.out[tile.start * self.row_step + from..],
-                    row_step: self.row_step,
-                    cols: width.min(b.cols - from),
-                    right: Right::Rows {
-                        data: &b.data[from..],
-                        step: b.row_step,
-                    },
-                    depth: a.cols,
-                    add: true,
-                };
-                let left = Left::Packed(&packed[tile.start * a.cols..]);
-                job.rows(simd, tile.len(), left);
-            }
-        }
-        give_back(packed);
-    }
+    let offsets: Vec<usize> = (0..b.rows).map(|k| k * b.row_step).collect();
+    multiply_shifted(out, row_step, a, b.data, &offsets, b.cols, true);
 }
 
 /// The rows cut into tiles.
@@ -316,17 +305,25 @@ impl Multiply<'_> {
         let (a, depth) = (self.a, self.a.cols);
         for rows in blocks(a.rows, ROWS) {
             for block in blocks(depth, DEPTH) {
-                let panels = self.panels.chunks_exact(depth * width);
                 let packed = packed.map(|p| &p[rows.start * depth + block.start * rows.len()..]);
-                for (p, panel) in panels.enumerate() {
-                    let from = p * width;
+                for from in (0..self.cols).step_by(width) {
+                    let right = match self.b {
+                        Whole::Panels(panels) => {
+                            let panel = &panels[from * depth..(from + width) * depth];
+                            Right::Panel(&panel[block.start * width..block.end * width])
+                        }
+                        Whole::Shifted { data, offsets } => Right::Shifted {
+                            data: &data[from..],
+                            offsets: &offsets[block.clone()],
+                        },
+                    };
                     for tile in tiles::<S>(rows.len()) {
                         let first = rows.start + tile.start;
                         let job = Job {
                             out: &mut self.out[first * self.row_step + from..],
                             row_step: self.row_step,
                             cols: width.min(self.cols - from),
-                            right: Right::Panel(&panel[block.start * width..block.end * width]),
+                            right,
                             depth: block.len(),
                             add: self.add || block.start > 0,
                         };
@@ -359,8 +356,11 @@ enum Left<'a> {
 enum Right<'a> {
     /// `[depth, panel_width()]`.
     Panel(&'a [f32]),
-    /// Where they are: `step` elements from one row to the next.
-    Rows { data: &'a [f32], step: usize },
+    /// Row `k` begins at `offsets[k]`.
+    Shifted {
+        data: &'a [f32],
+        offsets: &'a [usize],
+    },
 }
 
 /// `sums[r][v] += left(k, r)·right(v)`.
@@ -459,15 +459,16 @@ impl Job<'_> {
                     accumulate!(simd, sums, R, V, left, k, |v| panel[k][v]);
                 }
             }
-            Right::Rows { data, step } if self.cols == V * S::F32_LANES => {
+            Right::Shifted { data, offsets } if self.cols == V * S::F32_LANES => {
+                let offsets = &offsets[..self.depth];
                 for k in 0..self.depth {
-                    let row = S::as_simd_f32s(&data[k * step..][..V * S::F32_LANES]).0;
+                    let row = S::as_simd_f32s(&data[offsets[k]..][..V * S::F32_LANES]).0;
                     accumulate!(simd, sums, R, V, left, k, |v| row[v]);
                 }
             }
-            Right::Rows { data, step } => {
+            Right::Shifted { data, offsets } => {
                 for k in 0..self.depth {
-                    let row = &data[k * step..][..self.cols];
+                    let row = &data[offsets[k]..][..self.cols];
                     let part = |v: usize| row.get(v * S::F32_LANES..).unwrap_or_default();
                     accumulate!(simd, sums, R, V, left, k, |v| simd
                         .partial_load_f32s(part(v)));

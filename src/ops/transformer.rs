@@ -247,6 +247,17 @@ fn add(out: &mut [f32], x: &[f32]) {
     }
 }
 
+fn times(out: &mut [f32], factor: f32) {
+    simd(
+        #[inline(always)]
+        || {
+            for o in out {
+                *o *= factor;
+            }
+        },
+    );
+}
+
 /// `out = x + gamma·y`, row by row.
 fn residual(out: &mut [f32], x: &[f32], y: &[f32], gamma: Option<&[f32]>) {
     simd(
@@ -372,7 +383,7 @@ impl Linear {
                     let x = Mat::new(x, n, self.inputs);
                     multiply(z, low.rank, x, &low.a, low.rank, false);
                 });
-                z.iter_mut().for_each(|v| *v *= low.scale);
+                times(z, low.scale);
                 let z = Mat::new(z, n, low.rank);
                 multiply(out, self.outputs, z, &low.b, self.outputs, true);
             });
@@ -381,8 +392,9 @@ impl Linear {
             simd(
                 #[inline(always)]
                 || {
-                    out.chunks_exact_mut(self.outputs)
-                        .for_each(|row| add(row, &self.bias));
+                    for row in out.chunks_exact_mut(self.outputs) {
+                        add(row, &self.bias);
+                    }
                 },
             );
         }
@@ -413,7 +425,7 @@ impl Linear {
         add_few(db, self.outputs, Mat::new(z, n, rank).t(), gs);
         with_scratch(n * rank, |dz| {
             multiply(dz, rank, gs, &low.b, rank, false);
-            dz.iter_mut().for_each(|v| *v *= low.scale);
+            dtimes(z, low.scale);
             let dz = Mat::new(dz, n, rank);
             low.with_input(x, self.inputs, rows, |x| {
                 add_few(da, self.inputs, dz.t(), Mat::new(x, n, self.inputs));
