@@ -6,7 +6,7 @@ use super::Weights;
 use super::layer::{Layer, Pass};
 use super::params::{Init, Param};
 use super::vit::tensor;
-use crate::ops::{self, After, Conv2dSpec};
+use crate::ops::{self, After, Conv2dSpec, FrozenConv};
 use crate::recipe::Precision;
 use crate::{Error, Result};
 
@@ -88,6 +88,18 @@ impl ConvNorm {
             weight: self.precision.of(&ops::scale_rows(&self.weight, &gain)?)?,
             bias: (&self.beta - (&self.mean * &gain)?)?,
             gain,
+        })
+    }
+
+    /// The pair as a part of one operation, if nothing of it is trained and its delta is factors.
+    pub(super) fn frozen(&self, layers: &[Layer], pass: &Pass) -> Option<FrozenConv> {
+        let folded = self.folded.as_ref().filter(|_| pass.running.is_none())?;
+        Some(FrozenConv {
+            weight: folded.weight.clone(),
+            bias: folded.bias.clone(),
+            gain: folded.gain.clone(),
+            spec: self.spec,
+            factors: pass.factors(layers.get(self.layer)?)?,
         })
     }
 

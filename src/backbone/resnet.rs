@@ -10,7 +10,7 @@ use super::config::Config;
 use super::convnorm::{ConvNorm, bn_params};
 use super::layer::{Layer, LayerKind, Pass};
 use super::params::{Init, Param};
-use crate::ops;
+use crate::ops::{self, FrozenResidual};
 use crate::recipe::Precision;
 use crate::{Error, Result};
 
@@ -377,6 +377,19 @@ struct Residual {
 }
 
 impl Residual {
+    /// The block as a part of one operation, if that can be.
+    fn frozen(&self, layers: &[Layer], pass: &Pass) -> Option<FrozenResidual> {
+        let path = self.path.iter().map(|conv| conv.frozen(layers, pass));
+        Some(FrozenResidual {
+            path: path.collect::<Option<_>>()?,
+            shortcut: match &self.shortcut {
+                None => None,
+                Some((1, conv)) => Some(conv.frozen(layers, pass)?),
+                Some(_) => return None,
+            },
+        })
+    }
+
     fn forward(&self, x: &Tensor, layers: &[Layer], pass: &Pass) -> Result<Tensor> {
         let shortcut = match &self.shortcut {
             None => x.clone(),
@@ -445,9 +458,12 @@ impl Resnet {
             x = conv.forward(&x, None, true, layers, pass)?;
         }
         x = ops::max_pool2d(&x, 3, 2, 1)?;
-        for block in &self.blocks {
-            x = block.forward(&x, layers, pass)?;
-        }
+        let blocks = || self.blocks.iter();
+        let frozen: Option<Vec<_>> = blocks().map(|b| b.frozen(layers, pass)).collect();
+        x = match frozen {
+            Some(frozen) if ops::residuals_apply(&x, &frozen) => ops::residuals(&x, &frozen)?,
+            _ => blocks().try_fold(x, |x, block| block.forward(&x, layers, pass))?,
+        };
         // The features that a head sees are f32.
         ops::global_avg_pool2d(&x.to_dtype(DType::F32)?)
     }

@@ -17,7 +17,7 @@ use super::linear::tensor;
 use super::math::{simd, sum};
 use super::node::{Output, node};
 use super::{After, Conv2dSpec, composed, tracks};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The places that a matrix product should have at least.
 const PLACES: usize = 256;
@@ -30,7 +30,7 @@ const LARGE: usize = 100;
 
 /// How the rows of a group's X̃ lie in its padded images: row `k` from `offsets[k]` on, `columns` long, `width` of
 /// them a row of the output.
-struct Shifted {
+pub(super) struct Shifted {
     width: usize,
     plane: usize,
     columns: usize,
@@ -43,7 +43,7 @@ struct Shifted {
 
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
+pub(super) struct Sizes {
     batch: usize,
     inputs: usize,
     h: usize,
@@ -57,10 +57,11 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn new(x: &Tensor, w: &Tensor, spec: Conv2dSpec) -> Result<Self> {
-        let wrong = || super::shape_error("conv2d", &[x, w]);
-        let (batch, inputs, h, width) = x.dims4()?;
-        let (outputs, group_inputs, kh, kw) = w.dims4()?;
+    /// Of images and a kernel of these shapes.
+    pub(super) fn new(x: [usize; 4], w: [usize; 4], spec: Conv2dSpec) -> Result<Self> {
+        let wrong = || Error::internal(format!("conv2d: shapes {x:?} and {w:?} do not fit"));
+        let [batch, inputs, h, width] = x;
+        let [outputs, group_inputs, kh, kw] = w;
         let Conv2dSpec {
             stride,
             padding,
@@ -94,16 +95,39 @@ impl Sizes {
         })
     }
 
-    fn places(&self) -> usize {
+    pub(super) fn places(&self) -> usize {
         self.oh * self.ow
     }
 
+    /// Shapes of the images, of the kernel and of the output.
+    pub(super) fn input(&self) -> [usize; 4] {
+        [self.batch, self.inputs, self.h, self.w]
+    }
+
+    pub(super) fn weight(&self) -> [usize; 4] {
+        let inputs = self.inputs / self.spec.groups;
+        [self.outputs, inputs, self.kh, self.kw]
+    }
+
+    pub(super) fn output(&self) -> [usize; 4] {
+        [self.batch, self.outputs, self.oh, self.ow]
+    }
+
+    /// Elements of all images and of the whole output.
+    pub(super) fn inputs(&self) -> usize {
+        self.batch * self.image()
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.batch * self.out_image()
+    }
+
     /// Elements of one input image and of one output image.
-    fn image(&self) -> usize {
+    pub(super) fn image(&self) -> usize {
         self.inputs * self.h * self.w
     }
 
-    fn out_image(&self) -> usize {
+    pub(super) fn out_image(&self) -> usize {
         self.outputs * self.places()
     }
 
@@ -117,7 +141,7 @@ impl Sizes {
     }
 
     /// Images in one matrix product.
-    fn together(&self) -> usize {
+    pub(super) fn together(&self) -> usize {
         PLACES.div_ceil(self.places()).min(self.batch).max(1)
     }
 
@@ -127,7 +151,7 @@ impl Sizes {
     }
 
     /// How X̃ is read out of padded images, where that pays.
-    fn shifted(&self) -> Option<Shifted> {
+    pub(super) fn shifted(&self) -> Option<Shifted> {
         let Conv2dSpec {
             stride,
             padding,
@@ -356,7 +380,7 @@ impl Sizes {
     }
 
     /// Y of some images: `out` is `[images, outputs, places]`.
-    fn forward(&self, by: Option<&Shifted>, xs: &[f32], ws: &[f32], out: &mut [f32]) {
+    pub(super) fn forward(&self, by: Option<&Shifted>, xs: &[f32], ws: &[f32], out: &mut [f32]) {
         if let Some(by) = by {
             let images = xs.chunks_exact(self.image());
             for (out, x) in out.chunks_exact_mut(self.out_image()).zip(images) {
@@ -417,11 +441,12 @@ impl Sizes {
         apart
     }
 
-    /// dX of all images, `[batch, inputs, h, w]`, zeroed.
-    fn backward_x(&self, gs: &[f32], ws: &[f32], dx: &mut [f32]) {
+    /// dX of all images, `[batch, inputs, h, w]`.
+    pub(super) fn backward_x(&self, gs: &[f32], ws: &[f32], dx: &mut [f32]) {
         let Some(turned) = self.turned() else {
             for_pieces(dx, self.together() * self.image(), |i, dx| {
                 let start = i * self.together() * self.out_image();
+                dx.fill(0.0);
                 self.add_backward_x(&gs[start..], ws, dx);
             });
             return;
@@ -466,7 +491,7 @@ impl Sizes {
     }
 
     /// dW over all images.
-    fn backward_w(&self, gs: &[f32], xs: &[f32]) -> Vec<f32> {
+    pub(super) fn backward_w(&self, gs: &[f32], xs: &[f32]) -> Vec<f32> {
         let (rows, depth) = (self.group_outputs(), self.depth());
         let elements = self.outputs * depth;
         let most = (SHARE_ELEMENTS / elements).clamp(2, SHARES);
@@ -496,8 +521,16 @@ impl Sizes {
 
 /// What it is accounted as: of frozen weights, by the windows, or of trained ones.
 pub(super) fn name(w: &Tensor) -> &'static str {
+    if tracks(w) {
+        "conv2d, trained"
+    } else {
+        window_name(w)
+    }
+}
+
+/// What a convolution of frozen weights is accounted as.
+pub(super) fn window_name(w: &Tensor) -> &'static str {
     match w.dims() {
-        _ if tracks(w) => "conv2d, trained",
         [_, _, 1, 1] => "conv2d 1×1",
         [_, _, 3, 3] => "conv2d 3×3",
         _ => "conv2d, other windows",
@@ -512,7 +545,7 @@ pub(super) fn conv2d(
     spec: &Conv2dSpec,
     after: &After,
 ) -> Result<Tensor> {
-    let sizes = Sizes::new(x, w, *spec)?;
+    let sizes = Sizes::new(x.dims4()?.into(), w.dims4()?.into(), *spec)?;
     let shape = (sizes.batch, sizes.outputs, sizes.oh, sizes.ow);
     let (delta, gain) = (after.delta.map(|d| d.0), after.delta.map(|d| d.1));
     let [b1, gain1] = [b, gain].map(|t| t.map(|t| t.dims() == [sizes.outputs]));
@@ -638,17 +671,17 @@ impl Sizes {
 }
 
 /// What is done to the product while it is in the cache.
-struct Ending<'a> {
-    b: Option<&'a [f32]>,
-    gain: Option<&'a [f32]>,
-    delta: Option<&'a [f32]>,
-    residual: Option<&'a [f32]>,
-    relu: bool,
+pub(super) struct Ending<'a> {
+    pub b: Option<&'a [f32]>,
+    pub gain: Option<&'a [f32]>,
+    pub delta: Option<&'a [f32]>,
+    pub residual: Option<&'a [f32]>,
+    pub relu: bool,
 }
 
 impl Ending<'_> {
     #[inline(always)]
-    fn apply(&self, out: &mut [f32], start: usize, outputs: usize, places: usize) {
+    pub(super) fn apply(&self, out: &mut [f32], start: usize, outputs: usize, places: usize) {
         for (plane, out) in out.chunks_exact_mut(places).enumerate() {
             let (channel, start) = (plane % outputs, start + plane * places);
             if let Some(b) = self.b {

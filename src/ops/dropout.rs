@@ -21,6 +21,19 @@ pub(super) fn factor(key: Key, i: u64, p: f32) -> f32 {
     }
 }
 
+/// `out = mask·x`, or `out += mask·x`, of elements from `start` on.
+pub(super) fn mask(out: &mut [f32], x: &[f32], start: u64, p: f32, key: Key, sum: bool) {
+    super::math::simd(
+        #[inline(always)]
+        || {
+            for (i, (y, x)) in out.iter_mut().zip(x).enumerate() {
+                let v = x * factor(key, start + i as u64, p);
+                *y = if sum { *y + v } else { v };
+            }
+        },
+    );
+}
+
 /// `x` by the mask of `key`. The mask is drawn again in the backward pass instead of being kept.
 fn masked(x: &Tensor, p: f32, key: Key) -> Result<Vec<f32>> {
     let xs = values(x)?;
@@ -28,14 +41,7 @@ fn masked(x: &Tensor, p: f32, key: Key) -> Result<Vec<f32>> {
     let mut out = zeros(xs.len());
     for_pieces(&mut out, ELEMENTS, |piece, out| {
         let start = piece * ELEMENTS;
-        super::math::simd(
-            #[inline(always)]
-            || {
-                for (i, (y, x)) in out.iter_mut().zip(&xs[start..]).enumerate() {
-                    *y = x * factor(key, (start + i) as u64, p);
-                }
-            },
-        );
+        mask(out, &xs[start..], start as u64, p, key, false);
     });
     Ok(out)
 }

@@ -30,6 +30,7 @@ mod node;
 mod norm;
 mod pool;
 mod residual;
+mod resnet;
 #[cfg(test)]
 mod tests;
 mod transformer;
@@ -41,6 +42,7 @@ use crate::{Error, Result};
 
 pub(crate) use clock::timed;
 pub use clock::{Account, Phase, Spent, account};
+pub use resnet::{FrozenConv, FrozenResidual};
 pub use transformer::{Factors, FrozenBlock, FrozenLinear, FrozenNorm};
 
 /// The geometry of a 2-d convolution, the same along both axes.
@@ -230,6 +232,22 @@ pub fn blocks(
         return Err(shape_error("blocks", &[x]));
     }
     transformer::blocks(x, blocks, heads, only_first)
+}
+
+/// Whether [`residuals`] can take these: f32 on the CPU, and nothing but factors is trained.
+pub fn residuals_apply(x: &Tensor, blocks: &[FrozenResidual]) -> bool {
+    resnet::applies(x, blocks)
+}
+
+/// A ResNet's blocks one after the other, `[batch, channels, h, w]` → what the last of them gives.
+///
+/// # Errors
+/// [`Error::Internal`] for what [`residuals_apply`] refuses, and for shapes that do not fit.
+pub fn residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor> {
+    if !residuals_apply(x, blocks) {
+        return Err(shape_error("residuals", &[x]));
+    }
+    resnet::residuals(x, blocks)
 }
 
 /// Exact GELU, `x·Φ(x)` (Hendrycks and Gimpel, arXiv 1606.08415).

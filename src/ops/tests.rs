@@ -561,6 +561,132 @@ fn blocks_in_which_a_frozen_weight_is_trained_are_refused() {
     assert!(super::blocks(&x, &[block], 2, false).is_err());
 }
 
+fn frozen_conv(w: [usize; 4], stride: usize, seed: u64) -> FrozenConv {
+    let t = |shape: &[usize], i: u64| (var(shape, seed + i).as_detached_tensor() * 0.4).unwrap();
+    FrozenConv {
+        weight: t(&w, 0),
+        bias: t(&[w[0]], 1),
+        gain: t(&[w[0]], 2),
+        spec: Conv2dSpec {
+            stride,
+            padding: w[2] / 2,
+            ..Conv2dSpec::default()
+        },
+        factors: None,
+    }
+}
+
+/// The blocks with small weights under a large bias, so that hardly a ReLU is near its kink.
+fn calm(mut blocks: Vec<FrozenResidual>) -> Vec<FrozenResidual> {
+    for block in &mut blocks {
+        for conv in block.path.iter_mut().chain(&mut block.shortcut) {
+            conv.weight = (&conv.weight * 0.2).unwrap();
+            conv.gain = (&conv.gain * 0.2).unwrap();
+            conv.bias = (conv.bias.ones_like().unwrap() * 3.0).unwrap();
+        }
+    }
+    blocks
+}
+
+/// The blocks composed of candle's operations.
+fn composed_residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor> {
+    let conv = |x: &Tensor, c: &FrozenConv| -> Result<Tensor> {
+        let y = composed::conv2d(x, &c.weight, Some(&c.bias), &c.spec)?;
+        let Some(f) = &c.factors else { return Ok(y) };
+        let x = match f.dropout {
+            Some((p, key)) => composed::dropout(x, p, key)?,
+            None => x.clone(),
+        };
+        let delta = composed::conv2d(&x, &f.a, None, &c.spec)?;
+        let delta = composed::conv2d(&delta, &f.b, None, &Conv2dSpec::default())?;
+        let gain = (c.gain.reshape((1, (), 1, 1))? * f.scale)?;
+        Ok((y + delta.broadcast_mul(&gain)?)?)
+    };
+    let mut x = x.clone();
+    for block in blocks {
+        let shortcut = match &block.shortcut {
+            Some(c) => conv(&x, c)?,
+            None => x.clone(),
+        };
+        let (last, first) = block.path.split_last().unwrap();
+        let mut h = x.clone();
+        for c in first {
+            h = composed::relu(&conv(&h, c)?)?;
+        }
+        x = composed::relu(&(conv(&h, last)? + shortcut)?)?;
+    }
+    Ok(x)
+}
+
+#[test]
+fn residuals_agree() {
+    let factors = |t: &[&Tensor], i: usize, dropout: f32| {
+        Some(Factors {
+            a: t[i].clone(),
+            b: t[i + 1].clone(),
+            scale: 0.7,
+            dropout: Some((dropout, Key::new(i as u64))),
+        })
+    };
+    let basic = |channels: usize, seed: u64| FrozenResidual {
+        path: vec![
+            frozen_conv([channels, channels, 3, 3], 1, seed),
+            frozen_conv([channels, channels, 3, 3], 1, seed + 3),
+        ],
+        shortcut: None,
+    };
+    let bottleneck = || FrozenResidual {
+        path: vec![
+            frozen_conv([4, 6, 1, 1], 1, 40),
+            frozen_conv([4, 4, 3, 3], 2, 43),
+            frozen_conv([8, 4, 1, 1], 1, 46),
+        ],
+        shortcut: Some(frozen_conv([8, 6, 1, 1], 2, 49)),
+    };
+    let x = var(&[3, 6, 12, 11], 1);
+    let vars = [
+        x.clone(),
+        var(&[2, 6, 3, 3], 2),
+        var(&[6, 2, 1, 1], 3),
+        var(&[1, 6, 3, 3], 4),
+        var(&[6, 1, 1, 1], 5),
+    ];
+    let blocks = |t: &[&Tensor]| {
+        let mut blocks = vec![basic(6, 20), bottleneck()];
+        blocks[0].path[0].factors = factors(t, 1, 0.3);
+        blocks[0].path[1].factors = factors(t, 3, 0.0);
+        blocks
+    };
+    let fused: Op = &|t| residuals(t[0], &blocks(t));
+    let composed: Op = &|t| composed_residuals(t[0], &blocks(t));
+    compare("residuals, large images", &vars, fused, composed);
+    finite("residuals, large images", &vars, &|t| {
+        residuals(t[0], &calm(blocks(t)))
+    });
+    let vars = [
+        x,
+        var(&[2, 4, 3, 3], 2),
+        var(&[4, 2, 1, 1], 3),
+        var(&[3, 6, 1, 1], 4),
+        var(&[8, 3, 1, 1], 5),
+        var(&[1, 8, 3, 3], 6),
+        var(&[8, 1, 1, 1], 7),
+    ];
+    let blocks = |t: &[&Tensor]| {
+        let mut blocks = vec![bottleneck(), basic(8, 60), basic(8, 80)];
+        blocks[0].path[1].factors = factors(t, 1, 0.3);
+        blocks[0].shortcut.as_mut().unwrap().factors = factors(t, 3, 0.2);
+        blocks[1].path[1].factors = factors(t, 5, 0.0);
+        blocks
+    };
+    let fused: Op = &|t| residuals(t[0], &blocks(t));
+    let composed: Op = &|t| composed_residuals(t[0], &blocks(t));
+    compare("residuals, small images", &vars, fused, composed);
+    finite("residuals, small images", &vars, &|t| {
+        residuals(t[0], &calm(blocks(t)))
+    });
+}
+
 #[test]
 fn pools_agree() {
     for (size, kernel, stride, padding) in [
@@ -684,6 +810,8 @@ fn the_number_of_threads_changes_no_bit() {
             var(&[24, 2], 11),
             var(&[2, 12], 12),
             var(&[8, 2], 13),
+            var(&[2, 5, 3, 3], 14),
+            var(&[5, 2, 1, 1], 15),
         ];
         let factors = |a: usize, b: usize| {
             Some(Factors {
@@ -697,6 +825,16 @@ fn the_number_of_threads_changes_no_bit() {
         block.qkv.factors = factors(9, 10);
         block.fc2.factors = factors(11, 12);
         let t = blocks(&vars[8], &[block.clone(), block], 2, true).unwrap();
+        let mut conv = frozen_conv([5, 5, 3, 3], 1, 40);
+        conv.factors = factors(13, 14);
+        let r = residuals(
+            &vars[5],
+            &[FrozenResidual {
+                path: vec![conv],
+                shortcut: None,
+            }],
+        )
+        .unwrap();
         let h = layer_norm(&vars[0], &vars[3], &vars[4], 1e-6).unwrap();
         let h = linear(&h, &vars[1], Some(&vars[2])).unwrap();
         let h = gelu(&attention(&h, 3).unwrap()).unwrap();
@@ -709,9 +847,9 @@ fn the_number_of_threads_changes_no_bit() {
             .unwrap()
             .output;
         let c = max_pool2d(&c, 3, 2, 1).unwrap();
-        let loss = ((probe(&h) + probe(&c)).unwrap() + probe(&t)).unwrap();
+        let loss = ((probe(&h) + probe(&c)).unwrap() + (probe(&t) + probe(&r)).unwrap()).unwrap();
         let grads = loss.backward().unwrap();
-        let mut bits = vec![numbers(&h), numbers(&c), numbers(&t)];
+        let mut bits = vec![numbers(&h), numbers(&c), numbers(&t), numbers(&r)];
         bits.extend(vars.iter().map(|v| numbers(grads.get(v).unwrap())));
         bits
     };

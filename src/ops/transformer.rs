@@ -13,7 +13,7 @@ use super::activation::{gelu_rows, gelu_slope_rows};
 use super::attention::Heads;
 use super::buffer::Buffer;
 use super::cpu::{packed, plain, values, zeros};
-use super::dropout::factor;
+use super::dropout::mask;
 use super::gemm::{Mat, ROWS, TILE, add_few, multiply, with_scratch};
 use super::linear::tensor;
 use super::math::simd;
@@ -26,7 +26,7 @@ use crate::random::Key;
 /// Most shares that the gradients of factors are summed from.
 const SHARES: usize = 32;
 
-/// Low-rank factors beside a frozen Linear: they add `scale·B(A(dropout(x)))`.
+/// Low-rank factors beside a frozen layer: they add `scale·B(A(dropout(x)))`.
 #[derive(Clone)]
 pub struct Factors {
     /// `[rank, inputs]`.
@@ -301,22 +301,11 @@ fn scaled(out: &mut [f32], g: &[f32], gamma: &[f32]) {
 
 /// `out = mask·x`, or `out += mask·x`, of rows of `width` values.
 fn dropped(out: &mut [f32], x: &[f32], width: usize, rows: Rows, p: f32, key: Key, sum: bool) {
-    simd(
-        #[inline(always)]
-        || {
-            for (i, (out, x)) in out
-                .chunks_exact_mut(width)
-                .zip(x.chunks_exact(width))
-                .enumerate()
-            {
-                let start = ((rows.first + i) * rows.step * width) as u64;
-                for (j, (o, x)) in out.iter_mut().zip(x).enumerate() {
-                    let v = x * factor(key, start + j as u64, p);
-                    *o = if sum { *o + v } else { v };
-                }
-            }
-        },
-    );
+    let pairs = out.chunks_exact_mut(width).zip(x.chunks_exact(width));
+    for (i, (out, x)) in pairs.enumerate() {
+        let start = (rows.first + i) * rows.step * width;
+        mask(out, x, start as u64, p, key, sum);
+    }
 }
 
 /// A Linear's matrices packed for one direction, and its factors'.
@@ -425,7 +414,7 @@ impl Linear {
         add_few(db, self.outputs, Mat::new(z, n, rank).t(), gs);
         with_scratch(n * rank, |dz| {
             multiply(dz, rank, gs, &low.b, rank, false);
-            dtimes(z, low.scale);
+            times(dz, low.scale);
             let dz = Mat::new(dz, n, rank);
             low.with_input(x, self.inputs, rows, |x| {
                 add_few(da, self.inputs, dz.t(), Mat::new(x, n, self.inputs));
@@ -521,7 +510,7 @@ struct Kept {
 }
 
 /// Rows cut into pieces of `rows`, each of `width` values; empty pieces of an empty buffer.
-fn cut(buffer: &mut [f32], rows: usize, width: usize, pieces: usize) -> Vec<&mut [f32]> {
+pub(super) fn cut(buffer: &mut [f32], rows: usize, width: usize, pieces: usize) -> Vec<&mut [f32]> {
     if buffer.is_empty() || width == 0 {
         (0..pieces).map(|_| Default::default()).collect()
     } else {

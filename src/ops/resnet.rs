@@ -1,0 +1,526 @@
+//! The frozen residual blocks of a ResNet (He et al., arXiv 1512.03385) as one operation, their BatchNorms folded into
+//! the convolutions, with low-rank factors beside these.
+//!
+//! For the backward pass a block keeps its input and what follows each of its ReLUs, from the first block on that is
+//! trained; below it nothing is computed.
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::buffer::Buffer;
+use super::conv::{Ending, Shifted, Sizes, window_name};
+use super::cpu::{for_pieces, plain, values};
+use super::dropout::mask;
+use super::gemm::{Mat, multiply_shifted, with_scratch};
+use super::linear::tensor;
+use super::math::simd;
+use super::node::{Output, node_of_parts};
+use super::transformer::{Factors, cut};
+use super::{Conv2dSpec, Phase, timed, tracks};
+use crate::Result;
+use crate::random::Key;
+
+/// Elements in a piece of an element-wise loop.
+const ELEMENTS: usize = 1 << 15;
+
+/// A frozen convolution into which its BatchNorm was folded.
+#[derive(Clone)]
+pub struct FrozenConv {
+    /// `[outputs, inputs / groups, kh, kw]`.
+    pub weight: Tensor,
+    /// `[outputs]`.
+    pub bias: Tensor,
+    /// What the BatchNorm scales each channel by, and so what the factors give, `[outputs]`.
+    pub gain: Tensor,
+    /// The geometry.
+    pub spec: Conv2dSpec,
+    /// What is trained beside it: A `[rank, inputs, kh, kw]` with the convolution's stride and padding, B
+    /// `[outputs, rank, 1, 1]`.
+    pub factors: Option<Factors>,
+}
+
+/// `relu(path(x) + shortcut(x))`, with a ReLU behind every convolution of the path.
+#[derive(Clone)]
+pub struct FrozenResidual {
+    /// The convolutions one after the other.
+    pub path: Vec<FrozenConv>,
+    /// The shortcut's convolution; without one it is the input.
+    pub shortcut: Option<FrozenConv>,
+}
+
+impl FrozenResidual {
+    fn convs(&self) -> impl Iterator<Item = &FrozenConv> {
+        self.path.iter().chain(&self.shortcut)
+    }
+
+    fn factors(&self) -> impl Iterator<Item = &Factors> {
+        self.convs().filter_map(|c| c.factors.as_ref())
+    }
+}
+
+/// Whether [`residuals`] applies to these: everything is f32 on the CPU, and nothing but factors is trained.
+pub(super) fn applies(x: &Tensor, blocks: &[FrozenResidual]) -> bool {
+    let frozen = |c: &FrozenConv| {
+        super::fused(&[&c.weight, &c.bias, &c.gain])
+            && ![&c.weight, &c.bias, &c.gain].into_iter().any(tracks)
+    };
+    super::fused(&[x])
+        && blocks
+            .iter()
+            .all(|b| !b.path.is_empty() && b.convs().all(frozen))
+        && blocks
+            .iter()
+            .flat_map(FrozenResidual::factors)
+            .all(|f| super::fused(&[&f.a, &f.b]))
+}
+
+/// A convolution for images of one size.
+struct Conv {
+    sizes: Sizes,
+    by: Option<Shifted>,
+    weight: Tensor,
+    bias: Vec<f32>,
+    low: Option<Low>,
+}
+
+/// Its factors, B with the channels' gains and the scale on it.
+struct Low {
+    sizes_a: Sizes,
+    by: Option<Shifted>,
+    a: Vec<f32>,
+    sizes_b: Sizes,
+    b: Vec<f32>,
+    gains: Vec<f32>,
+    dropout: Option<(f32, Key)>,
+}
+
+fn numbers(t: &Tensor) -> Result<Vec<f32>> {
+    Ok(t.detach().flatten_all()?.to_vec1::<f32>()?)
+}
+
+impl Conv {
+    fn new(conv: &FrozenConv, x: [usize; 4]) -> Result<Self> {
+        let sizes = Sizes::new(x, conv.weight.dims4()?.into(), conv.spec)?;
+        let bias = numbers(&conv.bias)?;
+        let low = |f: &Factors| -> Result<Low> {
+            let spec = Conv2dSpec {
+                groups: 1,
+                ..conv.spec
+            };
+            let sizes_a = Sizes::new(x, f.a.dims4()?.into(), spec)?;
+            let plain = Conv2dSpec::default();
+            let sizes_b = Sizes::new(sizes_a.output(), f.b.dims4()?.into(), plain)?;
+            let mut gains = numbers(&conv.gain)?;
+            let mut b = numbers(&f.b)?;
+            if sizes_b.output() != sizes.output() || gains.len() != sizes.output()[1] {
+                return Err(super::shape_error("residuals", &[&f.a, &f.b]));
+            }
+            for (gain, row) in gains.iter_mut().zip(b.chunks_exact_mut(f.b.dim(1)?)) {
+                *gain *= f.scale as f32;
+                row.iter_mut().for_each(|b| *b *= *gain);
+            }
+            Ok(Low {
+                by: sizes_a.shifted(),
+                sizes_a,
+                a: numbers(&f.a)?,
+                sizes_b,
+                b,
+                gains,
+                dropout: f.dropout.filter(|(p, _)| *p > 0.0),
+            })
+        };
+        if bias.len() != sizes.output()[1] {
+            return Err(super::shape_error("residuals", &[&conv.weight, &conv.bias]));
+        }
+        Ok(Self {
+            by: sizes.shifted(),
+            sizes,
+            weight: plain(&conv.weight)?,
+            bias,
+            low: conv.factors.as_ref().map(low).transpose()?,
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        window_name(&self.weight)
+    }
+
+    /// Values of what the factors keep: A's output.
+    fn z(&self) -> usize {
+        self.low.as_ref().map_or(0, |l| l.sizes_a.outputs())
+    }
+
+    /// `relu(conv(x) + b + factors + residual)`; A's output goes into `z`, unless that is empty.
+    fn forward(
+        &self,
+        x: &[f32],
+        residual: Option<&[f32]>,
+        relu: bool,
+        z: &mut Buffer,
+    ) -> Result<Buffer> {
+        let weight = values(&self.weight)?;
+        let (sizes, ws): (_, &[f32]) = (&self.sizes, &weight);
+        let mut out = Buffer::new(sizes.outputs());
+        let images = sizes.together();
+        let piece = images * sizes.out_image();
+        let end = Ending {
+            b: Some(&self.bias),
+            gain: None,
+            delta: None,
+            residual,
+            relu,
+        };
+        let count = out.len().div_ceil(piece);
+        let z_image = self.low.as_ref().map_or(0, |l| l.sizes_a.out_image());
+        let zs = cut(z, images, z_image, count);
+        timed(self.name(), Phase::Forward, &Device::Cpu, || {
+            cut(&mut out, 1, piece, count)
+                .into_par_iter()
+                .zip(zs)
+                .enumerate()
+                .for_each(|(i, (out, z))| {
+                    let first = i * images;
+                    let x = &x[first * sizes.image()..];
+                    let x = &x[..out.len() / sizes.out_image() * sizes.image()];
+                    sizes.forward(self.by.as_ref(), x, ws, out);
+                    if let Some(low) = &self.low {
+                        low.forward(x, out, z, first);
+                    }
+                    simd(
+                        #[inline(always)]
+                        || end.apply(out, i * piece, sizes.output()[1], sizes.places()),
+                    );
+                });
+        });
+        Ok(out)
+    }
+
+    /// The gradients before the convolution and of its factors, from that behind it: the former, if there is room for
+    /// it in `dx`, is 0 where `x` is where `x` is what a ReLU gave (`masked`).
+    fn backward(
+        &self,
+        dx: &mut Buffer,
+        g: &[f32],
+        x: &[f32],
+        z: &[f32],
+        masked: bool,
+    ) -> Result<Vec<Tensor>> {
+        let account =
+            |name, work: &mut dyn FnMut()| timed(name, Phase::Backward, &Device::Cpu, work);
+        if !dx.is_empty() {
+            let ws = values(&self.weight)?;
+            account(self.name(), &mut || self.sizes.backward_x(g, &ws, dx));
+        }
+        let mut grads = Vec::new();
+        let mut beside = Buffer::new(0);
+        if let Some(low) = &self.low {
+            let mut both = (Vec::new(), Vec::new());
+            account("factors", &mut || {
+                both = low.backward(g, x, z, dx.len(), &mut beside);
+            });
+            let rank = low.sizes_a.output()[1];
+            let [_, _, kh, kw] = self.sizes.weight();
+            grads.push(tensor(both.0, (rank, self.sizes.input()[1], kh, kw))?);
+            grads.push(tensor(both.1, (self.sizes.output()[1], rank, 1, 1))?);
+        }
+        let dropout = self.low.as_ref().and_then(|l| l.dropout);
+        if masked || !beside.is_empty() {
+            account("sum", &mut || {
+                for_pieces(dx, ELEMENTS, |i, dx| {
+                    let start = i * ELEMENTS;
+                    if let Some(beside) = beside.get(start..start + dx.len()) {
+                        let (p, key) = dropout.unwrap_or((0.0, Key::new(0)));
+                        mask(dx, beside, start as u64, p, key, true);
+                    }
+                    if masked {
+                        through_relu(dx, &x[start..]);
+                    }
+                });
+            });
+        }
+        Ok(grads)
+    }
+}
+
+impl Low {
+    /// Adds B·A(dropout(x)) to some images, of which the first is image `first` of the batch.
+    fn forward(&self, x: &[f32], out: &mut [f32], z: &mut [f32], first: usize) {
+        let images = x.len() / self.sizes_a.image();
+        let (z_image, image) = (self.sizes_a.out_image(), self.sizes_b.out_image());
+        with_scratch(images * z_image, |own| {
+            let z = if z.is_empty() { own } else { z };
+            match self.dropout {
+                None => self.sizes_a.forward(self.by.as_ref(), x, &self.a, z),
+                Some((p, key)) => with_scratch(x.len(), |kept| {
+                    let start = first * self.sizes_a.image();
+                    mask(kept, x, start as u64, p, key, false);
+                    self.sizes_a.forward(self.by.as_ref(), kept, &self.a, z);
+                }),
+            }
+            let [_, rank, ..] = self.sizes_b.input();
+            let places = self.sizes_b.places();
+            let offsets: Vec<usize> = (0..rank).map(|k| k * places).collect();
+            let b = Mat::new(&self.b, self.sizes_b.output()[1], rank);
+            for (out, z) in out.chunks_exact_mut(image).zip(z.chunks_exact(z_image)) {
+                multiply_shifted(out, places, b, z, &offsets, places, true);
+            }
+        });
+    }
+
+    /// The gradients of A and of B, and into `beside` that of the input after dropout, if it is to have `n` values.
+    fn backward(
+        &self,
+        g: &[f32],
+        x: &[f32],
+        z: &[f32],
+        n: usize,
+        beside: &mut Buffer,
+    ) -> (Vec<f32>, Vec<f32>) {
+        let mut dz = Buffer::new(self.sizes_a.outputs());
+        self.sizes_b.backward_x(g, &self.b, &mut dz);
+        let mut db = self.sizes_b.backward_w(g, z);
+        let rank = self.sizes_b.input()[1];
+        for (gain, row) in self.gains.iter().zip(db.chunks_exact_mut(rank)) {
+            row.iter_mut().for_each(|b| *b *= gain);
+        }
+        let da = match self.dropout {
+            None => self.sizes_a.backward_w(&dz, x),
+            Some((p, key)) => {
+                let mut kept = Buffer::new(x.len());
+                for_pieces(&mut kept, ELEMENTS, |i, kept| {
+                    let start = i * ELEMENTS;
+                    mask(kept, &x[start..], start as u64, p, key, false);
+                });
+                self.sizes_a.backward_w(&dz, &kept)
+            }
+        };
+        if n > 0 {
+            *beside = Buffer::new(n);
+            self.sizes_a.backward_x(&dz, &self.a, beside);
+        }
+        (da, db)
+    }
+}
+
+/// The gradient before a ReLU in place, from what the ReLU gave.
+fn through_relu(g: &mut [f32], y: &[f32]) {
+    simd(
+        #[inline(always)]
+        || {
+            for (g, y) in g.iter_mut().zip(y) {
+                *g = if *y <= 0.0 { 0.0 } else { *g };
+            }
+        },
+    );
+}
+
+/// A block's input, or the last output.
+enum Images {
+    Given(Tensor),
+    Computed(Buffer),
+}
+
+impl Images {
+    fn read<R>(&self, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
+        match self {
+            Self::Given(t) => f(&values(t)?),
+            Self::Computed(b) => f(b),
+        }
+    }
+}
+
+/// What a block keeps for its backward pass.
+struct Kept {
+    x: Images,
+    size: [usize; 4],
+    /// What follows each convolution of the path but the last.
+    inner: Vec<Buffer>,
+    /// A's output of each convolution of the path, then of the shortcut's.
+    z: Vec<Buffer>,
+}
+
+/// See [`super::residuals`].
+pub(super) fn residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor> {
+    let trained = |b: &FrozenResidual| b.factors().any(|f| tracks(&f.a) || tracks(&f.b));
+    let lowest = if tracks(x) {
+        0
+    } else {
+        blocks.iter().position(trained).unwrap_or(blocks.len())
+    };
+    let mut size: [usize; 4] = x.dims4()?.into();
+    let mut input = Images::Given(plain(x)?);
+    let mut kept = Vec::new();
+    for (i, block) in blocks.iter().enumerate() {
+        let (out, state, shape) = forward(input, block, size, i >= lowest)?;
+        input = Images::Computed(out);
+        size = shape;
+        kept.extend(state);
+    }
+    let out = input.read(|y| Ok(y.to_vec()))?;
+    let mut args = vec![x];
+    for block in blocks {
+        args.extend(block.factors().flat_map(|f| [&f.a, &f.b]));
+    }
+    let (count, train_x, x_shape) = (args.len(), tracks(x), x.shape().clone());
+    let blocks = blocks.to_vec();
+    let shape = size.to_vec();
+    node_of_parts(
+        "residuals",
+        &args,
+        Output::Values(out),
+        shape,
+        move |y, g| {
+            let mut grads = vec![None; count];
+            let mut at = count;
+            let mut gradient = Buffer::new(g.elem_count());
+            gradient.copy_from_slice(&values(g)?);
+            let last = Images::Given(y.clone());
+            for (i, block) in blocks.iter().skip(lowest).enumerate().rev() {
+                let output = kept.get(i + 1).map_or(&last, |k| &k.x);
+                let deep = i > 0 || train_x;
+                let (dx, factors) = backward(gradient, block, &kept[i], output, deep)?;
+                at -= factors.len();
+                for (slot, grad) in grads[at..].iter_mut().zip(factors) {
+                    *slot = Some(grad);
+                }
+                gradient = dx;
+            }
+            if train_x {
+                grads[0] = Some(tensor(gradient.to_vec(), x_shape.clone())?);
+            }
+            Ok(grads)
+        },
+    )
+}
+
+fn forward(
+    input: Images,
+    block: &FrozenResidual,
+    size: [usize; 4],
+    keep: bool,
+) -> Result<(Buffer, Option<Kept>, [usize; 4])> {
+    let mut zs = Vec::new();
+    let mut run = |conv: &FrozenConv,
+                   x: &[f32],
+                   size: &mut [usize; 4],
+                   residual: Option<&[f32]>,
+                   relu: bool|
+     -> Result<Buffer> {
+        let conv = Conv::new(conv, *size)?;
+        let mut z = Buffer::new(if keep { conv.z() } else { 0 });
+        *size = conv.sizes.output();
+        let fits = residual.is_none_or(|r| r.len() == conv.sizes.outputs());
+        if x.len() != conv.sizes.inputs() || !fits {
+            return Err(super::shape_error("residuals", &[&conv.weight]));
+        }
+        let out = conv.forward(x, residual, relu, &mut z)?;
+        zs.push(z);
+        Ok(out)
+    };
+    let mut inner: Vec<Buffer> = Vec::new();
+    let mut shape = size;
+    let (out, shortcut_z) = input.read(|x| {
+        let mut end = size;
+        let shortcut = match &block.shortcut {
+            Some(conv) => Some(run(conv, x, &mut end, None, false)?),
+            None => None,
+        };
+        let mut out = Buffer::new(0);
+        for (i, conv) in block.path.iter().enumerate() {
+            let last = i + 1 == block.path.len();
+            let residual = last.then(|| shortcut.as_deref().unwrap_or(x));
+            let x = inner.last().map_or(x, |b| b);
+            out = run(conv, x, &mut shape, residual, true)?;
+            if !last {
+                inner.push(std::mem::replace(&mut out, Buffer::new(0)));
+                if !keep && inner.len() > 1 {
+                    inner.remove(0);
+                }
+            }
+        }
+        Ok((out, block.shortcut.is_some()))
+    })?;
+    if shortcut_z {
+        // Computed first, told last.
+        zs.rotate_left(1);
+    }
+    let kept = keep.then_some(Kept {
+        x: input,
+        size,
+        inner,
+        z: zs,
+    });
+    Ok((out, kept, shape))
+}
+
+/// The gradient before a block, empty unless it is needed (`deep`), and those of its factors: A and B of each
+/// convolution of the path, then of the shortcut's.
+fn backward(
+    mut g: Buffer,
+    block: &FrozenResidual,
+    kept: &Kept,
+    output: &Images,
+    deep: bool,
+) -> Result<(Buffer, Vec<Tensor>)> {
+    output.read(|y| {
+        timed("sum", Phase::Backward, &Device::Cpu, || {
+            for_pieces(&mut g, ELEMENTS, |i, g| through_relu(g, &y[i * ELEMENTS..]));
+        });
+        Ok(())
+    })?;
+    let mut convs = Vec::new();
+    let mut size = kept.size;
+    for conv in &block.path {
+        let conv = Conv::new(conv, size)?;
+        size = conv.sizes.output();
+        convs.push(conv);
+    }
+    let shortcut = match &block.shortcut {
+        Some(conv) => Some(Conv::new(conv, kept.size)?),
+        None => None,
+    };
+    kept.x.read(|x| {
+        let mut grads = Vec::new();
+        // From the last convolution down to the first that is trained or has something trained below it.
+        let mut behind: Option<Buffer> = None;
+        for (j, conv) in convs.iter().enumerate().rev() {
+            let needed = deep || convs[..j].iter().any(|c| c.low.is_some());
+            let input = if j == 0 { x } else { &kept.inner[j - 1] };
+            let mut dx = Buffer::new(if needed { conv.sizes.inputs() } else { 0 });
+            let g = behind.as_ref().unwrap_or(&g);
+            let found = conv.backward(&mut dx, g, input, &kept.z[j], needed && j > 0)?;
+            grads.splice(0..0, found);
+            behind = Some(dx);
+            if !needed {
+                break;
+            }
+        }
+        let mut dx = behind.unwrap_or_else(|| Buffer::new(0));
+        let direct = match &shortcut {
+            None => g,
+            Some(conv) => {
+                let mut d = Buffer::new(if deep { conv.sizes.inputs() } else { 0 });
+                if deep || conv.low.is_some() {
+                    let z = &kept.z[convs.len()];
+                    grads.extend(conv.backward(&mut d, &g, x, z, false)?);
+                }
+                d
+            }
+        };
+        if deep {
+            timed("sum", Phase::Backward, &Device::Cpu, || {
+                for_pieces(&mut dx, ELEMENTS, |i, dx| {
+                    simd(
+                        #[inline(always)]
+                        || {
+                            for (d, g) in dx.iter_mut().zip(&direct[i * ELEMENTS..]) {
+                                *d += g;
+                            }
+                        },
+                    );
+                });
+            });
+        }
+        Ok((dx, grads))
+    })
+}
