@@ -243,6 +243,7 @@ Examples:
   pentimento bench vit_base_patch16_224 --batch-size 32 --rank 16 --threads 8
   pentimento bench hub:timm/resnet50.a1_in1k --targets conv3 --device cuda:0 --precision bf16
   pentimento bench bundled:glyph-vit --json > figures.json
+  pentimento bench --loading PHOTOS --threads 8
 
 Images are noise and the rate is the median of some rounds, after two that do not count; a last round is taken apart \
 into operations. Inference is of the backbone and a head without an adapter, as after a merge; a training step is \
@@ -251,7 +252,11 @@ that of inference is measured first.
 
 A file given by --inputs holds images, f32 by image, channel, row and column, labels, i64 by image, head.weight and \
 head.bias, and MODULE.lora_A and MODULE.lora_B of every module that is trained: what another program can be given too, \
-whose losses must agree with those of --json. benches/side_by_side/run does that with PyTorch.")]
+whose losses must agree with those of --json. benches/side_by_side/run does that with PyTorch.
+
+With --loading no backbone is at work: every picture of a folder of class folders is decoded, cut at random, resized, \
+flipped by half and normalised as BACKBONE takes it, once a round. Training waits for its data where this is slower than \
+a training step.")]
     Bench(BenchArgs),
     /// Print a completion script
     #[command(after_help = "\
@@ -386,7 +391,11 @@ pub struct BenchArgs {
     /// The batch, and what the adapter and the head begin with
     #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["batch_size", "classes"])]
     pub inputs: Option<PathBuf>,
-    /// Do a round for each line of standard input, `train` or `inference`, and answer with a line of JSON
+    /// Measure instead how fast these pictures become batches: a folder of class folders, or a source as in a recipe
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["inputs", "only", "precision", "targets", "rank", "dropout", "classes", "device"])]
+    pub loading: Option<String>,
+    /// Do a round for each line of standard input, `train` or `inference`, or with --loading `loading`, and answer with a
+    /// line of JSON
     #[arg(long, conflicts_with_all = ["rounds", "only", "json"])]
     pub on_request: bool,
     /// Write everything that was measured as JSON, with every sample

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::lab::{Command, Event, Level, Record};
-use crate::progress::{Onlooker, Pace, Progress};
+use crate::lab::{Command, Event, Level, Pulse, Record};
+use crate::progress::{Onlooker, Pace, Progress, Unit};
 use crate::run::{RunView, journal};
 use crate::session::{Session, Update};
 use crate::signals::{Caught, Hangup, Signals};
@@ -35,6 +35,8 @@ pub enum Ending {
 
 /// Optimiser steps between two lines on the loss.
 const STEPS_A_LINE: usize = 50;
+/// Time between two lines on a measurement, so that short ones have none.
+const MEASURING_A_LINE: Duration = Duration::from_secs(30);
 
 /// Follows a run to its end and writes what happens to `out`. SIGTERM stops it with a checkpoint, and so does the second
 /// SIGINT: the first asks. One more ends the process at once. A reader that closes the pipe does not end the run, and a
@@ -46,6 +48,7 @@ pub async fn follow(
     out: &mut (dyn Write + Send),
 ) -> Result<Ending> {
     let mut signals = Signals::listen()?;
+    let begun = Instant::now();
     let mut printer = Printer::new(format, out, RunView::replay(&session.past));
     let mut patience = Patience::new(hangup);
     let mut caught = None;
@@ -57,7 +60,10 @@ pub async fn follow(
                     printer.record(&record)?;
                     continue;
                 }
-                Some(Update::Pulse(_)) => continue,
+                Some(Update::Pulse(pulse)) => {
+                    printer.pulse(pulse, begun.elapsed())?;
+                    continue;
+                }
                 Some(Update::Standstill(why)) => {
                     printer.standstill(&why)?;
                     continue;
@@ -221,6 +227,9 @@ struct Printer<'a> {
     view: RunView,
     printed: usize,
     losses: Vec<f32>,
+    /// What is being measured, and when there was a line on it, or it began.
+    measuring: (String, Duration),
+    pace: Pace,
 }
 
 impl<'a> Printer<'a> {
@@ -234,6 +243,8 @@ impl<'a> Printer<'a> {
             printed: view.log.len(),
             view,
             losses: Vec::new(),
+            measuring: Default::default(),
+            pace: Pace::default(),
         }
     }
 
@@ -304,6 +315,30 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// A line now and then on work that is no training: how far it is, and how long it will take. `now` is the time since
+    /// the run is followed.
+    fn pulse(&mut self, pulse: Pulse, now: Duration) -> Result<()> {
+        let trains = self.view.open_training().is_some();
+        if self.format == Format::Json || trains || pulse.total == 0 {
+            return Ok(());
+        }
+        if self.measuring.0 != pulse.what {
+            self.measuring = (pulse.what.clone(), now);
+        }
+        let progress = Progress {
+            what: pulse.what,
+            done: pulse.done as u64,
+            total: pulse.total as u64,
+            unit: Unit::Parts,
+        };
+        let line = self.pace.line(&progress, now);
+        if now.saturating_sub(self.measuring.1) < MEASURING_A_LINE {
+            return Ok(());
+        }
+        self.measuring.1 = now;
+        self.line(&clean(&format!("  {line}")))
+    }
+
     /// What the journal cannot say is no line of it.
     fn standstill(&mut self, why: &str) -> Result<()> {
         match self.format {
@@ -358,6 +393,30 @@ mod tests {
         assert_eq!(
             Patience::new(Hangup::Stop).hears(Caught::Hangup),
             Heard::End
+        );
+    }
+
+    #[test]
+    fn a_long_measurement_says_how_far_it_is_and_a_short_one_nothing() {
+        let lines = |format, seconds: u64| {
+            let mut out = Vec::new();
+            let mut printer = Printer::new(format, &mut out, RunView::default());
+            for second in 0..=seconds {
+                let pulse = Pulse {
+                    what: "measuring latin before the first task".into(),
+                    done: 50 * second as usize,
+                    total: 4000,
+                };
+                printer.pulse(pulse, Duration::from_secs(second)).unwrap();
+            }
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(lines(Format::Plain, 29), "");
+        assert_eq!(lines(Format::Json, 80), "");
+        assert_eq!(
+            lines(Format::Plain, 70),
+            "  measuring latin before the first task  1500 of 4000  50/s  0:50 left\n  \
+             measuring latin before the first task  3000 of 4000  50/s  0:20 left\n"
         );
     }
 }

@@ -667,8 +667,51 @@ fn print_preset(name: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How fast pictures become batches here.
+fn measure_loading(args: BenchArgs, data: String) -> anyhow::Result<ExitCode> {
+    let workers = args.threads.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    );
+    let request = speed::LoadingRequest {
+        data,
+        backbone: args.backbone,
+        image_size: args.image_size.map(usize::from),
+        batch_size: args.batch_size.into(),
+        workers,
+    };
+    let mut out = std::io::stdout();
+    if args.on_request {
+        let mut loading = watched(Hangup::Stop, |onlooker| {
+            speed::Loading::open(request, onlooker)
+        })?;
+        for line in std::io::stdin().lines() {
+            let line = line?;
+            if line.trim() != "loading" {
+                return Err(Error::input(format!(
+                    "{line:?} is nothing that is measured with --loading: write loading"
+                ))
+                .into());
+            }
+            writeln!(out, "{}", serde_json::to_string(&loading.round()?)?)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = watched(Hangup::Stop, |onlooker| {
+        speed::Loading::open(request, onlooker)?.measure(args.rounds.into(), onlooker)
+    })?;
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+        false => write!(out, "{report}")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// How fast this machine trains and infers.
-fn measure_speed(args: BenchArgs) -> anyhow::Result<ExitCode> {
+fn measure_speed(mut args: BenchArgs) -> anyhow::Result<ExitCode> {
+    if let Some(data) = args.loading.take() {
+        return measure_loading(args, data);
+    }
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())

@@ -10,6 +10,8 @@ pub enum Unit {
     Bytes,
     /// Images read.
     Images,
+    /// What the lab's work is made of: images, steps.
+    Parts,
 }
 
 /// How far one piece of work is.
@@ -94,6 +96,7 @@ impl Pace {
         let (scale, unit) = match progress.unit {
             Unit::Bytes => (1e6, " MB"),
             Unit::Images => (1.0, " images"),
+            Unit::Parts => (1.0, ""),
         };
         let places = usize::from(progress.unit == Unit::Bytes);
         let amount = |n: f64| format!("{:.places$}", n / scale);

@@ -391,6 +391,52 @@ fn a_bench_on_request_answers_each_line() {
 }
 
 #[test]
+fn a_bench_of_loading_takes_every_picture_once_a_round() {
+    let place = Place::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images");
+    for (class, file) in [
+        ("cats", "420.jpg"),
+        ("cats", "rgb.png"),
+        ("dogs", "444.jpg"),
+    ] {
+        let folder = place.path().join("photos").join(class);
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy(fixtures.join(file), folder.join(file)).unwrap();
+    }
+    let bench = ["bench", "--loading", "photos", "--batch-size", "2"];
+    let told = contains("3 of photos to 3×224×224").and(contains("images/s by 1 threads"));
+    let plain = [&bench[..], &["--threads", "1", "--rounds", "1"]].concat();
+    place.pentimento(&plain).assert().code(0).stdout(told);
+    let asked = [&bench[..], &["--on-request"]].concat();
+    let ask = |lines: &str| {
+        let mut command = place.pentimento(&asked);
+        command.write_stdin(lines).output().unwrap()
+    };
+    let answers = String::from_utf8(ask("loading\nloading\n").stdout).unwrap();
+    assert_eq!(answers.lines().count(), 2);
+    for line in answers.lines() {
+        let answer: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(answer["images"], 3);
+        assert!(answer["seconds"].as_f64().unwrap() > 0.0);
+    }
+    for (refused, want) in [
+        (ask("train\n"), "write loading"),
+        (
+            place
+                .pentimento(&["bench", "--loading", "nowhere"])
+                .output()
+                .unwrap(),
+            "nowhere",
+        ),
+    ] {
+        assert_eq!(refused.status.code(), Some(2));
+        let told = String::from_utf8(refused.stderr).unwrap();
+        let last = told.lines().last();
+        assert!(last.is_some_and(|line| line.contains(want)), "{told}");
+    }
+}
+
+#[test]
 fn without_a_terminal_the_bench_points_to_run() {
     let place = Place::new();
     place.refuses(&[], "pentimento run");

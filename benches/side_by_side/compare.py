@@ -282,21 +282,27 @@ def row(result):
     )
 
 
+def computer():
+    """Processors and memory, from what the system tells."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*:\s*(.*)", cpuinfo)
+    vectors = next((f", {name}" for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2")] if flag in cpuinfo), "")
+    ram = int(re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())[1]) / 1e6
+    return (
+        f"{model[1] if model else platform.machine()}{vectors}, {len(os.sched_getaffinity(0))} processors, {ram:.0f} GB"
+    )
+
+
 def machine(args):
     """What the table was measured on, from what the system tells."""
     import peft
     import timm
     import torch
 
-    cpuinfo = Path("/proc/cpuinfo").read_text()
-    model = re.search(r"model name\s*:\s*(.*)", cpuinfo)
-    vectors = next((f", {name}" for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2")] if flag in cpuinfo), "")
-    ram = int(re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())[1]) / 1e6
     gpu = f", {torch.cuda.get_device_name(args.device)}" if args.device != "cpu" else ""
     version = subprocess.run([args.pentimento, "--version"], capture_output=True, check=True, text=True).stdout.strip()
     return (
-        f"{model[1] if model else platform.machine()}{vectors}, {len(os.sched_getaffinity(0))} processors, {ram:.0f} GB"
-        f"{gpu}, {platform.system()} {platform.release()}; {version}, torch {torch.__version__}, "
+        f"{computer()}{gpu}, {platform.system()} {platform.release()}; {version}, torch {torch.__version__}, "
         f"timm {timm.__version__}, peft {peft.__version__}; {args.device}, {args.precision}, {args.threads} threads each, "
         f"batches of {args.batch_size} images of 224×224, rank {args.rank}, dropout {args.dropout}"
     )

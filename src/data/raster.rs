@@ -30,16 +30,16 @@ impl Raster {
     /// The part of the image in `area`, which lies inside it.
     pub fn cut(&self, area: Area) -> Self {
         let (row, width) = (self.width * self.channels, area.width * self.channels);
-        let lines = self.pixels.chunks_exact(row.max(1)).skip(area.top);
         let left = area.left * self.channels;
+        let mut pixels = Vec::with_capacity(area.height * width);
+        let lines = self.pixels.chunks_exact(row.max(1)).skip(area.top);
+        for line in lines.take(area.height) {
+            pixels.extend_from_slice(&line[left..left + width]);
+        }
         Self {
             height: area.height,
             width: area.width,
-            pixels: lines
-                .take(area.height)
-                .flat_map(|line| &line[left..left + width])
-                .copied()
-                .collect(),
+            pixels,
             ..*self
         }
     }
@@ -74,14 +74,15 @@ impl Raster {
     }
 
     /// Left and right changed.
-    pub fn flipped(self) -> Self {
+    pub fn flipped(mut self) -> Self {
         let row = (self.width * self.channels).max(1);
-        let lines = self.pixels.chunks_exact(row);
-        let turned = lines.flat_map(|line| line.chunks_exact(self.channels).rev().flatten());
-        Self {
-            pixels: turned.copied().collect(),
-            ..self
+        for line in self.pixels.chunks_exact_mut(row) {
+            match self.channels {
+                3 => line.as_chunks_mut::<3>().0.reverse(),
+                _ => line.reverse(),
+            }
         }
+        self
     }
 
     /// Every sample changed.

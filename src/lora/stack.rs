@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 
 use super::{Adapter, Amount, Dense, Update, UpdateNorm};
 use crate::backbone::{Layer, Weights};
@@ -179,25 +180,27 @@ impl Stack {
     /// The same of the first `count` entries alone.
     pub fn norms_of(&self, count: usize) -> Result<(Vec<UpdateNorm>, f64)> {
         let weights = self.weights_of(count)?;
-        let (mut norms, mut updates, mut bases) = (Vec::new(), 0.0, 0.0);
-        for layer in &self.layers {
-            let mut entries = self.entries.iter().take(count);
-            if !entries.any(|e| e.touches(layer)) {
-                continue;
-            }
+        let entries = &self.entries[..count.min(self.entries.len())];
+        let touched = |layer: &&Layer| entries.iter().any(|e| e.touches(layer));
+        let touched: Vec<&Layer> = self.layers.iter().filter(touched).collect();
+        let squares = |layer: &&Layer| {
             let name = layer.weight_name();
-            let (Some(now), Some(base)) = (weights.get(&name), self.base.get(&name)) else {
-                return Err(Error::internal(format!("the stack has no {name}")));
-            };
-            let (update, base) = squares(now, base)?;
-            updates += update;
-            bases += base;
-            norms.push(UpdateNorm {
-                module: layer.name.clone(),
-                relative: ratio(update, base),
-            });
-        }
-        Ok((norms, ratio(updates, bases)))
+            match (weights.get(&name), self.base.get(&name)) {
+                (Some(now), Some(base)) => squares(now, base),
+                _ => Err(Error::internal(format!("the stack has no {name}"))),
+            }
+        };
+        // Layers side by side, their sums in order.
+        let squares: Vec<(f64, f64)> = touched.par_iter().map(squares).collect::<Result<_>>()?;
+        let norms = touched.iter().zip(&squares);
+        let norms = norms.map(|(layer, (update, base))| UpdateNorm {
+            module: layer.name.clone(),
+            relative: ratio(*update, *base),
+        });
+        let all = squares
+            .iter()
+            .fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        Ok((norms.collect(), ratio(all.0, all.1)))
     }
 }
 

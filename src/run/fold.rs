@@ -26,7 +26,8 @@ impl RunView {
         self.records += 1;
         let started = self.started.as_ref();
         let mode = started.map_or(Mode::Merge, |s| s.recipe.lora.mode);
-        if let Some((level, text)) = log::describe(&record.event, mode) {
+        let waiting = self.trainings.last().and_then(|t| t.spent().waiting());
+        if let Some((level, text)) = log::describe(&record.event, mode, waiting) {
             self.log.push(LogLine {
                 time: record.time.clone(),
                 level,

@@ -4,8 +4,9 @@ use crate::lab::{Event, Level};
 use crate::lora::Amount;
 use crate::recipe::Mode;
 
-/// The log's line for an event of a run in this mode; none for those that are too many to list.
-pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
+/// The log's line for an event of a run in this mode; none for those that are too many to list. `waiting` is the part of
+/// the time in which the last training's steps waited for their batches, in [0, 1], where it is known.
+pub(super) fn describe(event: &Event, mode: Mode, waiting: Option<f64>) -> Option<(Level, String)> {
     let percent = |x: f64| format!("{:.1} %", 100.0 * x);
     let text = match event {
         Event::RunStarted {
@@ -41,7 +42,12 @@ pub(super) fn describe(event: &Event, mode: Mode) -> Option<(Level, String)> {
         Event::Context { .. } | Event::Step { .. } | Event::Watched { .. } => return None,
         Event::Paused => "paused".into(),
         Event::Checkpoint { step, file, .. } => format!("checkpoint of step {step}: {file}"),
-        Event::Trained { index, seconds, .. } => format!("task {index} trained in {seconds:.1} s"),
+        Event::Trained { index, seconds, .. } => {
+            let waiting = waiting.map_or(String::new(), |share| {
+                format!(", waiting for data {}", percent(share))
+            });
+            format!("task {index} trained in {seconds:.1} s{waiting}")
+        }
         Event::Merged { index, .. } if mode == Mode::Drop => {
             format!("task {index} stored: only its own head uses the adapter")
         }
@@ -145,8 +151,8 @@ mod tests {
             seconds: 0.1,
             waited: None,
         };
-        assert_eq!(describe(&step(0.5), Mode::Merge), None);
-        let (level, text) = describe(&step(f32::NAN), Mode::Merge).unwrap();
+        assert_eq!(describe(&step(0.5), Mode::Merge, None), None);
+        let (level, text) = describe(&step(f32::NAN), Mode::Merge, None).unwrap();
         assert_eq!(
             (level, text.as_str()),
             (Level::Warning, "the loss of step 7 is NaN")
@@ -159,8 +165,26 @@ mod tests {
             level: Level::Warning,
             message: "merge: there is no trained adapter to merge".into(),
         };
-        let (level, text) = describe(&note, Mode::Merge).unwrap();
+        let (level, text) = describe(&note, Mode::Merge, None).unwrap();
         assert_eq!(level, Level::Warning);
         assert!(text.starts_with("merge:"));
+    }
+
+    #[test]
+    fn the_end_of_a_training_says_how_long_its_steps_waited_where_that_is_known() {
+        let trained = Event::Trained {
+            index: 2,
+            training: 3,
+            adapter: String::new(),
+            head: String::new(),
+            sha256: Default::default(),
+            seconds: 12.34,
+        };
+        let text = |waiting| describe(&trained, Mode::Merge, waiting).unwrap().1;
+        assert_eq!(
+            text(Some(0.069)),
+            "task 2 trained in 12.3 s, waiting for data 6.9 %"
+        );
+        assert_eq!(text(None), "task 2 trained in 12.3 s");
     }
 }

@@ -1,6 +1,7 @@
 //! How fast training and inference are here: `pentimento bench`.
 
 mod given;
+mod loading;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use serde::Serialize;
 
 use crate::backbone::{self, Backbone, Config, Pass, Weights};
 use crate::data::Batch;
-use crate::lab::{gpu, open_backbone, open_device};
+use crate::lab::{fetch_config, gpu, open_backbone, open_device};
 use crate::ops::{self, Account};
 use crate::progress::{Onlooker, Progress};
 use crate::random::Key;
@@ -24,6 +25,7 @@ use crate::train::{Head, Start, TaskTrainer, tensors};
 use crate::{Error, Result};
 
 use given::Given;
+pub use loading::{Loading, LoadingReport, LoadingRequest, LoadingSample};
 pub use report::{Figures, Operation, Report, has_avx512};
 
 /// Rounds before those that count: memory is touched for the first time, caches fill.
@@ -307,25 +309,49 @@ fn backbone_of(
     onlooker: &mut dyn Onlooker,
 ) -> Result<(Config, Weights, Option<String>)> {
     let name = &request.backbone;
-    let mut recipe = BackboneRecipe::from_argument(name);
-    recipe.image_size = request.image_size;
-    recipe.precision = request.precision;
-    if recipe.source == *name || Path::new(name).exists() {
+    if let Some(recipe) = recipe_of(name, request.image_size) {
+        let recipe = BackboneRecipe {
+            precision: request.precision,
+            ..recipe
+        };
         let (config, weights, sha256) = open_backbone(&recipe, device, onlooker)?;
         return Ok((config, weights, Some(sha256)));
     }
-    let mut config = Config::of_name(name).map_err(|e| match e {
+    let mut config = by_name(name, request.image_size)?;
+    config.precision = request.precision;
+    let weights = backbone::initialise(&config, Key::new(3), device)?;
+    Ok((config, weights, None))
+}
+
+/// The recipe of a backbone that has weights; none for what can only be an architecture's name.
+fn recipe_of(name: &str, image_size: Option<usize>) -> Option<BackboneRecipe> {
+    let recipe = BackboneRecipe {
+        image_size,
+        ..BackboneRecipe::from_argument(name)
+    };
+    (recipe.source == *name || Path::new(name).exists()).then_some(recipe)
+}
+
+/// What an architecture's name stands for.
+fn by_name(name: &str, image_size: Option<usize>) -> Result<Config> {
+    let config = Config::of_name(name).map_err(|e| match e {
         Error::Input(text) => Error::input(format!(
             "{name} is no folder and no source such as bundled:glyph-vit, and as an architecture: {text}"
         )),
         other => other,
     })?;
-    if let Some(side) = request.image_size {
-        config = config.at_size(side)?;
+    match image_size {
+        Some(side) => config.at_size(side),
+        None => Ok(config),
     }
-    config.precision = request.precision;
-    let weights = backbone::initialise(&config, Key::new(3), device)?;
-    Ok((config, weights, None))
+}
+
+/// The config alone, for who needs no weights.
+fn config_of(name: &str, image_size: Option<usize>, onlooker: &mut dyn Onlooker) -> Result<Config> {
+    match recipe_of(name, image_size) {
+        Some(recipe) => fetch_config(&recipe, onlooker),
+        None => by_name(name, image_size),
+    }
 }
 
 /// A batch of normal noise, with each label in its turn.

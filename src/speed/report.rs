@@ -162,7 +162,7 @@ impl Figures {
 }
 
 /// The least, the median and the largest of some values.
-fn spread(values: &[f64]) -> [f64; 3] {
+pub(super) fn spread(values: &[f64]) -> [f64; 3] {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.as_slice() {

@@ -117,7 +117,7 @@ fn per_second(rate: f64) -> String {
 }
 
 /// A share of time; journals of before do not tell it.
-fn waiting(share: Option<f64>) -> String {
+pub fn waiting(share: Option<f64>) -> String {
     share.map_or("—".into(), |s| format!("{:.1} %", 100.0 * s))
 }
 

@@ -9,6 +9,7 @@ use super::super::pen::Pen;
 use super::super::text::{clock, width};
 use super::super::theme::Ink;
 use super::chrome::Figures;
+use super::machine::waiting;
 use crate::export::thousands;
 use crate::lab::{Command, State};
 use crate::lora::Amount;
@@ -132,6 +133,9 @@ fn add_figures(
     };
     if let Some(row) = own.or_else(before) {
         figures.add(pen, app, "‖ΔW‖/‖W‖", &format!("{:.3}", row.update_total));
+    }
+    if let Some(share) = training.recent().waiting() {
+        figures.add(pen, app, "waiting for data", &waiting(Some(share)));
     }
 }
 
