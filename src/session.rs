@@ -304,6 +304,8 @@ impl Session {
             outbox: outbox.clone(),
         };
         let desk = Desk::new(inbox, notebook, options.automatic);
+        // Each thread has a stream of its own on a GPU: what this one has put there must lie there before the lab reads it.
+        bench.device.synchronize()?;
         let mut lab = Lab::new(bench, desk, options.leave_when_finished);
         let thread = std::thread::Builder::new()
             .name("lab".into())

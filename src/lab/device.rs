@@ -32,9 +32,14 @@ fn open_cuda(number: usize) -> Result<(Device, String)> {
     }
     match Device::new_cuda(number) {
         Ok(device) => Ok((device, format!("cuda:{number}"))),
-        Err(error) => Err(Error::input(format!(
-            "cuda:{number} cannot be opened: {error}"
-        ))),
+        Err(error) => {
+            // What follows is a backtrace, where RUST_BACKTRACE asks for one.
+            let error = error.to_string();
+            let error = error.lines().next().unwrap_or_default();
+            Err(Error::input(format!(
+                "cuda:{number} cannot be opened: {error}"
+            )))
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! A GPU without memory left, in a sentence that says what fits.
 
-use candle_core::{Device, DeviceLocation};
-use nvml_wrapper::Nvml;
+use candle_core::Device;
 
 use super::preview::Memory;
 use crate::backbone::Config;
@@ -95,12 +94,12 @@ pub(super) fn shortage(
     ))
 }
 
-/// Bytes of a GPU's memory, where NVIDIA's library tells.
+/// Bytes of a GPU's memory, where its driver tells.
 pub(super) fn capacity(device: &Device) -> Option<usize> {
     usize::try_from(gpu(device)?.memory).ok()
 }
 
-/// A GPU as NVIDIA's library sees it.
+/// A GPU as its driver sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gpu {
     /// `NVIDIA H100 80GB HBM3`
@@ -111,19 +110,21 @@ pub struct Gpu {
     pub memory: u64,
 }
 
-/// The GPU that a device is; none for a CPU, and where NVIDIA's library does not tell.
+/// The GPU that a device is, by its driver; none for a CPU.
 pub fn gpu(device: &Device) -> Option<Gpu> {
-    let DeviceLocation::Cuda { gpu_id } = device.location() else {
-        return None;
-    };
-    let nvml = Nvml::init().ok()?;
-    let device = nvml.device_by_index(u32::try_from(gpu_id).ok()?).ok()?;
-    let memory = device.memory_info().ok()?;
-    Some(Gpu {
-        name: device.name().ok()?,
-        used: memory.used,
-        memory: memory.total,
-    })
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => {
+            let stream = device.cuda_stream();
+            let (free, memory) = stream.context().mem_get_info().ok()?;
+            Some(Gpu {
+                name: stream.context().name().ok()?,
+                used: (memory - free) as u64,
+                memory: memory as u64,
+            })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! backward. Where candle's own operation has no backward or a wrong one (`max_pool2d` with overlapping
 //! windows, relu at 0), it is built from smaller ones that have the right one.
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, DType, Tensor};
 
 use super::{After, Conv2dSpec, Normalised};
 use crate::{Error, Result};
@@ -223,7 +223,11 @@ pub fn after(y: &Tensor, after: &After) -> Result<Tensor> {
     if let Some(residual) = after.residual {
         y = (y + residual.to_dtype(dtype)?)?;
     }
-    if after.relu { relu(&y) } else { Ok(y) }
+    if after.relu {
+        super::elsewhere::relu(&y)
+    } else {
+        Ok(y)
+    }
 }
 
 /// A convolution and what follows it, as [`super::conv2d_after`].
@@ -267,15 +271,6 @@ pub fn batch_norm(
         mean: mean.detach().reshape(channels)?,
         var: var.detach().reshape(channels)?,
     })
-}
-
-/// Dropout by a mask that is a function of the key alone, as [`super::dropout`].
-pub fn dropout(x: &Tensor, p: f32, key: crate::random::Key) -> Result<Tensor> {
-    let mask: Vec<f32> = (0..x.elem_count() as u64)
-        .map(|i| super::dropout::factor(key, i, p))
-        .collect();
-    let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?.to_device(x.device())?;
-    Ok((x * mask)?)
 }
 
 /// Mean cross-entropy, as [`super::cross_entropy`].

@@ -3,8 +3,8 @@
 //! candle's own operations are a trap for training: some cut the gradient silently, others compute one for
 //! frozen weights (both cost more than the rest of a step), and none is fast in its backward pass on a CPU. So
 //! every operation that a backbone or an adapter needs is here. On a CPU it is a fused operation with a
-//! backward of its own; on any other device it is composed of candle's differentiable ones ([`composed`]),
-//! which the tests compare with the fused ones.
+//! backward of its own; on any other device it is composed of candle's, with a backward of its own where that saves
+//! much (`elsewhere`) and of the differentiable ones otherwise ([`composed`]). The tests compare all of them.
 //!
 //! With operands of bf16, products are taken in bf16 (summed in f32) and everything else is computed in f32 and
 //! rounded to bf16 at the end, as PyTorch's autocast does it.
@@ -22,6 +22,7 @@ mod conv;
 mod cpu;
 mod dots;
 mod dropout;
+mod elsewhere;
 mod gemm;
 mod linear;
 mod loss;
@@ -157,7 +158,7 @@ pub fn conv2d_after(
 ) -> Result<Tensor> {
     forward(conv::name(w), x, || {
         if !fused(&[x, w]) {
-            return conv::conv2d_elsewhere(x, w, b, spec, after);
+            return elsewhere::conv2d(x, w, b, spec, after);
         }
         match after.delta {
             // A trained gain: its gradient is left to candle.
@@ -177,7 +178,7 @@ pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor
         if fused(&[x]) {
             norm::layer_norm(x, w, b, eps)
         } else {
-            composed::layer_norm(x, w, b, eps)
+            elsewhere::layer_norm(x, w, b, eps)
         }
     })
 }
@@ -207,7 +208,7 @@ pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
         if fused(&[qkv]) {
             attention::attention(qkv, heads)
         } else {
-            composed::attention(qkv, heads)
+            elsewhere::attention(qkv, heads)
         }
     })
 }
@@ -257,7 +258,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 
 /// `max(x, 0)`; the gradient at 0 is 0, as PyTorch's.
 pub fn relu(x: &Tensor) -> Result<Tensor> {
-    forward("relu", x, || apply(x, activation::relu, composed::relu))
+    forward("relu", x, || apply(x, activation::relu, elsewhere::relu))
 }
 
 /// Max pooling with square windows: `[b, c, h, w]` → `[b, c, h', w']`, h' = (h + 2·padding − kernel) / stride + 1.
@@ -368,7 +369,7 @@ pub fn dropout(x: &Tensor, p: f32, key: Key) -> Result<Tensor> {
         apply(
             x,
             |x| dropout::dropout(x, p, key),
-            |x| composed::dropout(x, p, key),
+            |x| dropout::dropout_elsewhere(x, p, key),
         )
     })
 }

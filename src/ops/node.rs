@@ -134,6 +134,14 @@ impl Bundle {
     }
 }
 
+/// The tensor's values row-major from the start of its storage, where a copy of the storage has them.
+fn from_the_start(tensor: Tensor) -> CandleResult<Tensor> {
+    if tensor.is_contiguous() && tensor.layout().start_offset() == 0 {
+        return Ok(tensor);
+    }
+    tensor.force_contiguous()
+}
+
 struct Node {
     name: &'static str,
     output: Mutex<Option<Output>>,
@@ -159,7 +167,7 @@ impl Node {
         let values = match self.take()? {
             Output::Values(values) => values,
             Output::Tensor(tensor) => {
-                let tensor = tensor.force_contiguous()?;
+                let tensor = from_the_start(tensor)?;
                 let (storage, _) = tensor.storage_and_layout();
                 let Storage::Cpu(storage) = &*storage else {
                     return Err(CandleError::msg(format!("{} is elsewhere", self.name)));
@@ -178,7 +186,7 @@ impl Node {
         let Output::Tensor(tensor) = self.take()? else {
             return Err(CandleError::msg(format!("{} is for the CPU", self.name)));
         };
-        let tensor = tensor.force_contiguous()?;
+        let tensor = from_the_start(tensor)?;
         let (storage, layout) = tensor.storage_and_layout();
         match pick(&storage) {
             Some(storage) => Ok((storage.try_clone(layout)?, self.shape.clone())),

@@ -329,35 +329,60 @@ fn conv2d_agrees() {
 fn frozen_weights_elsewhere_agree() {
     let x = [var(&[3, 7, 33], 1)];
     let (w, b) = (var(&[20, 33], 2).detach(), var(&[20], 3).detach());
-    let elsewhere: Op = &|t| linear::linear_elsewhere(t[0], &w, Some(&b));
-    compare("linear", &x, elsewhere, &|t| linear(t[0], &w, Some(&b)));
-    finite("linear", &x, elsewhere);
-    for (x, w, stride, padding) in [
-        ([3, 4, 9, 12], [6, 4, 3, 3], 2, 1),
-        ([3, 4, 9, 12], [6, 4, 3, 3], 1, 1),
-        ([3, 4, 8, 7], [6, 4, 1, 1], 2, 0),
-        ([3, 4, 12, 9], [6, 4, 7, 7], 2, 3),
+    let other: Op = &|t| linear::linear_elsewhere(t[0], &w, Some(&b));
+    compare("linear", &x, other, &|t| linear(t[0], &w, Some(&b)));
+    finite("linear", &x, other);
+    for (x, w, stride, padding, dilation) in [
+        ([3, 4, 9, 12], [6, 4, 3, 3], 2, 1, 1),
+        ([3, 4, 9, 12], [6, 4, 3, 3], 1, 1, 1),
+        ([3, 4, 9, 12], [6, 4, 3, 3], 1, 1, 2),
+        ([3, 4, 9, 12], [6, 4, 3, 3], 3, 2, 2),
+        ([3, 4, 8, 7], [6, 4, 1, 1], 1, 0, 1),
+        ([3, 4, 8, 7], [6, 4, 1, 1], 2, 0, 1),
+        ([3, 4, 12, 9], [6, 4, 7, 7], 2, 3, 1),
+        ([3, 4, 16, 16], [6, 4, 8, 8], 8, 0, 1),
+        // Neither of these is turned into a product.
+        ([3, 4, 8, 7], [6, 4, 1, 1], 1, 1, 1),
+        ([3, 4, 8, 7], [6, 4, 3, 1], 1, 0, 1),
     ] {
         let spec = Conv2dSpec {
             stride,
             padding,
-            ..Conv2dSpec::default()
+            dilation,
+            groups: 1,
         };
         let (x, w, b) = ([var(&x, 1)], var(&w, 2).detach(), var(&[w[0]], 3).detach());
         let relu = After {
             relu: true,
             ..After::default()
         };
-        let elsewhere: Op = &|t| conv::conv2d_elsewhere(t[0], &w, Some(&b), &spec, &relu);
-        // Not `compare`: the composed ReLU has gradients of its own.
+        // Not `compare`: zeros that are put around an image have gradients of their own.
         let fused = conv2d_after(&x[0], &w, Some(&b), &spec, &relu).unwrap();
-        let other = elsewhere(&[&x[0]]).unwrap();
+        let other = elsewhere::conv2d(&x[0], &w, Some(&b), &spec, &relu).unwrap();
         assert!(difference(&fused, &other) < 2e-6);
         let grads = [fused, other].map(|y| probe(&y).backward().unwrap());
         let [a, b] = grads.each_ref().map(|g| g.get(&x[0]).unwrap());
-        assert!(difference(a, b) < 2e-5);
+        assert!(difference(a, b) < 2e-5, "{spec:?}");
         assert!(grads[1].get(&w).is_none());
     }
+    let x = [var(&[70, 2, 33], 1)];
+    let (w, b) = (var(&[33], 2).detach(), var(&[33], 3).detach());
+    let other: Op = &|t| elsewhere::layer_norm(t[0], &w, &b, 1e-6);
+    compare("layer_norm", &x, other, &|t| layer_norm(t[0], &w, &b, 1e-6));
+    finite("layer_norm", &x, other);
+}
+
+/// What other devices run, on the CPU.
+#[test]
+fn nodes_elsewhere_agree() {
+    for (tokens, dim, heads) in [(17, 24, 3), (5, 8, 1), (40, 32, 4)] {
+        let x = [var(&[3, tokens, 3 * dim], 1)];
+        let other: Op = &|t| elsewhere::attention(t[0], heads);
+        compare("attention", &x, other, &|t| attention(t[0], heads));
+        finite("attention", &x, other);
+    }
+    let x = [var(&[3, 40, 33], 1)];
+    compare("relu", &x, &|t| elsewhere::relu(t[0]), &|t| relu(t[0]));
 }
 
 #[test]
@@ -438,7 +463,7 @@ fn activations_agree() {
 
 #[test]
 fn the_gradient_of_relu_at_zero_is_zero() {
-    for f in [relu, composed::relu] {
+    for f in [relu, composed::relu, elsewhere::relu] {
         let x = Var::new(&[-1f32, 0.0, -0.0, 2.0], &Device::Cpu).unwrap();
         let grads = f(&x).unwrap().backward().unwrap();
         assert_eq!(numbers(grads.get(&x).unwrap()), [0.0, 0.0, 0.0, 1.0]);
@@ -734,10 +759,11 @@ fn the_first_maximum_of_a_window_gets_the_gradient() {
 
 #[test]
 fn dropout_agrees_and_drops_the_asked_share() {
-    let x = [var(&[100, 333], 1)];
+    // The last byte of the mask is not full.
+    let x = [var(&[101, 333], 1)];
     let key = Key::new(4).named("dropout");
     compare("dropout", &x, &|t| dropout(t[0], 0.3, key), &|t| {
-        composed::dropout(t[0], 0.3, key)
+        dropout::dropout_elsewhere(t[0], 0.3, key)
     });
     let dropped = numbers(&dropout(&x[0], 0.3, key).unwrap());
     let share = dropped.iter().filter(|v| **v == 0.0).count() as f32 / dropped.len() as f32;

@@ -9,6 +9,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
@@ -32,6 +33,8 @@ pub use report::{Figures, Operation, Report, has_avx512};
 const WARM_UP: usize = 2;
 /// More steps than are ever taken, so that the learning rate's cosine stays at its peak.
 const ENDLESS: usize = 1 << 24;
+/// Between two looks at the memory of a GPU.
+const LOOK: Duration = Duration::from_millis(1);
 /// The study's learning rate and weight decay.
 const LEARNING_RATE: f64 = 1e-3;
 const WEIGHT_DECAY: f64 = 1e-2;
@@ -112,7 +115,7 @@ pub struct Sample {
     pub loss: f32,
     /// The most bytes that this process held so far, where the system counts it.
     pub peak_memory: Option<u64>,
-    /// Bytes of the GPU in use after the round, by anyone.
+    /// The most bytes of the GPU that were seen in use during the round, by anyone.
     pub gpu_memory: Option<u64>,
 }
 
@@ -174,20 +177,29 @@ impl Bench {
         if work == Work::Train && self.trainer.is_none() {
             self.trainer = Some(self.begin()?);
         }
-        self.device.synchronize()?;
-        let begun = Instant::now();
-        let loss = match (work, &mut self.trainer) {
-            (Work::Train, Some(trainer)) => trainer.step(&self.batch)?.loss,
-            _ => self.infer()?,
-        };
-        self.device.synchronize()?;
+        let device = self.device.clone();
+        device.synchronize()?;
+        let (done, gpu_memory) = watched(&device, || -> Result<_> {
+            let begun = Instant::now();
+            let loss = self.work(work)?;
+            device.synchronize()?;
+            Ok((loss, begun.elapsed()))
+        });
+        let (loss, time) = done?;
         Ok(Sample {
             work,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: time.as_secs_f64(),
             loss,
             peak_memory: peak_memory(),
-            gpu_memory: gpu(&self.device).map(|gpu| gpu.used),
+            gpu_memory,
         })
+    }
+
+    fn work(&mut self, work: Work) -> Result<f32> {
+        match (work, &mut self.trainer) {
+            (Work::Train, Some(trainer)) => Ok(trainer.step(&self.batch)?.loss),
+            _ => self.infer(),
+        }
     }
 
     fn infer(&self) -> Result<f32> {
@@ -302,6 +314,28 @@ fn lora(request: &Request) -> LoraRecipe {
     }
 }
 
+/// Does the work, and sees meanwhile how many bytes of the GPU are in use: once it is done they are given back.
+fn watched<T>(device: &Device, work: impl FnOnce() -> T) -> (T, Option<u64>) {
+    if device.is_cpu() {
+        return (work(), None);
+    }
+    std::thread::scope(|scope| {
+        let (at_work, done) = mpsc::channel::<()>();
+        let watch = scope.spawn(move || {
+            let mut most = None;
+            loop {
+                most = most.max(gpu(device).map(|gpu| gpu.used));
+                if done.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                    return most;
+                }
+            }
+        });
+        let worked = work();
+        drop(at_work);
+        (worked, watch.join().unwrap_or_default())
+    })
+}
+
 /// The backbone, with the SHA-256 of its weights file where there is one.
 fn backbone_of(
     request: &Request,
@@ -368,7 +402,9 @@ fn noise(request: &Request, size: [usize; 3], key: Key) -> Batch {
 
 /// Floating-point operations a second of a large product in f32, the best of a few.
 fn product_flops(device: &Device) -> Result<f64> {
-    let [rows, depth, columns] = PRODUCT;
+    // A GPU is done with this one before it is busy.
+    let scale = if device.is_cpu() { 1 } else { 8 };
+    let [rows, depth, columns] = PRODUCT.map(|n| scale * n);
     let x = Tensor::ones((rows, depth), candle_core::DType::F32, device)?;
     let w = Tensor::ones((columns, depth), candle_core::DType::F32, device)?;
     let (begun, mut best) = (Instant::now(), Duration::MAX);

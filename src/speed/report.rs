@@ -65,7 +65,7 @@ pub struct Figures {
     pub images_per_second: f64,
     /// The most bytes that the process held up to the last round.
     pub peak_memory: Option<u64>,
-    /// The most bytes of the GPU in use after a round, by anyone.
+    /// The most bytes of the GPU that were seen in use during a round, by anyone.
     pub gpu_memory: Option<u64>,
     /// Every round that counts.
     pub samples: Vec<Sample>,
@@ -254,7 +254,7 @@ impl Figures {
         );
         for (bytes, what) in [
             (self.peak_memory, "of memory at most"),
-            (self.gpu_memory, "of the GPU in use"),
+            (self.gpu_memory, "of the GPU at most"),
         ] {
             if let Some(bytes) = bytes {
                 // Writing to a String does not fail.
