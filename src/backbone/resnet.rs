@@ -10,7 +10,7 @@ use super::config::Config;
 use super::convnorm::{ConvNorm, bn_params};
 use super::layer::{Layer, LayerKind, Pass};
 use super::params::{Init, Param};
-use crate::ops::{self, FrozenResidual};
+use crate::ops::{self, FrozenStage, StageEnd};
 use crate::recipe::Precision;
 use crate::{Error, Result};
 
@@ -370,6 +370,13 @@ fn conv(
     }
 }
 
+/// Convolutions and what ends them as a part of one operation, if nothing of them is trained and their deltas are
+/// factors.
+fn frozen(path: &[ConvNorm], end: StageEnd, layers: &[Layer], pass: &Pass) -> Option<FrozenStage> {
+    let path: Option<_> = path.iter().map(|conv| conv.frozen(layers, pass)).collect();
+    path.map(|path| FrozenStage { path, end })
+}
+
 struct Residual {
     path: Vec<ConvNorm>,
     /// The stride of the average before the shortcut's convolution, and that convolution.
@@ -378,16 +385,13 @@ struct Residual {
 
 impl Residual {
     /// The block as a part of one operation, if that can be.
-    fn frozen(&self, layers: &[Layer], pass: &Pass) -> Option<FrozenResidual> {
-        let path = self.path.iter().map(|conv| conv.frozen(layers, pass));
-        Some(FrozenResidual {
-            path: path.collect::<Option<_>>()?,
-            shortcut: match &self.shortcut {
-                None => None,
-                Some((1, conv)) => Some(conv.frozen(layers, pass)?),
-                Some(_) => return None,
-            },
-        })
+    fn frozen(&self, layers: &[Layer], pass: &Pass) -> Option<FrozenStage> {
+        let shortcut = match &self.shortcut {
+            None => None,
+            Some((1, conv)) => Some(conv.frozen(layers, pass)?),
+            Some(_) => return None,
+        };
+        frozen(&self.path, StageEnd::Sum(shortcut), layers, pass)
     }
 
     fn forward(&self, x: &Tensor, layers: &[Layer], pass: &Pass) -> Result<Tensor> {
@@ -453,16 +457,23 @@ impl Resnet {
     }
 
     pub(super) fn features(&self, x: &Tensor, layers: &[Layer], pass: &Pass) -> Result<Tensor> {
-        let mut x = x.clone();
-        for conv in &self.stem {
-            x = conv.forward(&x, None, true, layers, pass)?;
-        }
-        x = ops::max_pool2d(&x, 3, 2, 1)?;
-        let blocks = || self.blocks.iter();
-        let frozen: Option<Vec<_>> = blocks().map(|b| b.frozen(layers, pass)).collect();
-        x = match frozen {
-            Some(frozen) if ops::residuals_apply(&x, &frozen) => ops::residuals(&x, &frozen)?,
-            _ => blocks().try_fold(x, |x, block| block.forward(&x, layers, pass))?,
+        let stem = || frozen(&self.stem, StageEnd::MaxPool, layers, pass);
+        let stages: Option<Vec<_>> = std::iter::once_with(stem)
+            .chain(self.blocks.iter().map(|b| b.frozen(layers, pass)))
+            .collect();
+        let x = match stages {
+            Some(stages) if ops::stages_apply(x, &stages) => ops::stages(x, &stages)?,
+            _ => {
+                let mut x = x.clone();
+                for conv in &self.stem {
+                    x = conv.forward(&x, None, true, layers, pass)?;
+                }
+                x = ops::max_pool2d(&x, 3, 2, 1)?;
+                for block in &self.blocks {
+                    x = block.forward(&x, layers, pass)?;
+                }
+                x
+            }
         };
         // The features that a head sees are f32.
         ops::global_avg_pool2d(&x.to_dtype(DType::F32)?)

@@ -12,7 +12,9 @@ use super::activation::relu_gradient;
 use super::buffer::Buffer;
 use super::cpu::{for_pieces, plain, sum_pieces, values, zeros};
 use super::dots::add_dots;
-use super::gemm::{Mat, gemm, multiply_shifted, panel_width, with_scratch};
+use super::gemm::{
+    Mat, gemm, multiply, multiply_shifted, pack_panel, packed_len, panel_width, with_scratch,
+};
 use super::linear::tensor;
 use super::math::{simd, sum};
 use super::node::{Output, node};
@@ -25,6 +27,10 @@ const PLACES: usize = 256;
 const SHARES: usize = 8;
 const SHARE_ELEMENTS: usize = 1 << 22;
 
+/// Outputs for which an image is read where it is.
+const FEW: usize = 32;
+/// Elements of packed panels that stay in the second cache beside what else is there.
+const PANELS: usize = 1 << 16;
 /// Places from which on X̃ is not made.
 const LARGE: usize = 100;
 
@@ -346,8 +352,23 @@ impl Sizes {
             let w = Mat::new(&ws[group * rows * depth..], rows, depth);
             let x = &x[group * part..(group + 1) * part];
             let out = &mut out[group * rows * places..(group + 1) * rows * places];
-            if by.direct {
+            if by.direct && rows <= FEW {
                 multiply_shifted(out, places, w, x, &by.offsets, places, false);
+                continue;
+            }
+            if by.direct {
+                // Rows far apart cost more to read than to copy, where many outputs read them.
+                let (x, width) = (Mat::new(x, depth, places), panel_width());
+                let some = (PANELS / (depth * width)).max(1) * width;
+                for from in (0..places).step_by(some) {
+                    let cols = some.min(places - from);
+                    with_scratch(packed_len(depth, cols, width), |panels| {
+                        for (i, panel) in panels.chunks_exact_mut(depth * width).enumerate() {
+                            pack_panel(panel, x, from + i * width, width);
+                        }
+                        multiply(&mut out[from..], places, w, panels, cols, false);
+                    });
+                }
                 continue;
             }
             with_scratch(by.elements + rows * by.columns, |scratch| {

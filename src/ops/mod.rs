@@ -43,7 +43,7 @@ use crate::{Error, Result};
 
 pub(crate) use clock::timed;
 pub use clock::{Account, Phase, Spent, account};
-pub use resnet::{FrozenConv, FrozenResidual};
+pub use resnet::{FrozenConv, FrozenStage, StageEnd};
 pub use transformer::{Factors, FrozenBlock, FrozenLinear, FrozenNorm};
 
 /// The geometry of a 2-d convolution, the same along both axes.
@@ -235,20 +235,20 @@ pub fn blocks(
     transformer::blocks(x, blocks, heads, only_first)
 }
 
-/// Whether [`residuals`] can take these: f32 on the CPU, and nothing but factors is trained.
-pub fn residuals_apply(x: &Tensor, blocks: &[FrozenResidual]) -> bool {
-    resnet::applies(x, blocks)
+/// Whether [`stages`] can take these: f32 on the CPU, and nothing but factors is trained.
+pub fn stages_apply(x: &Tensor, stages: &[FrozenStage]) -> bool {
+    resnet::applies(x, stages)
 }
 
-/// A ResNet's blocks one after the other, `[batch, channels, h, w]` → what the last of them gives.
+/// A ResNet's stem and blocks one after the other, `[batch, channels, h, w]` → what the last of them gives.
 ///
 /// # Errors
-/// [`Error::Internal`] for what [`residuals_apply`] refuses, and for shapes that do not fit.
-pub fn residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor> {
-    if !residuals_apply(x, blocks) {
-        return Err(shape_error("residuals", &[x]));
+/// [`Error::Internal`] for what [`stages_apply`] refuses, and for shapes that do not fit.
+pub fn stages(x: &Tensor, stages: &[FrozenStage]) -> Result<Tensor> {
+    if !stages_apply(x, stages) {
+        return Err(shape_error("stages", &[x]));
     }
-    resnet::residuals(x, blocks)
+    resnet::stages(x, stages)
 }
 
 /// Exact GELU, `x·Φ(x)` (Hendrycks and Gimpel, arXiv 1606.08415).

@@ -1,7 +1,7 @@
-//! The frozen residual blocks of a ResNet (He et al., arXiv 1512.03385) as one operation, their BatchNorms folded into
-//! the convolutions, with low-rank factors beside these.
+//! The frozen stem and residual blocks of a ResNet (He et al., arXiv 1512.03385) as one operation, their BatchNorms
+//! folded into the convolutions, with low-rank factors beside these.
 //!
-//! For the backward pass a block keeps its input and what follows each of its ReLUs, from the first block on that is
+//! For the backward pass a stage keeps its input and what follows each of its ReLUs, from the first on that is
 //! trained; below it nothing is computed.
 
 use candle_core::{Device, Tensor};
@@ -15,6 +15,7 @@ use super::gemm::{Mat, multiply_shifted, with_scratch};
 use super::linear::tensor;
 use super::math::simd;
 use super::node::{Output, node_of_parts};
+use super::pool::MaxPool;
 use super::transformer::{Factors, cut};
 use super::{Conv2dSpec, Phase, timed, tracks};
 use crate::Result;
@@ -39,18 +40,34 @@ pub struct FrozenConv {
     pub factors: Option<Factors>,
 }
 
-/// `relu(path(x) + shortcut(x))`, with a ReLU behind every convolution of the path.
+/// Convolutions one after the other, with a ReLU behind each, and what ends them.
 #[derive(Clone)]
-pub struct FrozenResidual {
-    /// The convolutions one after the other.
+pub struct FrozenStage {
+    /// The convolutions; at least one.
     pub path: Vec<FrozenConv>,
-    /// The shortcut's convolution; without one it is the input.
-    pub shortcut: Option<FrozenConv>,
+    /// How they end.
+    pub end: StageEnd,
 }
 
-impl FrozenResidual {
+/// What ends a stage's path.
+#[derive(Clone)]
+pub enum StageEnd {
+    /// A max pool of 3×3 windows with stride 2, as a stem's.
+    MaxPool,
+    /// The sum with the stage's input, or with this convolution of it, before the last ReLU: a residual block.
+    Sum(Option<FrozenConv>),
+}
+
+impl FrozenStage {
+    fn shortcut(&self) -> Option<&FrozenConv> {
+        match &self.end {
+            StageEnd::Sum(shortcut) => shortcut.as_ref(),
+            StageEnd::MaxPool => None,
+        }
+    }
+
     fn convs(&self) -> impl Iterator<Item = &FrozenConv> {
-        self.path.iter().chain(&self.shortcut)
+        self.path.iter().chain(self.shortcut())
     }
 
     fn factors(&self) -> impl Iterator<Item = &Factors> {
@@ -58,8 +75,8 @@ impl FrozenResidual {
     }
 }
 
-/// Whether [`residuals`] applies to these: everything is f32 on the CPU, and nothing but factors is trained.
-pub(super) fn applies(x: &Tensor, blocks: &[FrozenResidual]) -> bool {
+/// Whether [`stages`] applies to these: everything is f32 on the CPU, and nothing but factors is trained.
+pub(super) fn applies(x: &Tensor, blocks: &[FrozenStage]) -> bool {
     let frozen = |c: &FrozenConv| {
         super::fused(&[&c.weight, &c.bias, &c.gain])
             && ![&c.weight, &c.bias, &c.gain].into_iter().any(tracks)
@@ -70,7 +87,7 @@ pub(super) fn applies(x: &Tensor, blocks: &[FrozenResidual]) -> bool {
             .all(|b| !b.path.is_empty() && b.convs().all(frozen))
         && blocks
             .iter()
-            .flat_map(FrozenResidual::factors)
+            .flat_map(FrozenStage::factors)
             .all(|f| super::fused(&[&f.a, &f.b]))
 }
 
@@ -113,7 +130,7 @@ impl Conv {
             let mut gains = numbers(&conv.gain)?;
             let mut b = numbers(&f.b)?;
             if sizes_b.output() != sizes.output() || gains.len() != sizes.output()[1] {
-                return Err(super::shape_error("residuals", &[&f.a, &f.b]));
+                return Err(super::shape_error("stages", &[&f.a, &f.b]));
             }
             for (gain, row) in gains.iter_mut().zip(b.chunks_exact_mut(f.b.dim(1)?)) {
                 *gain *= f.scale as f32;
@@ -130,7 +147,7 @@ impl Conv {
             })
         };
         if bias.len() != sizes.output()[1] {
-            return Err(super::shape_error("residuals", &[&conv.weight, &conv.bias]));
+            return Err(super::shape_error("stages", &[&conv.weight, &conv.bias]));
         }
         Ok(Self {
             by: sizes.shifted(),
@@ -333,15 +350,17 @@ impl Images {
 struct Kept {
     x: Images,
     size: [usize; 4],
-    /// What follows each convolution of the path but the last.
+    /// What follows each convolution of the path but the last, before a pool that one too.
     inner: Vec<Buffer>,
+    /// Where the maxima of a pool are.
+    first: Vec<u32>,
     /// A's output of each convolution of the path, then of the shortcut's.
     z: Vec<Buffer>,
 }
 
-/// See [`super::residuals`].
-pub(super) fn residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor> {
-    let trained = |b: &FrozenResidual| b.factors().any(|f| tracks(&f.a) || tracks(&f.b));
+/// See [`super::stages`].
+pub(super) fn stages(x: &Tensor, blocks: &[FrozenStage]) -> Result<Tensor> {
+    let trained = |b: &FrozenStage| b.factors().any(|f| tracks(&f.a) || tracks(&f.b));
     let lowest = if tracks(x) {
         0
     } else {
@@ -364,38 +383,32 @@ pub(super) fn residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor>
     let (count, train_x, x_shape) = (args.len(), tracks(x), x.shape().clone());
     let blocks = blocks.to_vec();
     let shape = size.to_vec();
-    node_of_parts(
-        "residuals",
-        &args,
-        Output::Values(out),
-        shape,
-        move |y, g| {
-            let mut grads = vec![None; count];
-            let mut at = count;
-            let mut gradient = Buffer::new(g.elem_count());
-            gradient.copy_from_slice(&values(g)?);
-            let last = Images::Given(y.clone());
-            for (i, block) in blocks.iter().skip(lowest).enumerate().rev() {
-                let output = kept.get(i + 1).map_or(&last, |k| &k.x);
-                let deep = i > 0 || train_x;
-                let (dx, factors) = backward(gradient, block, &kept[i], output, deep)?;
-                at -= factors.len();
-                for (slot, grad) in grads[at..].iter_mut().zip(factors) {
-                    *slot = Some(grad);
-                }
-                gradient = dx;
+    node_of_parts("stages", &args, Output::Values(out), shape, move |y, g| {
+        let mut grads = vec![None; count];
+        let mut at = count;
+        let mut gradient = Buffer::new(g.elem_count());
+        gradient.copy_from_slice(&values(g)?);
+        let last = Images::Given(y.clone());
+        for (i, block) in blocks.iter().skip(lowest).enumerate().rev() {
+            let output = kept.get(i + 1).map_or(&last, |k| &k.x);
+            let deep = i > 0 || train_x;
+            let (dx, factors) = backward(gradient, block, &kept[i], output, deep)?;
+            at -= factors.len();
+            for (slot, grad) in grads[at..].iter_mut().zip(factors) {
+                *slot = Some(grad);
             }
-            if train_x {
-                grads[0] = Some(tensor(gradient.to_vec(), x_shape.clone())?);
-            }
-            Ok(grads)
-        },
-    )
+            gradient = dx;
+        }
+        if train_x {
+            grads[0] = Some(tensor(gradient.to_vec(), x_shape.clone())?);
+        }
+        Ok(grads)
+    })
 }
 
 fn forward(
     input: Images,
-    block: &FrozenResidual,
+    block: &FrozenStage,
     size: [usize; 4],
     keep: bool,
 ) -> Result<(Buffer, Option<Kept>, [usize; 4])> {
@@ -411,36 +424,57 @@ fn forward(
         *size = conv.sizes.output();
         let fits = residual.is_none_or(|r| r.len() == conv.sizes.outputs());
         if x.len() != conv.sizes.inputs() || !fits {
-            return Err(super::shape_error("residuals", &[&conv.weight]));
+            return Err(super::shape_error("stages", &[&conv.weight]));
         }
         let out = conv.forward(x, residual, relu, &mut z)?;
         zs.push(z);
         Ok(out)
     };
     let mut inner: Vec<Buffer> = Vec::new();
+    let mut first = Vec::new();
     let mut shape = size;
-    let (out, shortcut_z) = input.read(|x| {
+    let out = input.read(|x| {
         let mut end = size;
-        let shortcut = match &block.shortcut {
+        let shortcut = match block.shortcut() {
             Some(conv) => Some(run(conv, x, &mut end, None, false)?),
             None => None,
         };
-        let mut out = Buffer::new(0);
         for (i, conv) in block.path.iter().enumerate() {
-            let last = i + 1 == block.path.len();
-            let residual = last.then(|| shortcut.as_deref().unwrap_or(x));
-            let x = inner.last().map_or(x, |b| b);
-            out = run(conv, x, &mut shape, residual, true)?;
-            if !last {
-                inner.push(std::mem::replace(&mut out, Buffer::new(0)));
-                if !keep && inner.len() > 1 {
-                    inner.remove(0);
+            let residual = match block.end {
+                StageEnd::Sum(_) if i + 1 == block.path.len() => {
+                    Some(shortcut.as_deref().unwrap_or(x))
                 }
+                _ => None,
+            };
+            let x = inner.last().map_or(x, |b| b);
+            let out = run(conv, x, &mut shape, residual, true)?;
+            if !keep {
+                inner.clear();
             }
+            inner.push(out);
         }
-        Ok((out, block.shortcut.is_some()))
+        let last = inner.pop().unwrap_or_else(|| Buffer::new(0));
+        if let StageEnd::Sum(_) = block.end {
+            return Ok(last);
+        }
+        let [batch, channels, h, w] = shape;
+        if h.min(w) == 0 {
+            return Err(super::shape_error("stages", &[]));
+        }
+        let pool = MaxPool::new([h, w], 3, 2, 1);
+        let [oh, ow] = pool.output();
+        shape = [batch, channels, oh, ow];
+        let mut out = Buffer::new(shape.iter().product());
+        first.resize(if keep { out.len() } else { 0 }, 0);
+        timed("max_pool2d", Phase::Forward, &Device::Cpu, || {
+            pool.forward(&last, &mut out, &mut first);
+        });
+        if keep {
+            inner.push(last);
+        }
+        Ok(out)
     })?;
-    if shortcut_z {
+    if block.shortcut().is_some() {
         // Computed first, told last.
         zs.rotate_left(1);
     }
@@ -448,6 +482,7 @@ fn forward(
         x: input,
         size,
         inner,
+        first,
         z: zs,
     });
     Ok((out, kept, shape))
@@ -457,17 +492,11 @@ fn forward(
 /// convolution of the path, then of the shortcut's.
 fn backward(
     mut g: Buffer,
-    block: &FrozenResidual,
+    block: &FrozenStage,
     kept: &Kept,
     output: &Images,
     deep: bool,
 ) -> Result<(Buffer, Vec<Tensor>)> {
-    output.read(|y| {
-        timed("sum", Phase::Backward, &Device::Cpu, || {
-            for_pieces(&mut g, ELEMENTS, |i, g| through_relu(g, &y[i * ELEMENTS..]));
-        });
-        Ok(())
-    })?;
     let mut convs = Vec::new();
     let mut size = kept.size;
     for conv in &block.path {
@@ -475,10 +504,31 @@ fn backward(
         size = conv.sizes.output();
         convs.push(conv);
     }
-    let shortcut = match &block.shortcut {
+    let shortcut = match block.shortcut() {
         Some(conv) => Some(Conv::new(conv, kept.size)?),
         None => None,
     };
+    let account = |name, work: &mut dyn FnMut()| timed(name, Phase::Backward, &Device::Cpu, work);
+    let mask = |g: &mut Buffer, y: &[f32]| {
+        account("sum", &mut || {
+            for_pieces(g, ELEMENTS, |i, g| through_relu(g, &y[i * ELEMENTS..]));
+        });
+    };
+    match (&block.end, kept.inner.last()) {
+        (StageEnd::MaxPool, Some(last)) => {
+            let [.., h, w] = size;
+            let mut before = Buffer::new(last.len());
+            account("max_pool2d", &mut || {
+                MaxPool::new([h, w], 3, 2, 1).backward(&g, &kept.first, &mut before);
+            });
+            mask(&mut before, last);
+            g = before;
+        }
+        _ => output.read(|y| {
+            mask(&mut g, y);
+            Ok(())
+        })?,
+    }
     kept.x.read(|x| {
         let mut grads = Vec::new();
         // From the last convolution down to the first that is trained or has something trained below it.
@@ -496,9 +546,10 @@ fn backward(
             }
         }
         let mut dx = behind.unwrap_or_else(|| Buffer::new(0));
-        let direct = match &shortcut {
-            None => g,
-            Some(conv) => {
+        let direct = match (&shortcut, &block.end) {
+            (None, StageEnd::MaxPool) => Buffer::new(0),
+            (None, StageEnd::Sum(_)) => g,
+            (Some(conv), _) => {
                 let mut d = Buffer::new(if deep { conv.sizes.inputs() } else { 0 });
                 if deep || conv.low.is_some() {
                     let z = &kept.z[convs.len()];
@@ -507,8 +558,8 @@ fn backward(
                 d
             }
         };
-        if deep {
-            timed("sum", Phase::Backward, &Device::Cpu, || {
+        if deep && !direct.is_empty() {
+            account("sum", &mut || {
                 for_pieces(&mut dx, ELEMENTS, |i, dx| {
                     simd(
                         #[inline(always)]

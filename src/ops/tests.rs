@@ -517,7 +517,7 @@ fn composed_blocks(
         let y = composed::linear(x, &l.weight, l.bias.as_ref())?;
         let Some(f) = &l.factors else { return Ok(y) };
         let x = match f.dropout {
-            Some((p, key)) => composed::dropout(x, p, key)?,
+            Some((p, key)) => dropout::dropout_elsewhere(x, p, key)?,
             None => x.clone(),
         };
         let delta = composed::linear(&composed::linear(&x, &f.a, None)?, &f.b, None)?;
@@ -602,9 +602,13 @@ fn frozen_conv(w: [usize; 4], stride: usize, seed: u64) -> FrozenConv {
 }
 
 /// The blocks with small weights under a large bias, so that hardly a ReLU is near its kink.
-fn calm(mut blocks: Vec<FrozenResidual>) -> Vec<FrozenResidual> {
+fn calm(mut blocks: Vec<FrozenStage>) -> Vec<FrozenStage> {
     for block in &mut blocks {
-        for conv in block.path.iter_mut().chain(&mut block.shortcut) {
+        let shortcut = match &mut block.end {
+            StageEnd::Sum(shortcut) => shortcut.as_mut(),
+            StageEnd::MaxPool => None,
+        };
+        for conv in block.path.iter_mut().chain(shortcut) {
             conv.weight = (&conv.weight * 0.2).unwrap();
             conv.gain = (&conv.gain * 0.2).unwrap();
             conv.bias = (conv.bias.ones_like().unwrap() * 3.0).unwrap();
@@ -614,12 +618,12 @@ fn calm(mut blocks: Vec<FrozenResidual>) -> Vec<FrozenResidual> {
 }
 
 /// The blocks composed of candle's operations.
-fn composed_residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor> {
+fn composed_stages(x: &Tensor, blocks: &[FrozenStage]) -> Result<Tensor> {
     let conv = |x: &Tensor, c: &FrozenConv| -> Result<Tensor> {
         let y = composed::conv2d(x, &c.weight, Some(&c.bias), &c.spec)?;
         let Some(f) = &c.factors else { return Ok(y) };
         let x = match f.dropout {
-            Some((p, key)) => composed::dropout(x, p, key)?,
+            Some((p, key)) => dropout::dropout_elsewhere(x, p, key)?,
             None => x.clone(),
         };
         let delta = composed::conv2d(&x, &f.a, None, &c.spec)?;
@@ -629,22 +633,23 @@ fn composed_residuals(x: &Tensor, blocks: &[FrozenResidual]) -> Result<Tensor> {
     };
     let mut x = x.clone();
     for block in blocks {
-        let shortcut = match &block.shortcut {
-            Some(c) => conv(&x, c)?,
-            None => x.clone(),
-        };
         let (last, first) = block.path.split_last().unwrap();
         let mut h = x.clone();
         for c in first {
             h = composed::relu(&conv(&h, c)?)?;
         }
-        x = composed::relu(&(conv(&h, last)? + shortcut)?)?;
+        h = conv(&h, last)?;
+        x = match &block.end {
+            StageEnd::MaxPool => composed::max_pool2d(&composed::relu(&h)?, 3, 2, 1)?,
+            StageEnd::Sum(Some(c)) => composed::relu(&(h + conv(&x, c)?)?)?,
+            StageEnd::Sum(None) => composed::relu(&(h + x)?)?,
+        };
     }
     Ok(x)
 }
 
 #[test]
-fn residuals_agree() {
+fn stages_agree() {
     let factors = |t: &[&Tensor], i: usize, dropout: f32| {
         Some(Factors {
             a: t[i].clone(),
@@ -653,21 +658,42 @@ fn residuals_agree() {
             dropout: Some((dropout, Key::new(i as u64))),
         })
     };
-    let basic = |channels: usize, seed: u64| FrozenResidual {
+    let basic = |channels: usize, seed: u64| FrozenStage {
         path: vec![
             frozen_conv([channels, channels, 3, 3], 1, seed),
             frozen_conv([channels, channels, 3, 3], 1, seed + 3),
         ],
-        shortcut: None,
+        end: StageEnd::Sum(None),
     };
-    let bottleneck = || FrozenResidual {
+    let bottleneck = || FrozenStage {
         path: vec![
             frozen_conv([4, 6, 1, 1], 1, 40),
             frozen_conv([4, 4, 3, 3], 2, 43),
             frozen_conv([8, 4, 1, 1], 1, 46),
         ],
-        shortcut: Some(frozen_conv([8, 6, 1, 1], 2, 49)),
+        end: StageEnd::Sum(Some(frozen_conv([8, 6, 1, 1], 2, 49))),
     };
+    let stem = |t: &[&Tensor]| {
+        let mut path = vec![
+            frozen_conv([4, 2, 7, 7], 2, 100),
+            frozen_conv([6, 4, 3, 3], 1, 103),
+        ];
+        path[0].factors = factors(t, 1, 0.2);
+        FrozenStage {
+            path,
+            end: StageEnd::MaxPool,
+        }
+    };
+    let vars = [
+        var(&[2, 2, 20, 21], 1),
+        var(&[2, 2, 7, 7], 2),
+        var(&[4, 2, 1, 1], 3),
+    ];
+    let blocks = |t: &[&Tensor]| vec![stem(t), bottleneck()];
+    let fused: Op = &|t| stages(t[0], &blocks(t));
+    let composed: Op = &|t| composed_stages(t[0], &blocks(t));
+    compare("stages, a stem", &vars, fused, composed);
+    finite("stages, a stem", &vars, &|t| stages(t[0], &calm(blocks(t))));
     let x = var(&[3, 6, 12, 11], 1);
     let vars = [
         x.clone(),
@@ -682,11 +708,11 @@ fn residuals_agree() {
         blocks[0].path[1].factors = factors(t, 3, 0.0);
         blocks
     };
-    let fused: Op = &|t| residuals(t[0], &blocks(t));
-    let composed: Op = &|t| composed_residuals(t[0], &blocks(t));
-    compare("residuals, large images", &vars, fused, composed);
-    finite("residuals, large images", &vars, &|t| {
-        residuals(t[0], &calm(blocks(t)))
+    let fused: Op = &|t| stages(t[0], &blocks(t));
+    let composed: Op = &|t| composed_stages(t[0], &blocks(t));
+    compare("stages, large images", &vars, fused, composed);
+    finite("stages, large images", &vars, &|t| {
+        stages(t[0], &calm(blocks(t)))
     });
     let vars = [
         x,
@@ -700,15 +726,18 @@ fn residuals_agree() {
     let blocks = |t: &[&Tensor]| {
         let mut blocks = vec![bottleneck(), basic(8, 60), basic(8, 80)];
         blocks[0].path[1].factors = factors(t, 1, 0.3);
-        blocks[0].shortcut.as_mut().unwrap().factors = factors(t, 3, 0.2);
+        let StageEnd::Sum(Some(shortcut)) = &mut blocks[0].end else {
+            unreachable!("a bottleneck's shortcut");
+        };
+        shortcut.factors = factors(t, 3, 0.2);
         blocks[1].path[1].factors = factors(t, 5, 0.0);
         blocks
     };
-    let fused: Op = &|t| residuals(t[0], &blocks(t));
-    let composed: Op = &|t| composed_residuals(t[0], &blocks(t));
-    compare("residuals, small images", &vars, fused, composed);
-    finite("residuals, small images", &vars, &|t| {
-        residuals(t[0], &calm(blocks(t)))
+    let fused: Op = &|t| stages(t[0], &blocks(t));
+    let composed: Op = &|t| composed_stages(t[0], &blocks(t));
+    compare("stages, small images", &vars, fused, composed);
+    finite("stages, small images", &vars, &|t| {
+        stages(t[0], &calm(blocks(t)))
     });
 }
 
@@ -853,11 +882,11 @@ fn the_number_of_threads_changes_no_bit() {
         let t = blocks(&vars[8], &[block.clone(), block], 2, true).unwrap();
         let mut conv = frozen_conv([5, 5, 3, 3], 1, 40);
         conv.factors = factors(13, 14);
-        let r = residuals(
+        let r = stages(
             &vars[5],
-            &[FrozenResidual {
+            &[FrozenStage {
                 path: vec![conv],
-                shortcut: None,
+                end: StageEnd::Sum(None),
             }],
         )
         .unwrap();

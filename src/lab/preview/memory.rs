@@ -8,8 +8,9 @@ use crate::recipe::Recipe;
 /// Bytes of a number, f32 throughout.
 const NUMBER: usize = 4;
 
-/// An estimate of what training holds at once, in bytes. Images, the heads of tasks and the program itself (some 150 MB)
-/// come on top.
+/// An estimate of what training holds at once, in bytes, where each operation keeps what it needs: on a GPU. On a CPU the
+/// blocks of a backbone are one operation, which keeps about half of it. Images, the heads of tasks and the program
+/// itself (some 150 MB) come on top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// The pretrained weights with their classifier; for a ResNet once more its convolutions with BatchNorm folded in;
