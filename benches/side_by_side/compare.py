@@ -20,12 +20,12 @@ HERE = Path(__file__).resolve().parent
 CLASSES = 100
 # Rounds before those that count, and rounds of the processes whose memory is measured.
 WARM_UP = 2
-MEMORY_ROUNDS = 3
+MEMORY_ROUNDS = 2
 # Steps whose losses must agree, without dropout; and by how much they may differ, relatively.
 LOSS_STEPS = 3
 TOLERANCE = {"f32": 2e-3, "tf32": 2e-2, "bf16": 5e-2}
 # Seconds that a quick comparison takes at most: rounds are left out before it takes longer.
-QUICK_SECONDS = 13 * 60
+QUICK_SECONDS = 11 * 60
 FEWEST_ROUNDS = 2
 
 # Model and targets, as ours names them and as a regular expression on timm's names; the study's come first. A ResNet-18

@@ -15,7 +15,8 @@ import warnings
 import torch
 import torch.nn.functional as F
 
-LEARNING_RATE = 1e-3
+# As in src/speed/mod.rs, which says why.
+LEARNING_RATE = 1e-4
 WEIGHT_DECAY = 1e-2
 
 

@@ -467,14 +467,9 @@ impl Vit {
 
     /// The patches' embeddings, `[b, c, h, w]` → `[b, patches, dim]`.
     fn embed(&self, x: &Tensor, layer: &Layer, pass: &Pass) -> Result<Tensor> {
-        let (batch, channels, h, w) = x.dims4()?;
         let x = &self.patch.precision.of(x)?;
-        let p = self.spec.patch;
         // The windows of the patch convolution do not overlap, so it is a Linear over cut-out patches.
-        let patches = x
-            .reshape(&[batch, channels, h / p, p, w / p, p][..])?
-            .permute([0, 2, 4, 1, 3, 5])?
-            .reshape((batch, (h / p) * (w / p), channels * p * p))?;
+        let patches = ops::patches(x, self.spec.patch)?;
         let y = self.patch.base(&patches)?;
         Ok(match pass.delta(layer, x)? {
             Some(delta) => ops::add(&y, &delta.flatten_from(2)?.transpose(1, 2)?)?,

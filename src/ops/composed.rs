@@ -319,3 +319,14 @@ pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Re
     };
     Ok(x.broadcast_add(positions)?)
 }
+
+/// Patches cut out, as [`super::patches`].
+pub fn patches(x: &Tensor, size: usize) -> Result<Tensor> {
+    let (batch, channels, h, w) = x.dims4()?;
+    let (rows, columns) = (h / size, w / size);
+    Ok(
+        x.reshape(&[batch, channels, rows, size, columns, size][..])?
+            .permute([0, 2, 4, 1, 3, 5])?
+            .reshape((batch, rows * columns, channels * size * size))?,
+    )
+}

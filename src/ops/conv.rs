@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use super::activation::relu_gradient;
 use super::buffer::Buffer;
 use super::cpu::{for_pieces, plain, sum_pieces, values, zeros};
-use super::dots::add_dots;
+use super::dots::{add_dots, add_dots_shifted};
 use super::gemm::{
     Mat, gemm, multiply, multiply_shifted, pack_panel, packed_len, panel_width, with_scratch,
 };
@@ -511,6 +511,30 @@ impl Sizes {
         }
     }
 
+    /// Adds dW of one image by [`Sizes::shifted`]: between the rows of dY are zeros.
+    fn add_backward_w(&self, by: &Shifted, g: &[f32], x: &[f32], dw: &mut [f32]) {
+        let groups = self.spec.groups;
+        let (rows, places) = (self.group_outputs(), self.places());
+        let part = self.image() / groups;
+        with_scratch(by.elements + rows * by.columns, |scratch| {
+            let (padded, wide) = scratch.split_at_mut(by.elements);
+            for (group, dw) in dw.chunks_exact_mut(rows * self.depth()).enumerate() {
+                self.pad(by, &x[group * part..(group + 1) * part], padded);
+                wide.fill(0.0);
+                let g = &g[group * rows * places..(group + 1) * rows * places];
+                for (wide, g) in wide
+                    .chunks_exact_mut(by.columns)
+                    .zip(g.chunks_exact(places))
+                {
+                    for (wide, g) in wide.chunks_mut(by.width).zip(g.chunks_exact(self.ow)) {
+                        wide[..self.ow].copy_from_slice(g);
+                    }
+                }
+                add_dots_shifted(dw, wide, padded, &by.offsets, by.columns);
+            }
+        });
+    }
+
     /// dW over all images.
     pub(super) fn backward_w(&self, gs: &[f32], xs: &[f32]) -> Vec<f32> {
         let (rows, depth) = (self.group_outputs(), self.depth());
@@ -518,12 +542,21 @@ impl Sizes {
         let most = (SHARE_ELEMENTS / elements).clamp(2, SHARES);
         let products = self.batch.div_ceil(self.together());
         let per_share = products.div_ceil(most) * self.together();
+        let shifted = self.shifted().filter(|by| !by.direct);
         sum_pieces(self.batch.div_ceil(per_share), elements, |share, dw| {
             let end = self.batch.min((share + 1) * per_share);
             for start in (share * per_share..end).step_by(self.together()) {
                 let images = self.together().min(end - start);
                 let columns = images * self.places();
                 let gs = &gs[start * self.out_image()..];
+                if let Some(by) = &shifted {
+                    for i in 0..images {
+                        let g = &gs[i * self.out_image()..][..self.out_image()];
+                        let x = &xs[(start + i) * self.image()..][..self.image()];
+                        self.add_backward_w(by, g, x, dw);
+                    }
+                    continue;
+                }
                 let apart = if images > 1 {
                     self.gathered(gs, images)
                 } else {

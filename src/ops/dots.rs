@@ -14,8 +14,28 @@ const DEPTH: usize = 512;
 
 /// `out += a·bᵀ`: `a` is `[rows, depth]`, `b` `[cols, depth]`, both dense, `out` `[rows, cols]` dense.
 pub(super) fn add_dots(out: &mut [f32], a: &[f32], b: &[f32], depth: usize) {
-    if depth > 0 && !b.is_empty() {
-        pulp::Arch::new().dispatch(AddDots { out, a, b, depth });
+    if depth > 0 {
+        let offsets: Vec<usize> = (0..b.len() / depth).map(|j| j * depth).collect();
+        add_dots_shifted(out, a, b, &offsets, depth);
+    }
+}
+
+/// The same where row `j` of `b` is `b[offsets[j]..][..depth]`: rows may overlap.
+pub(super) fn add_dots_shifted(
+    out: &mut [f32],
+    a: &[f32],
+    b: &[f32],
+    offsets: &[usize],
+    depth: usize,
+) {
+    if depth > 0 && !offsets.is_empty() {
+        pulp::Arch::new().dispatch(AddDots {
+            out,
+            a,
+            b,
+            offsets,
+            depth,
+        });
     }
 }
 
@@ -23,6 +43,7 @@ struct AddDots<'a> {
     out: &'a mut [f32],
     a: &'a [f32],
     b: &'a [f32],
+    offsets: &'a [usize],
     depth: usize,
 }
 
@@ -31,8 +52,14 @@ impl WithSimd for AddDots<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { out, a, b, depth } = self;
-        let (rows, cols) = (a.len() / depth, b.len() / depth);
+        let Self {
+            out,
+            a,
+            b,
+            offsets,
+            depth,
+        } = self;
+        let (rows, cols) = (a.len() / depth, offsets.len());
         let out = &mut out[..rows * cols];
         for start in (0..depth).step_by(DEPTH) {
             let end = depth.min(start + DEPTH);
@@ -42,7 +69,8 @@ impl WithSimd for AddDots<'_> {
                         out: &mut *out,
                         cols,
                         a: &a[i * depth..],
-                        b: &b[j * depth..],
+                        b,
+                        offsets: &offsets[j..],
                         depth,
                         start,
                         end,
@@ -65,6 +93,7 @@ struct Tile<'a> {
     cols: usize,
     a: &'a [f32],
     b: &'a [f32],
+    offsets: &'a [usize],
     depth: usize,
     start: usize,
     end: usize,
@@ -84,11 +113,11 @@ impl Tile<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const R: usize, const C: usize>(self, simd: S) {
-        let part = |i: usize| i * self.depth + self.start..i * self.depth + self.end;
+        let part = |from: usize| from + self.start..from + self.end;
         let a: [(&[S::f32s], &[f32]); R] =
-            std::array::from_fn(|i| S::as_simd_f32s(&self.a[part(i)]));
+            std::array::from_fn(|i| S::as_simd_f32s(&self.a[part(i * self.depth)]));
         let b: [(&[S::f32s], &[f32]); C] =
-            std::array::from_fn(|j| S::as_simd_f32s(&self.b[part(j)]));
+            std::array::from_fn(|j| S::as_simd_f32s(&self.b[part(self.offsets[j])]));
         // One length for all, so that the loop has no bounds to check.
         let n = a[0].0.len();
         let a_whole: [&[S::f32s]; R] = std::array::from_fn(|i| &a[i].0[..n]);

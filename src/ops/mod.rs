@@ -350,6 +350,22 @@ pub fn scale_rows(x: &Tensor, gain: &Tensor) -> Result<Tensor> {
     })
 }
 
+/// Images cut into square patches of `size` pixels a side: `[b, c, h, w]` → `[b, h/size · w/size, c·size·size]`, each by
+/// channel, row and column; `size` divides both sides.
+pub fn patches(x: &Tensor, size: usize) -> Result<Tensor> {
+    forward("patches", x, || {
+        let (_, _, h, w) = x.dims4()?;
+        if size == 0 || h % size != 0 || w % size != 0 {
+            return Err(shape_error("patches", &[x]));
+        }
+        if fused(&[x]) && !tracks(x) {
+            residual::patches(x, size)
+        } else {
+            composed::patches(x, size)
+        }
+    })
+}
+
 /// A ViT's tokens: the class token `[1, 1, dim]` if there is one, then the patches `[batch, patches, dim]`, plus the
 /// positions `[1, tokens, dim]` → `[batch, tokens, dim]`, of the positions' type.
 pub fn embed(patches: &Tensor, positions: &Tensor, token: Option<&Tensor>) -> Result<Tensor> {

@@ -145,6 +145,30 @@ pub(super) fn scale_rows(x: &Tensor, gain: &Tensor) -> Result<Tensor> {
     })
 }
 
+/// See [`super::patches`]; outside the graph.
+pub(super) fn patches(x: &Tensor, size: usize) -> Result<Tensor> {
+    let (batch, channels, h, w) = x.dims4()?;
+    let (rows, columns) = (h / size, w / size);
+    let patch = channels * size * size;
+    let plain_x = plain(x)?;
+    let xs = values(&plain_x)?;
+    let xs: &[f32] = &xs;
+    let mut out = zeros(batch * rows * columns * patch);
+    for_pieces(&mut out, (columns * patch).max(1), |i, out| {
+        let (image, row) = (i / rows, i % rows);
+        for c in 0..channels {
+            for y in 0..size {
+                let start = ((image * channels + c) * h + row * size + y) * w;
+                let line = xs[start..start + columns * size].chunks_exact(size);
+                for (out, x) in out.chunks_exact_mut(patch).zip(line) {
+                    out[(c * size + y) * size..][..size].copy_from_slice(x);
+                }
+            }
+        }
+    });
+    tensor(out, (batch, rows * columns, patch))
+}
+
 /// `[token; patches] + positions`: see [`super::embed`].
 pub(super) fn embed(
     patches: &Tensor,

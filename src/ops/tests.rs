@@ -742,6 +742,15 @@ fn stages_agree() {
 }
 
 #[test]
+fn patches_agree() {
+    let x = var(&[2, 3, 8, 12], 1);
+    let want = numbers(&composed::patches(&x, 4).unwrap());
+    assert_eq!(numbers(&patches(&x.as_detached_tensor(), 4).unwrap()), want);
+    assert_eq!(numbers(&patches(&x, 4).unwrap()), want);
+    assert!(patches(&x, 5).is_err());
+}
+
+#[test]
 fn pools_agree() {
     for (size, kernel, stride, padding) in [
         ([9, 9], 3, 2, 1),

@@ -71,6 +71,7 @@ fn cases() -> Vec<Case> {
         case("layer_norm", &[&[70, 2, 33], &[33], &[33]], 1, |t| {
             ops::layer_norm(&t[0], &t[1], &t[2], 1e-6)
         }),
+        narrow("patches", &[&[2, 3, 8, 12]], 1, |t| ops::patches(&t[0], 4)),
         narrow("softmax_last_dim", &[&[3, 40, 33]], 1, |t| {
             ops::softmax_last_dim(&t[0])
         }),
