@@ -137,7 +137,6 @@ impl Pass<'static> {
 
 impl Pass<'_> {
     /// What is added to a layer, as factors: `None` where it is not a product of factors, `Some(None)` where it is nothing.
-    #[allow(clippy::option_option)]
     pub(super) fn factors(&self, layer: &Layer) -> Option<Option<Factors>> {
         match self.deltas.and_then(|d| d.get(&layer.name)) {
             None => Some(None),
