@@ -9,6 +9,7 @@ use super::delta::LowRankDelta;
 use super::patterns::Patterns;
 use super::targets;
 use crate::backbone::{Delta, Deltas, Layer, Weights};
+use crate::ops;
 use crate::random::Key;
 use crate::recipe::LoraRecipe;
 use crate::{Error, Result};
@@ -28,16 +29,6 @@ impl LowRank {
     /// r, which may differ by module.
     pub fn rank(&self) -> usize {
         self.a.dims().first().copied().unwrap_or(0)
-    }
-
-    /// BA in the shape of the layer's weight, unscaled: `B [out, r] · A [r, in·kh·kw]`.
-    pub fn product(&self) -> Result<Tensor> {
-        let flat = self.b.flatten_from(1)?.matmul(&self.a.flatten_from(1)?)?;
-        let mut shape = self.a.dims().to_vec();
-        if let Some(outputs) = shape.first_mut() {
-            *outputs = self.b.dim(0)?;
-        }
-        Ok(flat.reshape(shape)?)
     }
 
     fn copied(&self) -> Result<Self> {
@@ -181,7 +172,8 @@ impl Adapter {
             let weight = weights.get_mut(&weight_name).ok_or_else(|| {
                 Error::internal(format!("an adapter is to be merged into no {weight_name}"))
             })?;
-            *weight = (&*weight + pair.product()?.affine(lambda * self.scale(pair), 0.0)?)?;
+            let (a, b) = (pair.a.flatten_from(1)?, pair.b.flatten_from(1)?);
+            *weight = ops::add_low_rank(weight, &a, &b, lambda * self.scale(pair))?;
         }
         Ok(())
     }

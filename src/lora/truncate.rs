@@ -190,7 +190,8 @@ mod tests {
 
     fn product(adapter: &Adapter, pair: &LowRank) -> Vec<f64> {
         let scale = adapter.scale(pair);
-        let product = values(&pair.product().unwrap());
+        let flat = |t: &Tensor| t.flatten_from(1).unwrap();
+        let product = values(&flat(&pair.b).matmul(&flat(&pair.a)).unwrap());
         product.iter().map(|v| scale * f64::from(*v)).collect()
     }
 

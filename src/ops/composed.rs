@@ -330,3 +330,9 @@ pub fn patches(x: &Tensor, size: usize) -> Result<Tensor> {
             .reshape((batch, rows * columns, channels * size * size))?,
     )
 }
+
+/// A weight with a low-rank update, as [`super::add_low_rank`].
+pub fn add_low_rank(w: &Tensor, a: &Tensor, b: &Tensor, factor: f64) -> Result<Tensor> {
+    let product = b.matmul(a)?.reshape(w.shape())?;
+    Ok((w + product.affine(factor, 0.0)?)?)
+}

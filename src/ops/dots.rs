@@ -14,10 +14,9 @@ const DEPTH: usize = 512;
 
 /// `out += a·bᵀ`: `a` is `[rows, depth]`, `b` `[cols, depth]`, both dense, `out` `[rows, cols]` dense.
 pub(super) fn add_dots(out: &mut [f32], a: &[f32], b: &[f32], depth: usize) {
-    if depth > 0 {
-        let offsets: Vec<usize> = (0..b.len() / depth).map(|j| j * depth).collect();
-        add_dots_shifted(out, a, b, &offsets, depth);
-    }
+    let rows = b.len().checked_div(depth).unwrap_or(0);
+    let offsets: Vec<usize> = (0..rows).map(|j| j * depth).collect();
+    add_dots_shifted(out, a, b, &offsets, depth);
 }
 
 /// The same where row `j` of `b` is `b[offsets[j]..][..depth]`: rows may overlap.

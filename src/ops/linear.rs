@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 
-use super::cpu::{matmul, matmul_then, plain, sum_pieces, values, zeros};
-use super::gemm::Mat;
+use super::cpu::{for_pieces, matmul, matmul_then, packed, plain, sum_pieces, values, zeros};
+use super::gemm::{Mat, ROWS, multiply, with_scratch};
 use super::math::simd;
 use super::node::{Output, node};
 use super::{composed, tracks};
@@ -80,6 +80,32 @@ pub(super) fn linear_elsewhere(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Re
         let dx = composed::product(&g.reshape(((), outputs))?, &w, Tensor::matmul)?;
         Ok(vec![Some(dx.reshape(&x_shape)?)])
     })
+}
+
+/// See [`super::add_low_rank`]; outside the graph.
+pub(super) fn add_low_rank(w: &Tensor, a: &Tensor, b: &Tensor, factor: f32) -> Result<Tensor> {
+    let ((outputs, rank), (_, inputs)) = (b.dims2()?, a.dims2()?);
+    let (plain_w, plain_a, plain_b) = (plain(w)?, plain(a)?, plain(b)?);
+    let (ws, a, b) = (values(&plain_w)?, values(&plain_a)?, values(&plain_b)?);
+    let (ws, b): (&[f32], &[f32]) = (&ws, &b);
+    let a = packed(Mat::new(&a, rank, inputs));
+    let mut out = zeros(ws.len());
+    for_pieces(&mut out, (ROWS * inputs).max(1), |i, out| {
+        let (n, start) = (out.len() / inputs, i * ROWS);
+        let b = Mat::new(b, outputs, rank).rows(start..start + n);
+        with_scratch(out.len(), |product| {
+            multiply(product, inputs, b, &a, inputs, false);
+            simd(
+                #[inline(always)]
+                || {
+                    for ((o, w), p) in out.iter_mut().zip(&ws[start * inputs..]).zip(product) {
+                        *o = w + factor * *p;
+                    }
+                },
+            );
+        });
+    });
+    tensor(out, w.shape().clone())
 }
 
 pub(super) fn tensor(values: Vec<f32>, shape: impl Into<candle_core::Shape>) -> Result<Tensor> {

@@ -139,6 +139,21 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
     })
 }
 
+/// `w + factor·(b·a)`, the product computed apart, then added: `w` `[outputs, …]` of outputs·inputs elements, `a`
+/// `[rank, inputs]`, `b` `[outputs, rank]`, all f32 → as `w`, outside the graph on the CPU.
+pub fn add_low_rank(w: &Tensor, a: &Tensor, b: &Tensor, factor: f64) -> Result<Tensor> {
+    let (outputs, rank) = b.dims2()?;
+    let (ranks, inputs) = a.dims2()?;
+    if rank != ranks || w.elem_count() != outputs * inputs || w.dims().first() != Some(&outputs) {
+        return Err(shape_error("add_low_rank", &[w, a, b]));
+    }
+    if fused(&[w, a, b]) && w.elem_count() > 0 {
+        linear::add_low_rank(w, a, b, factor as f32)
+    } else {
+        composed::add_low_rank(w, a, b, factor)
+    }
+}
+
 /// A 2-d cross-correlation: `x` `[batch, inputs, h, w]`, `w` `[outputs, inputs / groups, kh, kw]`, `b`
 /// `[outputs]` → `[batch, outputs, h', w']` with h' = (h + 2·padding − dilation·(kh − 1) − 1) / stride + 1.
 ///

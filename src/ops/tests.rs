@@ -742,6 +742,26 @@ fn stages_agree() {
 }
 
 #[test]
+fn a_low_rank_update_is_its_product_added() {
+    for (outputs, rank, inputs) in [(1, 1, 1), (100, 7, 33), (50, 300, 70)] {
+        let (w, a) = (var(&[outputs, inputs], 1), var(&[rank, inputs], 2));
+        let b = var(&[outputs, rank], 3);
+        let [w, a, b] = [&w, &a, &b].map(Var::as_detached_tensor);
+        let got = add_low_rank(&w, &a, &b, 0.3).unwrap();
+        let apart = linear(&b, &a.t().unwrap(), None).unwrap();
+        let want = (&w + apart.affine(0.3, 0.0).unwrap()).unwrap();
+        assert_eq!(numbers(&got), numbers(&want), "{outputs} {rank} {inputs}");
+        let composed = composed::add_low_rank(&w, &a, &b, 0.3).unwrap();
+        assert!(difference(&got, &composed) < 2e-6);
+    }
+    let w = var(&[4, 2, 3, 3], 1).as_detached_tensor();
+    let (a, b) = (var(&[2, 18], 2), var(&[4, 2], 3));
+    let got = add_low_rank(&w, &a, &b, 1.0).unwrap();
+    assert_eq!(got.dims(), w.dims());
+    assert!(add_low_rank(&w, &b, &a, 1.0).is_err());
+}
+
+#[test]
 fn patches_agree() {
     let x = var(&[2, 3, 8, 12], 1);
     let want = numbers(&composed::patches(&x, 4).unwrap());
