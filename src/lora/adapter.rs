@@ -166,17 +166,33 @@ impl Adapter {
 
     /// Adds λ·s·BA to the weights of the adapted layers, the product computed apart, then added.
     pub fn merge_into(&self, weights: &mut Weights, layers: &[Layer], lambda: f64) -> Result<()> {
-        self.check(layers)?;
-        for (name, pair) in &self.modules {
-            let weight_name = find(layers, name)?.weight_name();
-            let weight = weights.get_mut(&weight_name).ok_or_else(|| {
-                Error::internal(format!("an adapter is to be merged into no {weight_name}"))
+        merge_all(&[(self, lambda)], weights, layers)
+    }
+}
+
+/// Several adapters merged one after the other, each with its λ: layer by layer, so that a layer's weights stay near.
+pub(super) fn merge_all(
+    adapters: &[(&Adapter, f64)],
+    weights: &mut Weights,
+    layers: &[Layer],
+) -> Result<()> {
+    for (adapter, _) in adapters {
+        adapter.check(layers)?;
+    }
+    for layer in layers {
+        let name = layer.weight_name();
+        for (adapter, lambda) in adapters {
+            let Some(pair) = adapter.modules.get(&layer.name) else {
+                continue;
+            };
+            let weight = weights.get_mut(&name).ok_or_else(|| {
+                Error::internal(format!("an adapter is to be merged into no {name}"))
             })?;
             let (a, b) = (pair.a.flatten_from(1)?, pair.b.flatten_from(1)?);
-            *weight = ops::add_low_rank(weight, &a, &b, lambda * self.scale(pair))?;
+            *weight = ops::add_low_rank(weight, &a, &b, lambda * adapter.scale(pair))?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn find<'a>(layers: &'a [Layer], name: &str) -> Result<&'a Layer> {

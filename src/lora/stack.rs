@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
+use super::adapter::merge_all;
 use super::{Adapter, Amount, Dense, Update, UpdateNorm};
 use crate::backbone::{Layer, Weights};
 use crate::recipe::Mode;
@@ -156,17 +157,20 @@ impl Stack {
     /// The weights with the first `count` entries alone.
     pub fn weights_of(&self, count: usize) -> Result<Weights> {
         let mut weights = self.base.clone();
+        // Adapters with nothing of full rank between them.
+        let mut adapters: Vec<(&Adapter, f64)> = Vec::new();
         for entry in self.entries.iter().take(count) {
             match entry {
-                Entry::LowRank { adapter, lambda } => {
-                    adapter.merge_into(&mut weights, &self.layers, *lambda)?;
-                }
+                Entry::LowRank { adapter, lambda } => adapters.push((adapter, *lambda)),
                 Entry::Dense { dense, lambda } if *lambda != 0.0 => {
+                    merge_all(&adapters, &mut weights, &self.layers)?;
+                    adapters.clear();
                     dense.replace_in(&mut weights);
                 }
                 Entry::Dense { .. } | Entry::Stored { .. } => {}
             }
         }
+        merge_all(&adapters, &mut weights, &self.layers)?;
         Ok(weights)
     }
 
