@@ -21,23 +21,8 @@ pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
         let xs = values(&plain_x)?;
         let xs: &[f32] = &xs;
         let value = |i: usize, out: &mut [f32], slope: &mut [f32]| {
-            let xs = &xs[i * ELEMENTS..];
-            simd(
-                #[inline(always)]
-                || {
-                    if slope.is_empty() {
-                        for (y, x) in out.iter_mut().zip(xs) {
-                            *y = x * normal(*x).0;
-                        }
-                    } else {
-                        for ((y, d), x) in out.iter_mut().zip(slope).zip(xs) {
-                            let (cdf, density) = normal(*x);
-                            *y = x * cdf;
-                            *d = cdf + x * density;
-                        }
-                    }
-                },
-            );
+            out.copy_from_slice(&xs[i * ELEMENTS..][..out.len()]);
+            gelu_rows(out, slope, false);
         };
         if slope.is_empty() {
             for_pieces(&mut out, ELEMENTS, |i, out| value(i, out, &mut []));
@@ -50,15 +35,9 @@ pub(super) fn gelu(x: &Tensor) -> Result<Tensor> {
         let gs = values(g)?;
         let gs: &[f32] = &gs;
         for_pieces(&mut dx, ELEMENTS, |i, dx| {
-            let (gs, slope) = (&gs[i * ELEMENTS..], &slope[i * ELEMENTS..]);
-            simd(
-                #[inline(always)]
-                || {
-                    for ((dx, g), d) in dx.iter_mut().zip(gs).zip(slope) {
-                        *dx = g * d;
-                    }
-                },
-            );
+            let start = i * ELEMENTS;
+            dx.copy_from_slice(&gs[start..start + dx.len()]);
+            gelu_slope_rows(dx, &slope[start..], false);
         });
         Ok(vec![Some(tensor(dx, g.shape().clone())?)])
     })
@@ -136,17 +115,23 @@ pub(super) fn relu_gradient(y: &Tensor, g: &Tensor) -> Result<Tensor> {
     let (ys, gs): (&[f32], &[f32]) = (&ys, &gs);
     let mut dx = zeros(gs.len());
     for_pieces(&mut dx, ELEMENTS, |i, dx| {
-        let (ys, gs) = (&ys[i * ELEMENTS..], &gs[i * ELEMENTS..]);
-        simd(
-            #[inline(always)]
-            || {
-                for ((dx, g), y) in dx.iter_mut().zip(gs).zip(ys) {
-                    *dx = if *y <= 0.0 { 0.0 } else { *g };
-                }
-            },
-        );
+        let start = i * ELEMENTS;
+        dx.copy_from_slice(&gs[start..start + dx.len()]);
+        through_relu(dx, &ys[start..]);
     });
     tensor(dx, g.shape().clone())
+}
+
+/// The same in place.
+pub(super) fn through_relu(g: &mut [f32], ys: &[f32]) {
+    simd(
+        #[inline(always)]
+        || {
+            for (g, y) in g.iter_mut().zip(ys) {
+                *g = if *y <= 0.0 { 0.0 } else { *g };
+            }
+        },
+    );
 }
 
 /// Softmax of `scale` times one row, in place; `scale` is above 0.

@@ -18,7 +18,7 @@ use super::gemm::{
 use super::linear::tensor;
 use super::math::{simd, sum};
 use super::node::{Output, node};
-use super::{After, Conv2dSpec, composed, tracks};
+use super::{After, Conv2dSpec, tracks};
 use crate::{Error, Result};
 
 /// The places that a matrix product should have at least.
@@ -759,32 +759,4 @@ impl Ending<'_> {
             }
         }
     }
-}
-
-/// The same elsewhere: where neither `w` nor `b` is trained, the convolution is a node that gives `x` its gradient
-/// and no other.
-pub(super) fn conv2d_elsewhere(
-    x: &Tensor,
-    w: &Tensor,
-    b: Option<&Tensor>,
-    spec: &Conv2dSpec,
-    after: &After,
-) -> Result<Tensor> {
-    let frozen = !tracks(w) && !b.is_some_and(tracks) && tracks(x) && spec.groups == 1;
-    if !frozen {
-        return composed::conv2d_after(x, w, b, spec, after);
-    }
-    // Strided windows end at the borders, so the transposed convolution gives exactly the input's size.
-    let (x, padding) = composed::aligned(x, w, spec)?;
-    let spec = Conv2dSpec { padding, ..*spec };
-    let y = composed::conv2d(&x.detach(), w, b, &spec)?;
-    let (w, shape) = (w.clone(), y.shape().clone());
-    let name = name(&w);
-    let y = node(name, &[&x], Output::Tensor(y), shape, move |_, g| {
-        let dx = composed::product(&g.to_dtype(w.dtype())?, &w, |g, w| {
-            g.conv_transpose2d(w, padding, 0, spec.stride, spec.dilation)
-        })?;
-        Ok(vec![Some(dx)])
-    })?;
-    Ok(composed::after(&y, after)?.to_dtype(x.dtype())?)
 }

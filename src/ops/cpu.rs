@@ -59,6 +59,12 @@ pub(super) fn zeros(n: usize) -> Vec<f32> {
 /// Pieces that are enough for the threads of any machine that this runs on.
 const MANY: usize = 64;
 
+/// How many of `rows` a product finishes at a time: a block of the product's, or less where that would leave threads
+/// without any.
+pub(super) fn row_block(rows: usize) -> usize {
+    (rows / MANY).next_multiple_of(TILE).clamp(TILE, ROWS)
+}
+
 /// Work in multiply-adds (or elements touched ten times) that is worth handing to another thread.
 const PIECE: usize = 1 << 21;
 
@@ -156,9 +162,7 @@ pub(super) fn matmul_then(
     let (rows, depth, cols) = (a.rows, a.cols, b.cols);
     assert_eq!(depth, b.rows, "a product of matrices that do not fit");
     let panels = packed(b);
-    // Blocks of rows, or less where that would leave threads without any.
-    let block = (rows / MANY).next_multiple_of(TILE).clamp(TILE, ROWS);
-    let piece = rows_per_piece(rows, depth * cols, block);
+    let piece = rows_per_piece(rows, depth * cols, row_block(rows));
     for_pieces(out, piece * cols, |i, out| {
         let start = i * piece;
         let end = (start + piece).min(rows);

@@ -84,7 +84,8 @@ pub(super) fn dropout_elsewhere(x: &Tensor, p: f32, key: Key) -> Result<Tensor> 
     })
 }
 
-/// Which of `count` elements are dropped: a bit each, the lowest of a byte first. candle takes the index 255 for none and gives zeros, which is what eight dropped elements are.
+/// Which of `count` elements are dropped: a bit each, the lowest of a byte first. candle takes the index 255 for none and
+/// gives zeros, which is what eight dropped elements are.
 fn dropped(key: Key, count: usize, p: f32) -> Vec<u8> {
     let mut bytes = vec![0; count.div_ceil(8)];
     bytes

@@ -9,6 +9,20 @@ use super::node::{Output, node};
 use super::{After, Conv2dSpec, conv, tracks};
 use crate::Result;
 
+/// As [`super::linear`].
+pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+    if tracks(w) || b.is_some_and(tracks) || !tracks(x) {
+        return composed::linear(x, w, b);
+    }
+    let y = composed::linear(&x.detach(), w, b)?;
+    let (outputs, w) = (w.dim(0)?, w.clone());
+    let (x_shape, y_shape) = (x.shape().clone(), y.shape().clone());
+    node("linear", &[x], Output::Tensor(y), y_shape, move |_, g| {
+        let dx = composed::product(&g.reshape(((), outputs))?, &w, Tensor::matmul)?;
+        Ok(vec![Some(dx.reshape(&x_shape)?)])
+    })
+}
+
 /// As [`super::conv2d_after`].
 pub(super) fn conv2d(
     x: &Tensor,
@@ -17,11 +31,9 @@ pub(super) fn conv2d(
     spec: &Conv2dSpec,
     then: &After,
 ) -> Result<Tensor> {
-    let (_, _, k, width) = w.dims4()?;
-    let reach = spec.dilation * (k - 1);
     let frozen = !tracks(w) && !b.is_some_and(tracks) && tracks(x);
-    if !frozen || spec.groups != 1 || k != width || spec.padding > reach {
-        return conv::conv2d_elsewhere(x, w, b, spec, then);
+    if !frozen || spec.groups != 1 {
+        return composed::conv2d_after(x, w, b, spec, then);
     }
     let (x, padding) = composed::aligned(x, w, spec)?;
     let spec = Conv2dSpec { padding, ..*spec };
@@ -44,9 +56,15 @@ pub(super) fn conv2d(
 }
 
 /// The gradient of a convolution's input, as a convolution of the output's gradient `g` by the turned kernel, which is
-/// a matrix product. Windows end at the input's borders.
+/// a matrix product, where the kernel is a square and the padding within its reach. Windows end at the input's borders.
 fn input_gradient(g: &Tensor, w: &Tensor, spec: &Conv2dSpec) -> Result<Tensor> {
-    let reach = spec.dilation * (w.dim(2)? - 1);
+    let (_, _, k, width) = w.dims4()?;
+    let reach = spec.dilation * (k - 1);
+    if k != width || spec.padding > reach {
+        return product(g, w, |g, w| {
+            g.conv_transpose2d(w, spec.padding, 0, spec.stride, spec.dilation)
+        });
+    }
     let turned = match reach {
         0 => w.clone(),
         _ => w.contiguous()?.flip(&[2, 3])?,

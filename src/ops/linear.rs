@@ -4,9 +4,9 @@ use candle_core::Tensor;
 
 use super::cpu::{for_pieces, matmul, matmul_then, packed, plain, sum_pieces, values, zeros};
 use super::gemm::{Mat, ROWS, multiply, with_scratch};
-use super::math::simd;
+use super::math::{add, simd};
 use super::node::{Output, node};
-use super::{composed, tracks};
+use super::tracks;
 use crate::Result;
 
 /// What it is accounted as: of frozen or of trained weights.
@@ -37,7 +37,11 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
             &mut out,
             Mat::new(&xs, rows, inputs),
             Mat::new(&ws, outputs, inputs).t(),
-            |_, out| add_to_rows(out, bias),
+            |_, out| {
+                if let Some(bias) = bias {
+                    add_to_rows(out, bias);
+                }
+            },
         );
     }
     let mut args = vec![x, w];
@@ -65,20 +69,6 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
             grads[2] = Some(tensor(sum_rows(&gs, outputs), outputs)?);
         }
         Ok(grads)
-    })
-}
-
-/// The same elsewhere: where neither `w` nor `b` is trained, a node that gives `x` its gradient and no other.
-pub(super) fn linear_elsewhere(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
-    if tracks(w) || b.is_some_and(tracks) || !tracks(x) {
-        return composed::linear(x, w, b);
-    }
-    let y = composed::linear(&x.detach(), w, b)?;
-    let (outputs, w) = (w.dim(0)?, w.clone());
-    let (x_shape, y_shape) = (x.shape().clone(), y.shape().clone());
-    node("linear", &[x], Output::Tensor(y), y_shape, move |_, g| {
-        let dx = composed::product(&g.reshape(((), outputs))?, &w, Tensor::matmul)?;
-        Ok(vec![Some(dx.reshape(&x_shape)?)])
     })
 }
 
@@ -117,15 +107,12 @@ pub(super) fn tensor(values: Vec<f32>, shape: impl Into<candle_core::Shape>) -> 
 }
 
 /// Adds a vector to each row.
-fn add_to_rows(out: &mut [f32], bias: Option<&[f32]>) {
-    let Some(bias) = bias else { return };
+pub(super) fn add_to_rows(out: &mut [f32], bias: &[f32]) {
     simd(
         #[inline(always)]
         || {
             for row in out.chunks_exact_mut(bias.len().max(1)) {
-                for (y, b) in row.iter_mut().zip(bias) {
-                    *y += b;
-                }
+                add(row, bias);
             }
         },
     );
@@ -141,9 +128,7 @@ pub(super) fn sum_rows(x: &[f32], cols: usize) -> Vec<f32> {
             #[inline(always)]
             || {
                 for row in piece.chunks_exact(cols) {
-                    for (sum, v) in sums.iter_mut().zip(row) {
-                        *sum += v;
-                    }
+                    add(sums, row);
                 }
             },
         );

@@ -6,6 +6,14 @@ pub(super) fn simd<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
+/// `out += x`.
+#[inline(always)]
+pub(super) fn add(out: &mut [f32], x: &[f32]) {
+    for (o, x) in out.iter_mut().zip(x) {
+        *o += x;
+    }
+}
+
 /// Number of partial sums in a reduction of this module: one AVX-512 vector, whatever the CPU, so that only rounding
 /// of fused multiply-adds could differ between CPUs. (Matrix products differ between CPUs by more.)
 pub(super) const LANES: usize = 16;

@@ -16,6 +16,7 @@ mod activation;
 mod attention;
 mod batch_norm;
 mod buffer;
+mod chain;
 mod clock;
 pub mod composed;
 mod conv;
@@ -41,10 +42,11 @@ use candle_core::{DType, Tensor};
 use crate::random::Key;
 use crate::{Error, Result};
 
+pub use chain::Factors;
 pub(crate) use clock::timed;
 pub use clock::{Account, Phase, Spent, account};
 pub use resnet::{FrozenConv, FrozenStage, StageEnd};
-pub use transformer::{Factors, FrozenBlock, FrozenLinear, FrozenNorm};
+pub use transformer::{FrozenBlock, FrozenLinear, FrozenNorm};
 
 /// The geometry of a 2-d convolution, the same along both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,7 +136,7 @@ pub fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
         if fused(&[x, w]) {
             linear::linear(x, w, b)
         } else {
-            linear::linear_elsewhere(x, w, b)
+            elsewhere::linear(x, w, b)
         }
     })
 }
@@ -230,7 +232,7 @@ pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
 
 /// Whether [`blocks`] can take these: f32 on the CPU, and nothing but factors is trained.
 pub fn blocks_apply(x: &Tensor, blocks: &[FrozenBlock]) -> bool {
-    transformer::applies(x, blocks)
+    chain::applies(x, blocks)
 }
 
 /// A vision transformer's blocks one after the other, `[batch, tokens, dim]` → the same; with `only_first` what
@@ -252,7 +254,7 @@ pub fn blocks(
 
 /// Whether [`stages`] can take these: f32 on the CPU, and nothing but factors is trained.
 pub fn stages_apply(x: &Tensor, stages: &[FrozenStage]) -> bool {
-    resnet::applies(x, stages)
+    !stages.iter().any(|s| s.path.is_empty()) && chain::applies(x, stages)
 }
 
 /// A ResNet's stem and blocks one after the other, `[batch, channels, h, w]` → what the last of them gives.

@@ -29,28 +29,7 @@ pub(super) fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) ->
         let gamma = plain_gamma.as_ref().map(values).transpose()?;
         let gamma = gamma.as_deref();
         for_pieces(&mut out, piece, |i, out| {
-            let (xs, bs) = (&xs[i * piece..], &bs[i * piece..]);
-            simd(
-                #[inline(always)]
-                || match gamma {
-                    None => {
-                        for ((y, x), b) in out.iter_mut().zip(xs).zip(bs) {
-                            *y = x + b;
-                        }
-                    }
-                    Some(gamma) => {
-                        for ((y, x), b) in out
-                            .chunks_exact_mut(dim)
-                            .zip(xs.chunks_exact(dim))
-                            .zip(bs.chunks_exact(dim))
-                        {
-                            for (((y, x), b), g) in y.iter_mut().zip(x).zip(b).zip(gamma) {
-                                *y = x + b * g;
-                            }
-                        }
-                    }
-                },
-            );
+            residual(out, &xs[i * piece..], &bs[i * piece..], gamma);
         });
     }
     let mut args = vec![x, branch];
@@ -68,21 +47,7 @@ pub(super) fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) ->
         let (gs, bs, gamma): (&[f32], &[f32], &[f32]) = (&gs, &bs, &gamma);
         if train_branch {
             let mut d = zeros(gs.len());
-            for_pieces(&mut d, piece, |i, d| {
-                simd(
-                    #[inline(always)]
-                    || {
-                        for (d, g) in d
-                            .chunks_exact_mut(dim)
-                            .zip(gs[i * piece..].chunks_exact(dim))
-                        {
-                            for ((d, g), gamma) in d.iter_mut().zip(g).zip(gamma) {
-                                *d = g * gamma;
-                            }
-                        }
-                    },
-                );
-            });
+            for_pieces(&mut d, piece, |i, d| scaled(d, &gs[i * piece..], gamma));
             grads[1] = Some(tensor(d, g.shape().clone())?);
         }
         if train_gamma {
@@ -104,6 +69,47 @@ pub(super) fn add_scaled(x: &Tensor, branch: &Tensor, gamma: Option<&Tensor>) ->
         }
         Ok(grads)
     })
+}
+
+/// `out = x + gamma·y`, row by row.
+pub(super) fn residual(out: &mut [f32], x: &[f32], y: &[f32], gamma: Option<&[f32]>) {
+    simd(
+        #[inline(always)]
+        || match gamma {
+            None => {
+                for ((o, x), y) in out.iter_mut().zip(x).zip(y) {
+                    *o = x + y;
+                }
+            }
+            Some(gamma) => {
+                let dim = gamma.len();
+                for ((o, x), y) in out
+                    .chunks_exact_mut(dim)
+                    .zip(x.chunks_exact(dim))
+                    .zip(y.chunks_exact(dim))
+                {
+                    for (((o, x), y), g) in o.iter_mut().zip(x).zip(y).zip(gamma) {
+                        *o = x + y * g;
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// `out = gamma·g`, row by row.
+pub(super) fn scaled(out: &mut [f32], g: &[f32], gamma: &[f32]) {
+    simd(
+        #[inline(always)]
+        || {
+            let dim = gamma.len();
+            for (o, g) in out.chunks_exact_mut(dim).zip(g.chunks_exact(dim)) {
+                for ((o, g), gamma) in o.iter_mut().zip(g).zip(gamma) {
+                    *o = g * gamma;
+                }
+            }
+        },
+    );
 }
 
 /// The first axis of `x` times `gain`.

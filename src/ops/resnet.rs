@@ -7,17 +7,17 @@
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
+use super::activation::through_relu;
 use super::buffer::Buffer;
+use super::chain::{Factors, Held, Link, cut, lowest, node_of_chain};
 use super::conv::{Ending, Shifted, Sizes, window_name};
 use super::cpu::{for_pieces, plain, values};
 use super::dropout::mask;
 use super::gemm::{Mat, multiply_shifted, with_scratch};
 use super::linear::tensor;
-use super::math::simd;
-use super::node::{Output, node_of_parts};
+use super::math::{add, simd};
 use super::pool::MaxPool;
-use super::transformer::{Factors, cut};
-use super::{Conv2dSpec, Phase, timed, tracks};
+use super::{Conv2dSpec, Phase, timed};
 use crate::Result;
 use crate::random::Key;
 
@@ -69,26 +69,18 @@ impl FrozenStage {
     fn convs(&self) -> impl Iterator<Item = &FrozenConv> {
         self.path.iter().chain(self.shortcut())
     }
-
-    fn factors(&self) -> impl Iterator<Item = &Factors> {
-        self.convs().filter_map(|c| c.factors.as_ref())
-    }
 }
 
-/// Whether [`stages`] applies to these: everything is f32 on the CPU, and nothing but factors is trained.
-pub(super) fn applies(x: &Tensor, blocks: &[FrozenStage]) -> bool {
-    let frozen = |c: &FrozenConv| {
-        super::fused(&[&c.weight, &c.bias, &c.gain])
-            && ![&c.weight, &c.bias, &c.gain].into_iter().any(tracks)
-    };
-    super::fused(&[x])
-        && blocks
-            .iter()
-            .all(|b| !b.path.is_empty() && b.convs().all(frozen))
-        && blocks
-            .iter()
-            .flat_map(FrozenStage::factors)
-            .all(|f| super::fused(&[&f.a, &f.b]))
+impl Link for FrozenStage {
+    fn frozen(&self) -> Vec<&Tensor> {
+        self.convs()
+            .flat_map(|c| [&c.weight, &c.bias, &c.gain])
+            .collect()
+    }
+
+    fn factors(&self) -> Vec<&Factors> {
+        self.convs().filter_map(|c| c.factors.as_ref()).collect()
+    }
 }
 
 /// A convolution for images of one size.
@@ -222,38 +214,18 @@ impl Conv {
         z: &[f32],
         masked: bool,
     ) -> Result<Vec<Tensor>> {
-        let account =
-            |name, work: &mut dyn FnMut()| timed(name, Phase::Backward, &Device::Cpu, work);
         if !dx.is_empty() {
             let ws = values(&self.weight)?;
-            account(self.name(), &mut || self.sizes.backward_x(g, &ws, dx));
+            backwards(self.name(), || self.sizes.backward_x(g, &ws, dx));
         }
         let mut grads = Vec::new();
-        let mut beside = Buffer::new(0);
         if let Some(low) = &self.low {
-            let mut both = (Vec::new(), Vec::new());
-            account("factors", &mut || {
-                both = low.backward(g, x, z, dx.len(), &mut beside);
-            });
-            let rank = low.sizes_a.output()[1];
-            let [_, _, kh, kw] = self.sizes.weight();
-            grads.push(tensor(both.0, (rank, self.sizes.input()[1], kh, kw))?);
-            grads.push(tensor(both.1, (self.sizes.output()[1], rank, 1, 1))?);
+            let (da, db) = backwards("factors", || low.backward(dx, g, x, z));
+            grads.push(tensor(da, &low.sizes_a.weight())?);
+            grads.push(tensor(db, &low.sizes_b.weight())?);
         }
-        let dropout = self.low.as_ref().and_then(|l| l.dropout);
-        if masked || !beside.is_empty() {
-            account("sum", &mut || {
-                for_pieces(dx, ELEMENTS, |i, dx| {
-                    let start = i * ELEMENTS;
-                    if let Some(beside) = beside.get(start..start + dx.len()) {
-                        let (p, key) = dropout.unwrap_or((0.0, Key::new(0)));
-                        mask(dx, beside, start as u64, p, key, true);
-                    }
-                    if masked {
-                        through_relu(dx, &x[start..]);
-                    }
-                });
-            });
+        if masked {
+            mask_by(dx, x);
         }
         Ok(grads)
     }
@@ -284,15 +256,8 @@ impl Low {
         });
     }
 
-    /// The gradients of A and of B, and into `beside` that of the input after dropout, if it is to have `n` values.
-    fn backward(
-        &self,
-        g: &[f32],
-        x: &[f32],
-        z: &[f32],
-        n: usize,
-        beside: &mut Buffer,
-    ) -> (Vec<f32>, Vec<f32>) {
+    /// The gradients of A and of B; that of the input is added to `dx`, unless it is empty.
+    fn backward(&self, dx: &mut [f32], g: &[f32], x: &[f32], z: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let mut dz = Buffer::new(self.sizes_a.outputs());
         self.sizes_b.backward_x(g, &self.b, &mut dz);
         let mut db = self.sizes_b.backward_w(g, z);
@@ -311,44 +276,40 @@ impl Low {
                 self.sizes_a.backward_w(&dz, &kept)
             }
         };
-        if n > 0 {
-            *beside = Buffer::new(n);
-            self.sizes_a.backward_x(&dz, &self.a, beside);
+        if !dx.is_empty() {
+            let mut beside = Buffer::new(dx.len());
+            self.sizes_a.backward_x(&dz, &self.a, &mut beside);
+            for_pieces(dx, ELEMENTS, |i, dx| {
+                let start = i * ELEMENTS;
+                let beside = &beside[start..];
+                match self.dropout {
+                    None => simd(
+                        #[inline(always)]
+                        || add(dx, beside),
+                    ),
+                    Some((p, key)) => mask(dx, beside, start as u64, p, key, true),
+                }
+            });
         }
         (da, db)
     }
 }
 
+/// Work of the backward pass, accounted.
+fn backwards<T>(name: &'static str, work: impl FnOnce() -> T) -> T {
+    timed(name, Phase::Backward, &Device::Cpu, work)
+}
+
 /// The gradient before a ReLU in place, from what the ReLU gave.
-fn through_relu(g: &mut [f32], y: &[f32]) {
-    simd(
-        #[inline(always)]
-        || {
-            for (g, y) in g.iter_mut().zip(y) {
-                *g = if *y <= 0.0 { 0.0 } else { *g };
-            }
-        },
-    );
-}
-
-/// A block's input, or the last output.
-enum Images {
-    Given(Tensor),
-    Computed(Buffer),
-}
-
-impl Images {
-    fn read<R>(&self, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
-        match self {
-            Self::Given(t) => f(&values(t)?),
-            Self::Computed(b) => f(b),
-        }
-    }
+fn mask_by(g: &mut [f32], y: &[f32]) {
+    backwards("sum", || {
+        for_pieces(g, ELEMENTS, |i, g| through_relu(g, &y[i * ELEMENTS..]));
+    });
 }
 
 /// What a block keeps for its backward pass.
 struct Kept {
-    x: Images,
+    x: Held,
     size: [usize; 4],
     /// What follows each convolution of the path but the last, before a pool that one too.
     inner: Vec<Buffer>,
@@ -360,54 +321,27 @@ struct Kept {
 
 /// See [`super::stages`].
 pub(super) fn stages(x: &Tensor, blocks: &[FrozenStage]) -> Result<Tensor> {
-    let trained = |b: &FrozenStage| b.factors().any(|f| tracks(&f.a) || tracks(&f.b));
-    let lowest = if tracks(x) {
-        0
-    } else {
-        blocks.iter().position(trained).unwrap_or(blocks.len())
-    };
+    let lowest = lowest(x, blocks);
     let mut size: [usize; 4] = x.dims4()?.into();
-    let mut input = Images::Given(plain(x)?);
-    let mut kept = Vec::new();
+    let mut input = Held::Given(plain(x)?);
+    let mut kept: Vec<Kept> = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
         let (out, state, shape) = forward(input, block, size, i >= lowest)?;
-        input = Images::Computed(out);
+        input = Held::Computed(out);
         size = shape;
         kept.extend(state);
     }
-    let out = input.read(|y| Ok(y.to_vec()))?;
-    let mut args = vec![x];
-    for block in blocks {
-        args.extend(block.factors().flat_map(|f| [&f.a, &f.b]));
-    }
-    let (count, train_x, x_shape) = (args.len(), tracks(x), x.shape().clone());
-    let blocks = blocks.to_vec();
-    let shape = size.to_vec();
-    node_of_parts("stages", &args, Output::Values(out), shape, move |y, g| {
-        let mut grads = vec![None; count];
-        let mut at = count;
-        let mut gradient = Buffer::new(g.elem_count());
-        gradient.copy_from_slice(&values(g)?);
-        let last = Images::Given(y.clone());
-        for (i, block) in blocks.iter().skip(lowest).enumerate().rev() {
-            let output = kept.get(i + 1).map_or(&last, |k| &k.x);
-            let deep = i > 0 || train_x;
-            let (dx, factors) = backward(gradient, block, &kept[i], output, deep)?;
-            at -= factors.len();
-            for (slot, grad) in grads[at..].iter_mut().zip(factors) {
-                *slot = Some(grad);
-            }
-            gradient = dx;
-        }
-        if train_x {
-            grads[0] = Some(tensor(gradient.to_vec(), x_shape.clone())?);
-        }
-        Ok(grads)
+    let own = blocks.to_vec();
+    node_of_chain("stages", x, blocks, &input, &size, move |i, g, deep, y| {
+        let kept = &kept[i - lowest..];
+        let last = Held::Given(y.clone());
+        let output = kept.get(1).map_or(&last, |next| &next.x);
+        backward(g, &own[i], &kept[0], output, deep)
     })
 }
 
 fn forward(
-    input: Images,
+    input: Held,
     block: &FrozenStage,
     size: [usize; 4],
     keep: bool,
@@ -494,7 +428,7 @@ fn backward(
     mut g: Buffer,
     block: &FrozenStage,
     kept: &Kept,
-    output: &Images,
+    output: &Held,
     deep: bool,
 ) -> Result<(Buffer, Vec<Tensor>)> {
     let mut convs = Vec::new();
@@ -508,24 +442,18 @@ fn backward(
         Some(conv) => Some(Conv::new(conv, kept.size)?),
         None => None,
     };
-    let account = |name, work: &mut dyn FnMut()| timed(name, Phase::Backward, &Device::Cpu, work);
-    let mask = |g: &mut Buffer, y: &[f32]| {
-        account("sum", &mut || {
-            for_pieces(g, ELEMENTS, |i, g| through_relu(g, &y[i * ELEMENTS..]));
-        });
-    };
     match (&block.end, kept.inner.last()) {
         (StageEnd::MaxPool, Some(last)) => {
             let [.., h, w] = size;
             let mut before = Buffer::new(last.len());
-            account("max_pool2d", &mut || {
+            backwards("max_pool2d", || {
                 MaxPool::new([h, w], 3, 2, 1).backward(&g, &kept.first, &mut before);
             });
-            mask(&mut before, last);
+            mask_by(&mut before, last);
             g = before;
         }
         _ => output.read(|y| {
-            mask(&mut g, y);
+            mask_by(&mut g, y);
             Ok(())
         })?,
     }
@@ -559,15 +487,11 @@ fn backward(
             }
         };
         if deep && !direct.is_empty() {
-            account("sum", &mut || {
+            backwards("sum", || {
                 for_pieces(&mut dx, ELEMENTS, |i, dx| {
                     simd(
                         #[inline(always)]
-                        || {
-                            for (d, g) in dx.iter_mut().zip(&direct[i * ELEMENTS..]) {
-                                *d += g;
-                            }
-                        },
+                        || add(dx, &direct[i * ELEMENTS..]),
                     );
                 });
             });

@@ -329,7 +329,7 @@ fn conv2d_agrees() {
 fn frozen_weights_elsewhere_agree() {
     let x = [var(&[3, 7, 33], 1)];
     let (w, b) = (var(&[20, 33], 2).detach(), var(&[20], 3).detach());
-    let other: Op = &|t| linear::linear_elsewhere(t[0], &w, Some(&b));
+    let other: Op = &|t| elsewhere::linear(t[0], &w, Some(&b));
     compare("linear", &x, other, &|t| linear(t[0], &w, Some(&b)));
     finite("linear", &x, other);
     for (x, w, stride, padding, dilation) in [

@@ -12,32 +12,20 @@ use rayon::prelude::*;
 use super::activation::{gelu_rows, gelu_slope_rows};
 use super::attention::Heads;
 use super::buffer::Buffer;
-use super::cpu::{packed, plain, values, zeros};
+use super::chain::{Factors, Held, Link, cut, lowest, node_of_chain};
+use super::cpu::{packed, plain, row_block, values, zeros};
 use super::dropout::mask;
-use super::gemm::{Mat, ROWS, TILE, add_few, multiply, with_scratch};
-use super::linear::tensor;
-use super::math::simd;
-use super::node::{Output, node_of_parts};
+use super::gemm::{Mat, add_few, multiply, with_scratch};
+use super::linear::{add_to_rows, tensor};
+use super::math::{add, simd};
 use super::norm::{backward_rows, normalise};
-use super::{Phase, timed, tracks};
+use super::residual::{residual, scaled};
+use super::{Phase, timed};
 use crate::Result;
 use crate::random::Key;
 
 /// Most shares that the gradients of factors are summed from.
 const SHARES: usize = 32;
-
-/// Low-rank factors beside a frozen layer: they add `scale·B(A(dropout(x)))`.
-#[derive(Clone)]
-pub struct Factors {
-    /// `[rank, inputs]`.
-    pub a: Tensor,
-    /// `[outputs, rank]`.
-    pub b: Tensor,
-    /// Factor of the product.
-    pub scale: f64,
-    /// Dropout of the input: the probability, and the key of the mask.
-    pub dropout: Option<(f32, Key)>,
-}
 
 /// A frozen Linear: `weight` `[outputs, inputs]`, `bias` `[outputs]`.
 #[derive(Clone)]
@@ -86,8 +74,10 @@ impl FrozenBlock {
     fn linears(&self) -> [&FrozenLinear; 4] {
         [&self.qkv, &self.proj, &self.fc1, &self.fc2]
     }
+}
 
-    fn frozen(&self) -> impl Iterator<Item = &Tensor> {
+impl Link for FrozenBlock {
+    fn frozen(&self) -> Vec<&Tensor> {
         let norms = [&self.norm1, &self.norm2].map(|n| [&n.weight, &n.bias]);
         let linears = self.linears().map(|l| [Some(&l.weight), l.bias.as_ref()]);
         norms
@@ -95,22 +85,15 @@ impl FrozenBlock {
             .flatten()
             .chain(linears.into_iter().flatten().flatten())
             .chain([&self.gamma1, &self.gamma2].into_iter().flatten())
+            .collect()
     }
 
-    fn factors(&self) -> impl Iterator<Item = &Factors> {
+    fn factors(&self) -> Vec<&Factors> {
         self.linears()
             .into_iter()
             .filter_map(|l| l.factors.as_ref())
+            .collect()
     }
-}
-
-/// Whether [`blocks`] applies to these: everything is f32 on the CPU, and nothing but factors is trained.
-pub(super) fn applies(x: &Tensor, blocks: &[FrozenBlock]) -> bool {
-    let factors = || blocks.iter().flat_map(FrozenBlock::factors);
-    let frozen = || blocks.iter().flat_map(FrozenBlock::frozen);
-    super::fused(&[x])
-        && frozen().all(|t| super::fused(&[t]) && !tracks(t))
-        && factors().all(|f| super::fused(&[&f.a, &f.b]))
 }
 
 #[derive(Clone, Copy)]
@@ -240,60 +223,12 @@ impl Norm {
     }
 }
 
-#[inline(always)]
-fn add(out: &mut [f32], x: &[f32]) {
-    for (o, x) in out.iter_mut().zip(x) {
-        *o += x;
-    }
-}
-
 fn times(out: &mut [f32], factor: f32) {
     simd(
         #[inline(always)]
         || {
             for o in out {
                 *o *= factor;
-            }
-        },
-    );
-}
-
-/// `out = x + gamma·y`, row by row.
-fn residual(out: &mut [f32], x: &[f32], y: &[f32], gamma: Option<&[f32]>) {
-    simd(
-        #[inline(always)]
-        || match gamma {
-            None => {
-                for ((o, x), y) in out.iter_mut().zip(x).zip(y) {
-                    *o = x + y;
-                }
-            }
-            Some(gamma) => {
-                let dim = gamma.len();
-                for ((o, x), y) in out
-                    .chunks_exact_mut(dim)
-                    .zip(x.chunks_exact(dim))
-                    .zip(y.chunks_exact(dim))
-                {
-                    for (((o, x), y), g) in o.iter_mut().zip(x).zip(y).zip(gamma) {
-                        *o = x + y * g;
-                    }
-                }
-            }
-        },
-    );
-}
-
-/// `out = gamma·g`, row by row.
-fn scaled(out: &mut [f32], g: &[f32], gamma: &[f32]) {
-    simd(
-        #[inline(always)]
-        || {
-            let dim = gamma.len();
-            for (o, g) in out.chunks_exact_mut(dim).zip(g.chunks_exact(dim)) {
-                for ((o, g), gamma) in o.iter_mut().zip(g).zip(gamma) {
-                    *o = g * gamma;
-                }
             }
         },
     );
@@ -378,14 +313,7 @@ impl Linear {
             });
         }
         if !self.bias.is_empty() {
-            simd(
-                #[inline(always)]
-                || {
-                    for row in out.chunks_exact_mut(self.outputs) {
-                        add(row, &self.bias);
-                    }
-                },
-            );
+            add_to_rows(out, &self.bias);
         }
     }
 
@@ -480,24 +408,9 @@ impl Block {
     }
 }
 
-/// A block's input.
-enum Input {
-    Given(Tensor),
-    Computed(Buffer),
-}
-
-impl Input {
-    fn read<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
-        Ok(match self {
-            Self::Given(t) => f(&values(t)?),
-            Self::Computed(b) => f(b),
-        })
-    }
-}
-
 /// What a block keeps for its backward pass; buffers of what is not kept are empty.
 struct Kept {
-    x: Input,
+    x: Held,
     qkv: Buffer,
     /// What attention gives, where factors follow it.
     attended: Buffer,
@@ -507,20 +420,6 @@ struct Kept {
     mid: Buffer,
     /// `scale·A(dropout(x))` of each layer with factors.
     z: [Buffer; 4],
-}
-
-/// Rows cut into pieces of `rows`, each of `width` values; empty pieces of an empty buffer.
-pub(super) fn cut(buffer: &mut [f32], rows: usize, width: usize, pieces: usize) -> Vec<&mut [f32]> {
-    if buffer.is_empty() || width == 0 {
-        (0..pieces).map(|_| Default::default()).collect()
-    } else {
-        buffer.chunks_mut(rows * width).collect()
-    }
-}
-
-/// Rows of a piece: few enough that there are pieces for many threads.
-fn piece(rows: usize) -> usize {
-    (rows / 64).next_multiple_of(TILE).clamp(TILE, ROWS)
 }
 
 /// The rows of `x` that are meant, side by side.
@@ -542,62 +441,31 @@ pub(super) fn blocks(
     only_first: bool,
 ) -> Result<Tensor> {
     let sizes = Sizes::of(x, blocks, heads)?;
-    let trained = |b: &FrozenBlock| b.factors().any(|f| tracks(&f.a) || tracks(&f.b));
-    let lowest = if tracks(x) {
-        0
-    } else {
-        blocks.iter().position(trained).unwrap_or(blocks.len())
-    };
-    let mut input = Input::Given(plain(x)?);
+    let lowest = lowest(x, blocks);
+    let mut input = Held::Given(plain(x)?);
     let mut kept = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
-        let keep = i >= lowest;
         let only_first = only_first && i + 1 == blocks.len();
-        let (out, state) = forward(input, block, sizes, only_first, keep)?;
-        input = Input::Computed(out);
+        let (out, state) = forward(input, block, sizes, only_first, i >= lowest)?;
+        input = Held::Computed(out);
         kept.extend(state);
     }
     let tokens = if only_first { 1 } else { sizes.tokens };
     let shape = (sizes.batch, tokens, sizes.dim);
-    // candle frees it by itself; so it is a copy, and the buffer is used again.
-    let out = input.read(<[f32]>::to_vec)?;
-    let mut args = vec![x];
-    for block in blocks {
-        args.extend(block.factors().flat_map(|f| [&f.a, &f.b]));
-    }
-    let (count, train_x) = (args.len(), tracks(x));
-    let blocks = blocks.to_vec();
-    let shape_of_x = x.shape().clone();
-    node_of_parts("blocks", &args, Output::Values(out), shape, move |_, g| {
-        let mut grads = vec![None; count];
-        let mut at = count;
-        let mut gradient = Buffer::new(g.elem_count());
-        gradient.copy_from_slice(&values(g)?);
-        for (i, (block, kept)) in blocks.iter().skip(lowest).zip(&kept).enumerate().rev() {
-            let only_first = only_first && lowest + i + 1 == blocks.len();
-            let deep = i > 0 || train_x;
-            let (dx, factors) = backward(gradient, block, kept, sizes, only_first, deep)?;
-            at -= factors.len();
-            for (slot, grad) in grads[at..].iter_mut().zip(factors) {
-                *slot = Some(grad);
-            }
-            gradient = dx;
-        }
-        if train_x {
-            grads[0] = Some(tensor(gradient.to_vec(), shape_of_x.clone())?);
-        }
-        Ok(grads)
+    let own = blocks.to_vec();
+    node_of_chain("blocks", x, blocks, &input, shape, move |i, g, deep, _| {
+        let only_first = only_first && i + 1 == own.len();
+        backward(g, &own[i], &kept[i - lowest], sizes, only_first, deep)
     })
 }
 
 fn forward(
-    input: Input,
+    input: Held,
     frozen: &FrozenBlock,
     sizes: Sizes,
     only_first: bool,
     keep: bool,
 ) -> Result<(Buffer, Option<Kept>)> {
-    let account = |name, work: &mut dyn FnMut()| timed(name, Phase::Forward, &Device::Cpu, work);
     let block = Block::new(frozen, Phase::Forward)?;
     let (dim, all) = (sizes.dim, sizes.rows());
     let (rows, step) = if only_first {
@@ -612,10 +480,10 @@ fn forward(
     let [mut z0, mut z1, mut z2, mut z3] = z.map(Buffer::new);
 
     let mut qkv = Buffer::new(all * 3 * dim);
-    let size = piece(all);
+    let size = row_block(all);
     let pieces = all.div_ceil(size);
     input.read(|x| {
-        account("norm and qkv", &mut || {
+        timed("norm and qkv", Phase::Forward, &Device::Cpu, || {
             cut(&mut qkv, size, 3 * dim, pieces)
                 .into_par_iter()
                 .zip(cut(&mut z0, size, ranks[0], pieces))
@@ -630,12 +498,13 @@ fn forward(
                     });
                 });
         });
+        Ok(())
     })?;
 
     let mut attended = Buffer::new(rows * dim);
     let shape = sizes.heads(only_first);
     let image = 3 * dim * sizes.tokens;
-    account("attention", &mut || {
+    timed("attention", Phase::Forward, &Device::Cpu, || {
         attended
             .par_chunks_mut(shape.queries * dim)
             .zip(qkv.par_chunks(image))
@@ -645,10 +514,10 @@ fn forward(
     let mut out = Buffer::new(rows * dim);
     let mut sum = Buffer::new(if keep { rows * dim } else { 0 });
     let mut mid = Buffer::new(if keep { rows * sizes.hidden } else { 0 });
-    let size = piece(rows);
+    let size = row_block(rows);
     let pieces = rows.div_ceil(size);
     input.read(|x| {
-        account("projection and MLP", &mut || {
+        timed("projection and MLP", Phase::Forward, &Device::Cpu, || {
             let parts = cut(&mut sum, size, dim, pieces)
                 .into_iter()
                 .zip(cut(&mut mid, size, sizes.hidden, pieces))
@@ -681,6 +550,7 @@ fn forward(
                     });
                 });
         });
+        Ok(())
     })?;
     if !keep {
         return Ok((out, None));
@@ -703,7 +573,7 @@ fn forward(
 
 /// Rows of a share of the factors' gradients: whole pieces, for at most [`SHARES`] shares.
 fn share(rows: usize) -> usize {
-    rows.div_ceil(SHARES).next_multiple_of(piece(rows))
+    rows.div_ceil(SHARES).next_multiple_of(row_block(rows))
 }
 
 /// The factors' gradients of a layer, summed over the shares in order: of A, then of B.
@@ -732,7 +602,6 @@ fn backward(
     only_first: bool,
     deep: bool,
 ) -> Result<(Buffer, Vec<Tensor>)> {
-    let account = |name, work: &mut dyn FnMut()| timed(name, Phase::Backward, &Device::Cpu, work);
     let block = Block::new(frozen, Phase::Backward)?;
     let (dim, all, hidden) = (sizes.dim, sizes.rows(), sizes.hidden);
     let (rows, step) = if only_first {
@@ -749,7 +618,7 @@ fn backward(
     let count = rows.div_ceil(size);
     let mut shares = [&block.proj, &block.fc1, &block.fc2].map(|l| Buffer::new(count * l.share()));
     let mut d_attended = Buffer::new(if through { rows * dim } else { 0 });
-    account("projection and MLP", &mut || {
+    timed("projection and MLP", Phase::Backward, &Device::Cpu, || {
         let [proj, fc1, fc2] = &mut shares;
         let parts = cut(&mut d_attended, size, dim, count)
             .into_iter()
@@ -765,7 +634,7 @@ fn backward(
                 for share in [&mut *proj, &mut *fc1, &mut *fc2] {
                     share.fill(0.0);
                 }
-                let some = piece(rows);
+                let some = row_block(rows);
                 let d_attended = cut(d_attended, some, dim, g.len().div_ceil(some * dim));
                 for (j, (g, d_attended)) in g.chunks_mut(some * dim).zip(d_attended).enumerate() {
                     let n = g.len() / dim;
@@ -838,7 +707,7 @@ fn backward(
     let mut d_qkv = Buffer::new(all * 3 * dim);
     let shape = sizes.heads(only_first);
     let image = 3 * dim * sizes.tokens;
-    account("attention", &mut || {
+    timed("attention", Phase::Backward, &Device::Cpu, || {
         d_qkv
             .par_chunks_mut(image)
             .zip(kept.qkv.par_chunks(image))
@@ -852,7 +721,7 @@ fn backward(
     let mut qkv_shares = Buffer::new(count * block.qkv.share());
     let mut dx = Buffer::new(if deep { all * dim } else { 0 });
     kept.x.read(|x| {
-        account("norm and qkv", &mut || {
+        timed("norm and qkv", Phase::Backward, &Device::Cpu, || {
             let pieces = cut(&mut qkv_shares, 1, block.qkv.share(), count);
             cut(&mut dx, size, dim, count)
                 .into_par_iter()
@@ -861,7 +730,7 @@ fn backward(
                 .for_each(|(i, (dx, share))| {
                     share.fill(0.0);
                     let end = all.min((i + 1) * size);
-                    let some = piece(all);
+                    let some = row_block(all);
                     let firsts = (i * size..end).step_by(some);
                     let dx = cut(dx, some, dim, firsts.len());
                     for (first, dx) in firsts.zip(dx) {
@@ -896,6 +765,7 @@ fn backward(
                     }
                 });
         });
+        Ok(())
     })?;
     let qkv = sums(&block.qkv, &qkv_shares)?;
     Ok((dx, later(qkv)?))
