@@ -16,6 +16,7 @@ pub mod crash;
 pub mod cuda;
 pub mod float;
 pub mod folder;
+pub mod memory;
 pub mod progress;
 pub mod signals;
 

@@ -10,7 +10,7 @@ use super::{Class, Dataset, Images, Opened, bundled, check_contexts, groups};
 use crate::progress::{Onlooker, Progress};
 use crate::random::Key;
 use crate::recipe::{DataOptions, DataSource, FoundationRecipe, Layout, LoadingRecipe, Recipe};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Threads that decode where the recipe leaves it open: more than these wait for the disk or hold memory.
 const MOST_WORKERS: usize = 16;
@@ -162,7 +162,10 @@ impl<'a> Shelf<'a> {
         };
         Self {
             loading,
-            budget: Budget::new(loading.cache_mb.saturating_mul(1 << 20)),
+            budget: Budget::new(match loading.cache_mb {
+                Some(mb) => mb.saturating_mul(1 << 20),
+                None => memory::capacity() / 2,
+            }),
             workers,
             open: Vec::new(),
             warnings: Vec::new(),

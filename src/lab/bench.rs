@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 
 use super::event::Ancestor;
 use super::material::Material;
-use super::{BackboneSummary, TestSet};
+use super::{BackboneSummary, TestSet, memory};
 use crate::backbone::{Backbone, Deltas, Layer, Pass, Weights};
 use crate::clip::{self, TextEncoder};
 use crate::data::{Dataset, Images, Transform, eval_batches, few_of_each, spread};
@@ -116,6 +116,8 @@ pub struct Bench {
     pub device: Device,
     /// The pretrained network, its data, its transform.
     pub material: Material,
+    /// Images a batch of evaluation.
+    pub evaluation_batch: usize,
     /// Modules that a task changes.
     pub targets: Vec<Layer>,
     /// Rows that come from other runs, if this one is a branch.
@@ -166,6 +168,11 @@ impl Bench {
         Ok(Self {
             backbone: Arc::clone(&pretrained),
             pretrained,
+            evaluation_batch: memory::evaluation_batch(
+                &recipe,
+                &material.config,
+                memory::capacity(&device),
+            )?,
             recipe,
             device,
             targets,
@@ -372,7 +379,7 @@ impl Bench {
     ) -> Result<Vec<Vec<f32>>> {
         let chosen = images.few_of_each(PROTOTYPE_PER_CLASS);
         let Material { transform, .. } = &self.material;
-        let batch = self.recipe.measure.batch_size;
+        let batch = self.evaluation_batch;
         measure::prototypes(&self.pretrained, &chosen, classes, transform, batch, cancel)
     }
 

@@ -71,7 +71,7 @@ impl<R: Recorder> Lab<R> {
         let head = self.bench.head(column)?;
         let (answers, features) = if keeps {
             let features = self.features_for(column, &data.test, &what)?;
-            let batch = self.bench.recipe.measure.batch_size;
+            let batch = self.bench.evaluation_batch;
             let answers = measure::answers_from(head, &features.values, batch)?;
             (answers, Some(features))
         } else {
@@ -133,7 +133,7 @@ impl<R: Recorder> Lab<R> {
             head,
             images,
             self.bench.transform(),
-            self.bench.recipe.measure.batch_size,
+            self.bench.evaluation_batch,
             &|| self.leaves(),
             &mut |done| self.pulse(what, done, images.len()),
         )
@@ -224,7 +224,7 @@ impl<R: Recorder> Lab<R> {
                 head,
                 images,
                 self.bench.transform(),
-                self.bench.recipe.measure.batch_size,
+                self.bench.evaluation_batch,
                 &|| self.leaves(),
                 &mut |_| {},
             )?;

@@ -1,4 +1,4 @@
-//! A GPU without memory left, in a sentence that says what fits.
+//! Batches that fit a device, and a GPU without memory left, in a sentence that says what fits.
 
 use candle_core::Device;
 
@@ -13,6 +13,33 @@ const SIGNS: [&str; 3] = [
     "CUBLAS_STATUS_ALLOC_FAILED",
     "out of memory",
 ];
+
+/// Images a batch of evaluation on a CPU: more of them are no faster, by measurement.
+const ON_CPU: usize = 64;
+/// And on a GPU, at most.
+const ON_GPU: usize = 256;
+
+/// Images a batch of evaluation: the recipe's, or on a GPU with so much memory as many as half of it holds by estimate.
+///
+/// # Errors
+/// As [`Memory::of`].
+pub(super) fn evaluation_batch(
+    recipe: &Recipe,
+    config: &Config,
+    there: Option<usize>,
+) -> Result<usize> {
+    if let Some(images) = recipe.measure.batch_size {
+        return Ok(images);
+    }
+    let Some(there) = there else {
+        return Ok(ON_CPU);
+    };
+    let mut batch = ON_GPU;
+    while batch > 1 && Use::Measuring.estimate(recipe, config, batch)? > there / 2 {
+        batch /= 2;
+    }
+    Ok(batch)
+}
 
 /// Whether a device had no memory left for what was asked of it.
 pub(super) fn is_out_of_memory(error: &Error) -> bool {
@@ -40,19 +67,15 @@ impl Use {
         }
     }
 
-    fn batch(self, recipe: &mut Recipe) -> &mut usize {
-        match self {
-            Self::Training => &mut recipe.train.batch_size,
-            Self::Measuring => &mut recipe.measure.batch_size,
-        }
-    }
-
     /// The estimate with batches of this size, in bytes.
     fn estimate(self, recipe: &Recipe, config: &Config, batch: usize) -> Result<usize> {
         let mut recipe = recipe.clone();
         // What is not at work does not count.
-        (recipe.train.batch_size, recipe.measure.batch_size) = (1, 1);
-        *self.batch(&mut recipe) = batch;
+        let (train, measure) = match self {
+            Self::Training => (batch, 1),
+            Self::Measuring => (1, batch),
+        };
+        (recipe.train.batch_size, recipe.measure.batch_size) = (train, Some(measure));
         let targets = lora::target_modules(&recipe.lora, config)?;
         Ok(Memory::of(&recipe, config, &targets)?.total())
     }
@@ -69,7 +92,10 @@ pub(super) fn shortage(
     at_work: Use,
     there: Option<usize>,
 ) -> Result<String> {
-    let mut batch = *at_work.batch(&mut recipe.clone());
+    let mut batch = match at_work {
+        Use::Training => recipe.train.batch_size,
+        Use::Measuring => evaluation_batch(recipe, config, there)?,
+    };
     let (key, before) = (at_work.key(), batch);
     let needed = at_work.estimate(recipe, config, batch)?;
     let gigabytes = |bytes: usize| format!("{:.1} GB", bytes as f64 / 1e9);
@@ -147,6 +173,21 @@ mod tests {
         let other = r#"DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal memory access was encountered")"#;
         assert!(!is_out_of_memory(&of(other)));
         assert!(!is_out_of_memory(&Error::input("out of memory")));
+    }
+
+    #[test]
+    fn evaluation_takes_what_the_recipe_says_or_what_fits() {
+        let json = br#"{"architecture": "vit_base_patch16_224", "num_classes": 1000}"#;
+        let config = Config::from_json(json).unwrap();
+        let mut recipe = Recipe::load("demo", &["measure.batch_size=7".into()]).unwrap();
+        let of = |recipe: &Recipe, there| evaluation_batch(recipe, &config, there).unwrap();
+        assert_eq!([of(&recipe, None), of(&recipe, Some(0))], [7, 7]);
+        recipe.measure.batch_size = None;
+        assert_eq!(of(&recipe, None), ON_CPU);
+        assert_eq!(of(&recipe, Some(80 << 30)), ON_GPU);
+        let small = 2 * Use::Measuring.estimate(&recipe, &config, 32).unwrap();
+        assert_eq!(of(&recipe, Some(small)), 32);
+        assert_eq!(of(&recipe, Some(0)), 1);
     }
 
     #[test]

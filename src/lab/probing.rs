@@ -156,7 +156,7 @@ impl<R: Recorder> Lab<R> {
             self.bench.stored.get(head),
             images,
             self.bench.transform(),
-            self.bench.recipe.measure.batch_size,
+            self.bench.evaluation_batch,
             &|| self.leaves(),
             &mut |done| self.pulse(what, done, images.len()),
         )

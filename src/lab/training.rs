@@ -12,7 +12,7 @@ use crate::backbone::{Weights, to_safetensors};
 use crate::data::TrainBatches;
 use crate::folder::RunFolder;
 use crate::train::TaskTrainer;
-use crate::{Error, Result, files};
+use crate::{Error, Result, files, ops};
 
 impl<R: Recorder> Lab<R> {
     /// Trains the task of row `index`, from its beginning or from where it was interrupted.
@@ -73,6 +73,7 @@ impl<R: Recorder> Lab<R> {
         };
         let begun = Instant::now();
         self.take_steps(index, training, &mut trainer, &batches, steps)?;
+        ops::give_back_memory();
         self.keep(
             index,
             training,

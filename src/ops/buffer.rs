@@ -41,6 +41,12 @@ impl Buffer {
     }
 }
 
+/// Gives back the memory that operations keep for their next use: for the end of a training.
+pub fn give_back() {
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    free.clear();
+}
+
 impl Deref for Buffer {
     type Target = [f32];
     fn deref(&self) -> &[f32] {

@@ -42,6 +42,7 @@ use candle_core::{DType, Tensor};
 use crate::random::Key;
 use crate::{Error, Result};
 
+pub use buffer::give_back as give_back_memory;
 pub use chain::Factors;
 pub(crate) use clock::timed;
 pub use clock::{Account, Phase, Spent, account};

@@ -6,25 +6,17 @@ use super::{GroupSource, TaskRecipe};
 use crate::{Error, Result};
 
 /// `[data]`: how images are read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoadingRecipe {
     /// Images of a data set, both splits together, that may be unreadable: they are left out.
     pub bad_images: usize,
-    /// Memory for encoded images and for the ready crops of test images, in MiB. Changes speed only.
-    pub cache_mb: usize,
+    /// Memory for encoded images and for the ready crops of test images, in MiB. Absent: half of what there is. Changes
+    /// speed only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_mb: Option<usize>,
     /// Threads that decode; 0: one a core. Changes speed only.
     pub workers: usize,
-}
-
-impl Default for LoadingRecipe {
-    fn default() -> Self {
-        Self {
-            bad_images: 0,
-            cache_mb: 4096,
-            workers: 0,
-        }
-    }
 }
 
 impl LoadingRecipe {

@@ -119,13 +119,15 @@ impl Recipe {
     }
 
     /// SHA-256 of what decides the experiment: JSON with sorted keys and no blanks, without name,
-    /// description, seed and what changes no bit of `[data]`, and with alpha resolved.
+    /// description, seed and what changes no bit of `[data]`, and with alpha resolved; the
+    /// batch of evaluation counts as 64 where the device chooses it.
     ///
     /// # Errors
     /// [`crate::Error::Internal`] if the recipe cannot be written as JSON.
     pub fn hash(&self) -> Result<String> {
         let mut resolved = self.clone();
         resolved.lora.alpha = Some(self.lora.alpha());
+        resolved.measure.batch_size.get_or_insert(64);
         resolved.data = LoadingRecipe {
             bad_images: self.data.bad_images,
             ..LoadingRecipe::default()
@@ -469,8 +471,9 @@ fn is_zero(value: &f64) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MeasureRecipe {
-    /// Images a batch in evaluation.
-    pub batch_size: usize,
+    /// Images a batch in evaluation. Absent: what suits the device. Changes speed only, on a GPU but for rounding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
     /// Permutations of the test of in-context drops.
     pub permutations: usize,
     /// Resamples of the test images behind each bootstrap interval.
@@ -548,7 +551,7 @@ impl MeasureRecipe {
 impl Default for MeasureRecipe {
     fn default() -> Self {
         Self {
-            batch_size: 64,
+            batch_size: None,
             permutations: 9_999,
             resamples: Self::RESAMPLES,
             synsets: BTreeMap::new(),

@@ -36,7 +36,9 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
     lora(recipe)?;
     train(&recipe.train, recipe.tasks.len())?;
     lwf(recipe)?;
-    count("measure.batch_size", recipe.measure.batch_size, MOST_IMAGES)?;
+    if let Some(images) = recipe.measure.batch_size {
+        count("measure.batch_size", images, MOST_IMAGES)?;
+    }
     count(
         "measure.permutations",
         recipe.measure.permutations,
@@ -311,7 +313,9 @@ fn ascending(key: &str, [from, to]: [f64; 2], low: f64, high: f64) -> Check {
 
 fn loading(data: &LoadingRecipe) -> Check {
     most("data.bad_images", data.bad_images, MOST_STEPS)?;
-    most("data.cache_mb", data.cache_mb, MOST_CACHE)?;
+    if let Some(cache) = data.cache_mb {
+        most("data.cache_mb", cache, MOST_CACHE)?;
+    }
     most("data.workers", data.workers, MOST_WORKERS)
 }
 

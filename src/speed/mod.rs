@@ -23,7 +23,7 @@ use crate::progress::{Onlooker, Progress};
 use crate::random::Key;
 use crate::recipe::{Augment, BackboneRecipe, LoraRecipe, Precision, TrainRecipe};
 use crate::train::{Head, Start, TaskTrainer, tensors};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 use given::Given;
 pub use loading::{Loading, LoadingReport, LoadingRequest, LoadingSample};
@@ -192,7 +192,7 @@ impl Bench {
             work,
             seconds: time.as_secs_f64(),
             loss,
-            peak_memory: peak_memory(),
+            peak_memory: memory::peak(),
             gpu_memory,
         })
     }
@@ -420,16 +420,4 @@ fn product_flops(device: &Device) -> Result<f64> {
         taken += 1;
     }
     Ok(2.0 * (rows * depth * columns) as f64 / best.as_secs_f64())
-}
-
-/// The most bytes that this process ever held, where the system counts it.
-pub fn peak_memory() -> Option<u64> {
-    high_water(&std::fs::read_to_string("/proc/self/status").ok()?)
-}
-
-/// `VmHWM` in the text of `/proc/self/status`, in bytes.
-fn high_water(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
 }

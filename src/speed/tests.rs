@@ -1,13 +1,5 @@
 use super::*;
 
-#[test]
-fn the_peak_is_read_in_bytes() {
-    let status = "Name:\tpentimento\nVmPeak:\t  900 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 12 kB\n";
-    assert_eq!(high_water(status), Some(2_097_152));
-    assert_eq!(high_water("VmHWM: much\n"), None);
-    assert_eq!(high_water(""), None);
-}
-
 fn bench(architecture: &str, targets: &str) -> Bench {
     let request = Request {
         device: "cpu".into(),

@@ -7,7 +7,7 @@ use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::machine::{Gpu, Sample};
-use crate::speed::peak_memory;
+use crate::memory;
 
 /// Between two samples; shorter than the system's own counters are good for would be noise.
 pub const PERIOD: Duration = Duration::from_secs(1);
@@ -41,28 +41,16 @@ impl Sampler {
         let process = self.process.and_then(|pid| self.system.process(pid));
         let processors = self.system.cpus().len();
         let share = |percent: f32| f64::from(percent) / 100.0;
-        let (machine_memory, memory) = self.memory();
+        let (machine_memory, memory) = memory::of(&self.system);
         Sample {
             processors,
             process_busy: process.map_or(0.0, |p| share(p.cpu_usage())),
             machine_busy: share(self.system.global_cpu_usage()) * processors as f64,
             process_memory: process.map_or(0, sysinfo::Process::memory),
-            process_peak: peak_memory(),
+            process_peak: memory::peak(),
             machine_memory,
             memory,
             gpus: self.gpus.as_ref().map_err(|why| *why).and_then(look_at),
-        }
-    }
-
-    /// Bytes in use and bytes there are: the container's, where it has less than the machine.
-    fn memory(&self) -> (u64, u64) {
-        let all = self.system.total_memory();
-        match self.system.cgroup_limits() {
-            Some(limits) if limits.total_memory < all => {
-                let used = limits.total_memory.saturating_sub(limits.free_memory);
-                (used, limits.total_memory)
-            }
-            _ => (self.system.used_memory(), all),
         }
     }
 }

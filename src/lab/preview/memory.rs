@@ -37,7 +37,7 @@ impl Memory {
     /// - weights: 4·(P + C·(D + 1) + F + T) bytes for P parameters of the backbone, C pretrained classes on D features,
     ///   F numbers in the convolutions of a ResNet, and T in the target modules (none where the backbone is frozen);
     /// - trained: 4·4·A for A trained parameters;
-    /// - activations: 4·(batch·Σ + G), or 4·`measure.batch_size`·E where that is more. Σ goes over the layers from the
+    /// - activations: 4·(batch·Σ + G), or 4·`measure.batch_size`·E where that is given and more. Σ goes over the layers from the
     ///   first target on, for before it nothing tracks a gradient. A Linear keeps its input and its output (the input of
     ///   one is the norm, the attention or the GELU before it; attention weights are computed again), one whose output
     ///   is as wide as the features also the residual sum, and a wider one than its input that is no qkv also the slope
@@ -76,7 +76,8 @@ impl Memory {
             .unwrap_or(0);
         let gradients = if targets.is_empty() { 0 } else { largest };
         let training = batch.saturating_mul(kept + gradients);
-        let evaluation = recipe.measure.batch_size.saturating_mul(3 * largest);
+        let images = recipe.measure.batch_size.unwrap_or(batch);
+        let evaluation = images.saturating_mul(3 * largest);
         let trained: usize = targets.iter().map(|t| t.parameters).sum();
         Ok(Self {
             weights: NUMBER * (backbone::parameters(config)? + classifier + folded + merged),
