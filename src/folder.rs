@@ -331,7 +331,7 @@ fn is_run(path: &Path) -> bool {
 }
 
 /// A name as one component of a path: letters, digits, `-`, `_` and `.` stay, anything else becomes `-`.
-fn file_name(name: &str) -> String {
+pub fn file_name(name: &str) -> String {
     let safe: String = name
         .chars()
         .map(|c| match c {

@@ -51,6 +51,8 @@ pub mod session;
 pub mod eval;
 pub mod speed;
 
+pub mod sweep;
+
 pub mod ui;
 
 pub mod cli;

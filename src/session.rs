@@ -18,7 +18,9 @@ use crate::lab::{
 use crate::progress::Onlooker;
 use crate::recipe::Recipe;
 use crate::run::view::Started;
-use crate::run::{Fingerprint, Journal, Manifest, Parent, RunView, Trunk, journal, lock, standing};
+use crate::run::{
+    Fingerprint, Follower, Journal, Manifest, Parent, RunView, Trunk, journal, lock, standing,
+};
 use crate::{Error, Result, crash, export, files};
 
 /// candle walks the graph recursively when it goes backward.
@@ -216,8 +218,8 @@ impl Session {
     /// Looks on while another process works on a run: its records as the journal gets them, without control.
     pub fn look_on(folder: &Path) -> Result<Self> {
         let folder = RunFolder::open(folder)?;
-        let path = folder.journal_path();
-        let past = journal::read(&path)?.records;
+        let mut journal = Follower::new(folder.journal_path());
+        let past = journal.advance()?.records;
         let (commands, inbox) = channel();
         let (outbox, updates) = unbounded_channel();
         let mut seen = past.len();
@@ -225,22 +227,20 @@ impl Session {
             .name("onlooker".into())
             .spawn(move || {
                 let mut failure = None;
-                let mut size = 0;
                 // Commands are not heard, except the one that ends this.
                 while !inbox.try_iter().any(|c| c == Command::Stop) {
-                    let now = std::fs::metadata(&path).map_or(0, |m| m.len());
-                    if std::mem::replace(&mut size, now) != now {
-                        match journal::read(&path) {
-                            Ok(reading) => {
-                                for record in reading.records.into_iter().skip(seen) {
-                                    seen += 1;
-                                    let _ = outbox.send(Update::Record(Box::new(record)));
-                                }
+                    match journal.advance() {
+                        Ok(news) => {
+                            // What was told cannot be taken back.
+                            let told = if news.anew { seen } else { 0 };
+                            for record in news.records.into_iter().skip(told) {
+                                seen += 1;
+                                let _ = outbox.send(Update::Record(Box::new(record)));
                             }
-                            Err(error) => {
-                                failure = Some(error);
-                                break;
-                            }
+                        }
+                        Err(error) => {
+                            failure = Some(error);
+                            break;
                         }
                     }
                     std::thread::sleep(LOOK);

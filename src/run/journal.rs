@@ -261,46 +261,133 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Reading> {
 /// All records up to the first damage, and that.
 pub(super) fn scan(bytes: &[u8]) -> (Reading, Option<Damage>) {
     let mut reading = Reading::default();
-    let mut sound = Soundness::default();
-    let mut offset = 0;
-    while offset < bytes.len() {
-        let rest = &bytes[offset..];
-        let line = reading.records.len() + 1;
-        let end = rest.iter().position(|&b| b == b'\n');
-        let text = &rest[..end.unwrap_or(rest.len())];
-        let is_last = end.is_none_or(|end| end + 1 == rest.len());
-        // A last line with a newline that is not even JSON is torn, too: after a power cut the end of a
-        // line can be on the disk without its beginning.
-        if end.is_none()
-            || (is_last && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err())
-        {
-            reading.torn = Some(Torn {
-                line,
-                offset: offset as u64,
-                bytes: rest.len(),
-            });
-            break;
-        }
-        let record = parse_line(text, reading.records.len() as u64).and_then(|record| {
-            sound.check(&record.event).map_err(Reason::Damage)?;
-            Ok(record)
-        });
-        match record {
-            Ok(record) => reading.records.push(record),
-            Err(reason) => {
-                return (
-                    reading,
-                    Some(Damage {
-                        line,
-                        offset,
-                        reason,
-                    }),
-                );
+    let damage = Scanner::default().scan(bytes, &mut reading);
+    (reading, damage)
+}
+
+/// How far a journal was read.
+#[derive(Debug, Default)]
+struct Scanner {
+    /// Records before.
+    records: usize,
+    /// Bytes before.
+    offset: u64,
+    sound: Soundness,
+}
+
+impl Scanner {
+    /// Adds the records of `bytes`, which follow what was read before, to `reading`, up to a torn line or the first
+    /// damage.
+    fn scan(&mut self, bytes: &[u8], reading: &mut Reading) -> Option<Damage> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let line = self.records + 1;
+            let end = rest.iter().position(|&b| b == b'\n');
+            let text = &rest[..end.unwrap_or(rest.len())];
+            let is_last = end.is_none_or(|end| end + 1 == rest.len());
+            // A last line with a newline that is not even JSON is torn, too: after a power cut the end of a
+            // line can be on the disk without its beginning.
+            if end.is_none()
+                || (is_last && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err())
+            {
+                reading.torn = Some(Torn {
+                    line,
+                    offset: self.offset,
+                    bytes: rest.len(),
+                });
+                return None;
             }
+            let record = parse_line(text, self.records as u64).and_then(|record| {
+                self.sound.check(&record.event).map_err(Reason::Damage)?;
+                Ok(record)
+            });
+            match record {
+                Ok(record) => reading.records.push(record),
+                Err(reason) => {
+                    return Some(Damage {
+                        line,
+                        offset: self.offset as usize,
+                        reason,
+                    });
+                }
+            }
+            self.records += 1;
+            self.offset += text.len() as u64 + 1;
+            rest = &rest[text.len() + 1..];
         }
-        offset += text.len() + 1;
+        None
     }
-    (reading, None)
+}
+
+/// A journal that is read as it grows, whoever writes it: each time only what is new.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    scanner: Scanner,
+    /// Device and number of the file that was read.
+    file: Option<(u64, u64)>,
+}
+
+/// What [`Follower::advance`] found.
+#[derive(Debug)]
+pub struct Advance {
+    /// Another journal lies there than before, or one that was cut off: what follows is all of it.
+    pub anew: bool,
+    /// What was not read before.
+    pub records: Vec<Record>,
+}
+
+impl Follower {
+    /// Nothing is read yet; the file need not be there.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            scanner: Scanner::default(),
+            file: None,
+        }
+    }
+
+    /// Reads what was written since the last call; a line that is not whole yet is left for the next one. Without a file
+    /// there is nothing.
+    ///
+    /// # Errors
+    /// As [`read`]; the records before the damage were given by then.
+    pub fn advance(&mut self) -> Result<Advance> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let anew = self.file.take().is_some();
+                self.scanner = Scanner::default();
+                return Ok(Advance {
+                    anew,
+                    records: Vec::new(),
+                });
+            }
+            Err(e) => return Err(Error::io(&self.path)(e)),
+        };
+        let of_file = |error| Error::io(&self.path)(error);
+        let there = file.metadata().map_err(of_file)?;
+        let identity = Some((there.dev(), there.ino()));
+        let anew = identity != self.file || there.len() < self.scanner.offset;
+        if anew {
+            self.scanner = Scanner::default();
+        }
+        let mut bytes = Vec::new();
+        if there.len() > self.scanner.offset {
+            file.seek(SeekFrom::Start(self.scanner.offset))
+                .and_then(|_| file.read_to_end(&mut bytes))
+                .map_err(of_file)?;
+        }
+        let known = std::mem::replace(&mut self.file, identity).is_some();
+        let mut reading = Reading::default();
+        match self.scanner.scan(&bytes, &mut reading) {
+            Some(damage) if reading.records.is_empty() => Err(damage.refusal(&self.path)),
+            _ => Ok(Advance {
+                anew: anew && known,
+                records: reading.records,
+            }),
+        }
+    }
 }
 
 /// Where a journal ceases to be one.

@@ -16,7 +16,7 @@ pub(crate) mod testing;
 pub mod view;
 
 pub use branch::Trunk;
-pub use journal::{Journal, Reading, Torn};
+pub use journal::{Follower, Journal, Reading, Torn};
 pub use listing::{Found, Listed, Standing as RunStanding, Twig, list, newest, tree};
 pub use manifest::{CANDLE, Fingerprint, MANIFEST_VERSION, Machine, Manifest, Parent, target};
 pub use standing::{standing, standing_of};

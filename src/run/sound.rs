@@ -5,7 +5,7 @@ use crate::lab::{Event, TestSet};
 use crate::measure::Counts;
 
 /// What the events so far allow.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Soundness {
     test_sets: Vec<TestSet>,
     tasks: usize,

@@ -265,3 +265,39 @@ fn a_folder_that_was_moved_or_replaced_is_not_written_to() {
     fs::remove_file(&path).unwrap();
     refused();
 }
+
+#[test]
+fn a_growing_journal_is_read_on_from_where_it_was_left() {
+    let (_dir, path) = sample(2);
+    let whole = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let mut follower = Follower::new(path.clone());
+    let mut news = || {
+        let advance = follower.advance()?;
+        Ok::<_, Error>((advance.anew, advance.records.len()))
+    };
+    assert_eq!(news().unwrap(), (false, 0));
+    let first = whole.iter().position(|&b| b == b'\n').unwrap() + 1;
+    let mut file = File::create(&path).unwrap();
+    file.write_all(&whole[..first + 5]).unwrap();
+    assert_eq!(news().unwrap(), (false, 1));
+    assert_eq!(news().unwrap(), (false, 0));
+    file.write_all(&whole[first + 5..]).unwrap();
+    assert_eq!(news().unwrap(), (false, 1));
+    // Another journal in its place, as a repair puts it there.
+    let repaired = path.with_extension("repaired");
+    fs::write(&repaired, &whole[..first]).unwrap();
+    fs::rename(&repaired, &path).unwrap();
+    assert_eq!(news().unwrap(), (true, 1));
+    // What was read before damage is given, then the damage is told again and again.
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(&whole[first..]).unwrap();
+    file.write_all(b"{}\n{}\n").unwrap();
+    assert_eq!(news().unwrap(), (false, 1));
+    for _ in 0..2 {
+        let text = news().unwrap_err().to_string();
+        assert!(text.contains("damaged at line 3"), "{text}");
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(news().unwrap(), (true, 0));
+}

@@ -1,0 +1,297 @@
+//! Sweeps: a grid of ordinary runs in one folder, done on this machine or by Slurm.
+//!
+//! ```text
+//! sweep.json     the runs: name, hash and recipe of each
+//! runs/ID/       their folders, as of any run
+//! logs/ID.log    what each of them said
+//! shared/        what they have in common, computed once; can be deleted when all are finished
+//! slurm/         scripts that were given to Slurm, and the jobs that came of them
+//! ```
+//!
+//! A sweep's truth is its runs' journals: whoever works on it, from whatever machine, finds there what is done.
+
+mod grid;
+mod state;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, files};
+
+pub use grid::{Axes, Cell};
+pub use state::{Progress, Seen, Watch};
+
+/// The version of `sweep.json`.
+pub const SWEEP_VERSION: u32 = 1;
+
+/// The file that makes a folder a sweep's.
+const FILE: &str = "sweep.json";
+
+/// A sweep's folder and the runs that it has.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    root: PathBuf,
+    /// The runs, in the order in which they are begun.
+    pub cells: Vec<Cell>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    v: u32,
+    cells: Vec<Cell>,
+}
+
+impl Sweep {
+    /// The sweep in a folder; none where the folder holds something else.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where `sweep.json` is damaged or of a newer version.
+    pub fn at(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(FILE);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(e) => return Err(Error::io(path)(e)),
+        };
+        let wrong = |what: String| {
+            Error::input(format!(
+                "{} is no sweep's: {what}; restore it from a copy, or make it anew by `pentimento sweep` with the presets \
+                 and axes of its runs, which are kept",
+                path.display()
+            ))
+        };
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let version: Version = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+        if version.v != SWEEP_VERSION {
+            return Err(wrong(format!(
+                "it is of version {} and this program reads {SWEEP_VERSION}",
+                version.v
+            )));
+        }
+        let document: Document =
+            serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
+        if let Some(cell) = document
+            .cells
+            .iter()
+            .find(|c| crate::folder::file_name(&c.id) != c.id)
+        {
+            return Err(wrong(format!("{:?} cannot be a run's name", cell.id)));
+        }
+        Ok(Some(Self {
+            root: folder.to_path_buf(),
+            cells: document.cells,
+        }))
+    }
+
+    /// As [`Sweep::at`], where there has to be one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is none.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::at(folder)?.ok_or_else(|| {
+            Error::input(format!(
+                "{} holds no sweep: there is no {FILE}; `pentimento sweep PRESET --out {0}` makes one",
+                folder.display()
+            ))
+        })
+    }
+
+    /// The sweep that `folder` holds or gets, with these runs added where it has not got them, and which of its runs they
+    /// are. Nothing is written.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the folder holds something else.
+    pub fn with(folder: &Path, wanted: Vec<Cell>) -> Result<(Self, Vec<usize>)> {
+        let mut sweep = match Self::at(folder)? {
+            Some(sweep) => sweep,
+            None => {
+                free(folder)?;
+                Self {
+                    root: folder.to_path_buf(),
+                    cells: Vec::new(),
+                }
+            }
+        };
+        let mut asked = Vec::with_capacity(wanted.len());
+        for mut cell in wanted {
+            let known = sweep.cells.iter().position(|c| c.repeats(&cell));
+            asked.push(known.unwrap_or(sweep.cells.len()));
+            if known.is_none() {
+                // Another recipe may have had the name before.
+                let name = cell.id.clone();
+                let taken = |id: &str| sweep.cells.iter().any(|c| c.id == id);
+                let free = (2_usize..).map(|n| format!("{name}-v{n}"));
+                if taken(&name)
+                    && let Some(free) = free.into_iter().find(|id| !taken(id))
+                {
+                    cell.id = free;
+                }
+                sweep.cells.push(cell);
+            }
+        }
+        Ok((sweep, asked))
+    }
+
+    /// Writes `sweep.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn write(&self) -> Result<()> {
+        let document = Document {
+            v: SWEEP_VERSION,
+            cells: self.cells.clone(),
+        };
+        let json = serde_json::to_string_pretty(&document)
+            .map_err(|e| Error::internal(format!("the sweep could not be written as JSON: {e}")))?;
+        for folder in [self.root.join("runs"), self.root.join("logs")] {
+            fs::create_dir_all(&folder).map_err(|e| {
+                Error::input(format!(
+                    "{} cannot be a sweep's folder: {e}; give another one by --out",
+                    self.root.display()
+                ))
+            })?;
+        }
+        let text = files::plain_json(json) + "\n";
+        files::write_atomic(&self.root.join(FILE), text.as_bytes())
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The run of this name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is none.
+    pub fn cell(&self, id: &str) -> Result<&Cell> {
+        self.cells.iter().find(|c| c.id == id).ok_or_else(|| {
+            Error::input(format!(
+                "the sweep {} has no run {id:?}",
+                self.root.display()
+            ))
+        })
+    }
+
+    /// The folder of a run, whether or not it was begun.
+    pub fn run(&self, cell: &Cell) -> PathBuf {
+        self.root.join("runs").join(&cell.id)
+    }
+
+    /// Where what a run says goes.
+    pub fn log(&self, cell: &Cell) -> PathBuf {
+        self.root.join("logs").join(format!("{}.log", cell.id))
+    }
+
+    /// What the runs have in common.
+    pub fn shared(&self) -> PathBuf {
+        self.root.join("shared")
+    }
+}
+
+/// Refuses a folder that holds something which is no sweep.
+fn free(folder: &Path) -> Result<()> {
+    let shown = folder.display();
+    let mut entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => {
+            return Err(Error::input(format!(
+                "{shown} cannot be a sweep's folder: {e}; give another one"
+            )));
+        }
+    };
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => Err(Error::input(format!(
+            "{shown} is not empty and holds no sweep: give another folder by --out"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(ranks: &[usize]) -> Vec<Cell> {
+        let axes = Axes {
+            presets: vec!["demo".into()],
+            ranks: ranks.to_vec(),
+            seeds: vec![1],
+            ..Axes::default()
+        };
+        axes.cells().unwrap()
+    }
+
+    #[test]
+    fn a_sweep_grows_and_keeps_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("S");
+        let (sweep, asked) = Sweep::with(&root, cells(&[1, 4])).unwrap();
+        assert_eq!(asked, [0, 1]);
+        assert!(!root.exists());
+        sweep.write().unwrap();
+        let (sweep, asked) = Sweep::with(&root, cells(&[16, 4])).unwrap();
+        assert_eq!(asked, [2, 1]);
+        sweep.write().unwrap();
+        let again = Sweep::open(&root).unwrap();
+        assert_eq!(again.cells, sweep.cells);
+        assert_eq!(
+            again.run(again.cell("r16-s1").unwrap()),
+            root.join("runs/r16-s1")
+        );
+        assert!(again.cell("r2-s1").is_err());
+    }
+
+    #[test]
+    fn another_recipe_under_a_taken_name_gets_another_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sweep, _) = Sweep::with(dir.path(), cells(&[1])).unwrap();
+        sweep.write().unwrap();
+        let mut other = cells(&[1]);
+        other[0].hash = "other".into();
+        let (sweep, asked) = Sweep::with(dir.path(), other).unwrap();
+        assert_eq!((asked, sweep.cells[1].id.as_str()), (vec![1], "r1-s1-v2"));
+    }
+
+    #[test]
+    fn what_is_no_sweep_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Sweep::at(dir.path()).unwrap().is_none());
+        let text = Sweep::open(dir.path()).unwrap_err().to_string();
+        assert!(text.contains("holds no sweep"), "{text}");
+        for (json, what) in [
+            ("{", "no sweep's"),
+            ("{\"v\":9}", "version 9"),
+            ("{\"v\":1}", "cells"),
+        ] {
+            fs::write(dir.path().join(FILE), json).unwrap();
+            let text = Sweep::open(dir.path()).unwrap_err().to_string();
+            assert!(text.contains(what), "{text}");
+        }
+        let mut wicked = cells(&[1]);
+        wicked[0].id = "../../out".into();
+        let document = Document {
+            v: 1,
+            cells: wicked,
+        };
+        let json = serde_json::to_vec(&document).unwrap();
+        fs::write(dir.path().join(FILE), json).unwrap();
+        let text = Sweep::open(dir.path()).unwrap_err().to_string();
+        assert!(text.contains("cannot be a run's name"), "{text}");
+        fs::remove_file(dir.path().join(FILE)).unwrap();
+        fs::write(dir.path().join("thesis.txt"), "").unwrap();
+        let text = Sweep::with(dir.path(), cells(&[1]))
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("not empty"), "{text}");
+    }
+}

@@ -1,0 +1,302 @@
+//! How far the runs of a sweep are, as their journals say, whoever writes them.
+
+use std::path::{Path, PathBuf};
+
+use super::Sweep;
+use crate::lab::State;
+use crate::measure::{Average, Forgetting};
+use crate::run::view::{Row, TrainingEnd};
+use crate::run::{Follower, RunView, lock};
+
+/// Whether somebody works on a run of a sweep, and whether there is anything left to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing was done yet.
+    Waiting,
+    /// A process works on it: which, and where.
+    AtWork(String),
+    /// It was begun, nobody works on it, and it is not finished.
+    Stopped,
+    /// Every task is measured or left out.
+    Finished,
+    /// This ended it.
+    Failed(String),
+}
+
+impl Progress {
+    /// In a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::AtWork(_) => "at work",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether a process that begins now has something to do for it.
+    pub fn is_open(&self) -> bool {
+        !matches!(self, Self::Finished | Self::AtWork(_))
+    }
+}
+
+/// A run of a sweep at this moment.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// How it stands.
+    pub progress: Progress,
+    /// Tasks that are measured or left out.
+    pub done: usize,
+    /// Tasks of its sequence.
+    pub tasks: usize,
+    /// Steps of the present training that are done, and all of them; zeros where none is under way.
+    pub steps: (usize, usize),
+    /// Share of its sequence that is done, every task counting the same, from 0 to 1.
+    pub share: f64,
+    /// Training losses of all steps so far, one after another.
+    pub losses: Vec<f32>,
+    /// Mean accuracy in the last complete row; NaN before there is one.
+    pub accuracy: Average,
+    /// Mean forgetting there, first-last.
+    pub forgetting: Average,
+    /// What the foundation lost until there, first-last; NaN before there is a row.
+    pub foundation: f64,
+}
+
+/// The runs of a sweep, followed as other processes write them.
+pub struct Watch {
+    followed: Vec<Followed>,
+}
+
+struct Followed {
+    folder: PathBuf,
+    tasks: usize,
+    journal: Follower,
+    view: RunView,
+    trouble: Option<String>,
+    seen: Seen,
+}
+
+impl Watch {
+    /// Nothing is read before [`Watch::look`].
+    pub fn new(sweep: &Sweep) -> Self {
+        let followed = sweep.cells.iter().map(|cell| {
+            let folder = sweep.run(cell);
+            Followed {
+                journal: Follower::new(folder.join("journal.jsonl")),
+                tasks: cell.recipe.tasks.len(),
+                view: RunView::default(),
+                trouble: None,
+                seen: Seen::nothing(cell.recipe.tasks.len()),
+                folder,
+            }
+        });
+        Self {
+            followed: followed.collect(),
+        }
+    }
+
+    /// Reads what is new, until `enough` says so (asked between two runs); says whether anything changed.
+    pub fn look(&mut self, enough: &dyn Fn() -> bool) -> bool {
+        let mut changed = false;
+        for followed in &mut self.followed {
+            if enough() {
+                break;
+            }
+            changed |= followed.look();
+        }
+        changed
+    }
+
+    /// The runs, in the sweep's order.
+    pub fn seen(&self) -> impl ExactSizeIterator<Item = &Seen> {
+        self.followed.iter().map(|f| &f.seen)
+    }
+
+    /// The run at this place of the sweep, wholly.
+    pub fn view(&self, cell: usize) -> Option<&RunView> {
+        self.followed.get(cell).map(|f| &f.view)
+    }
+}
+
+impl Followed {
+    fn look(&mut self) -> bool {
+        let news = self.journal.advance();
+        let mut changed = false;
+        match news {
+            Ok(news) => {
+                if news.anew {
+                    self.view = RunView::default();
+                    self.trouble = None;
+                    changed = true;
+                }
+                changed |= !news.records.is_empty();
+                for record in &news.records {
+                    self.view.apply(record);
+                }
+            }
+            Err(error) => {
+                let text = Some(error.to_string());
+                changed |= self.trouble != text;
+                self.trouble = text;
+            }
+        }
+        let progress = self.progress();
+        if changed {
+            self.seen = Seen::of(&self.view, self.tasks, progress);
+            return true;
+        }
+        let before = std::mem::replace(&mut self.seen.progress, progress);
+        before != self.seen.progress
+    }
+
+    fn progress(&self) -> Progress {
+        if let Some(trouble) = &self.trouble {
+            return Progress::Failed(trouble.clone());
+        }
+        progress_of(&self.view, &self.folder)
+    }
+}
+
+/// How a run stands whose journal says `view`.
+fn progress_of(view: &RunView, folder: &Path) -> Progress {
+    if view.state == State::Finished {
+        return Progress::Finished;
+    }
+    if let Some(holder) = lock::holder(folder) {
+        return Progress::AtWork(format!("process {} on {}", holder.process, holder.host));
+    }
+    match &view.failure {
+        Some(failure) => Progress::Failed(failure.clone()),
+        None if view.state == State::Failed => Progress::Failed("it failed".into()),
+        None if view.started.is_none() => Progress::Waiting,
+        None => Progress::Stopped,
+    }
+}
+
+impl Seen {
+    fn nothing(tasks: usize) -> Self {
+        Self::of(&RunView::default(), tasks, Progress::Waiting)
+    }
+
+    fn of(view: &RunView, tasks: usize, progress: Progress) -> Self {
+        let matrix = view.matrix();
+        let last = view.last_complete().map_or(0, |row| row.index);
+        let done = |row: &&Row| row.index > 0 && (row.complete || row.skipped);
+        let done = view.rows.iter().filter(done).count();
+        let steps = view.open_training().map_or((0, 0), |training| {
+            let taken = training.points.last().map_or(0, |p| p.step);
+            (taken, training.steps)
+        });
+        let part = match steps {
+            (_, 0) => 0.0,
+            (taken, all) => taken as f64 / all as f64,
+        };
+        let void = |end| matches!(end, TrainingEnd::Discarded | TrainingEnd::Undone);
+        let kept = view.trainings.iter().filter(|t| !void(t.end));
+        Self {
+            share: match progress {
+                Progress::Finished => 1.0,
+                _ => ((done as f64 + part) / tasks.max(1) as f64).min(1.0),
+            },
+            losses: kept.flat_map(|t| t.points.iter().map(|p| p.loss)).collect(),
+            progress,
+            done,
+            tasks,
+            steps,
+            accuracy: matrix.average_accuracy(last),
+            forgetting: matrix.average_forgetting(Forgetting::FirstLast, last),
+            foundation: matrix.forgetting(Forgetting::FirstLast, last, 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::Axes;
+    use super::*;
+    use crate::lab::Event;
+    use crate::run::journal::to_line;
+    use crate::run::testing::{records, sample, whole_sample};
+
+    /// A sweep of one run, its folder, and the way to write its journal.
+    fn sweep() -> (tempfile::TempDir, Sweep, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let axes = Axes {
+            presets: vec!["demo".into()],
+            ..Axes::default()
+        };
+        let (sweep, _) = Sweep::with(dir.path(), axes.cells().unwrap()).unwrap();
+        sweep.write().unwrap();
+        let run = sweep.run(&sweep.cells[0]);
+        (dir, sweep, run)
+    }
+
+    fn put(run: &Path, records: &[crate::lab::Record]) {
+        fs::create_dir_all(run).unwrap();
+        let lines: Vec<String> = records.iter().map(|r| to_line(r).unwrap() + "\n").collect();
+        // Another file, as a journal grows only at its end.
+        fs::write(run.join("new"), lines.concat()).unwrap();
+        fs::rename(run.join("new"), run.join("journal.jsonl")).unwrap();
+    }
+
+    #[test]
+    fn runs_are_what_their_journals_say() {
+        let (_dir, sweep, run) = sweep();
+        let mut watch = Watch::new(&sweep);
+        let mut look = || {
+            let changed = watch.look(&|| false);
+            (changed, watch.seen().next().unwrap().clone())
+        };
+        let (changed, seen) = look();
+        assert!(
+            !changed
+                && seen.progress == Progress::Waiting
+                && seen.accuracy.with_foundation.is_nan()
+        );
+        assert!(seen.progress.is_open());
+
+        let all = whole_sample();
+        put(&run, &all[..all.len() / 2]);
+        let (changed, seen) = look();
+        assert!(changed && seen.progress == Progress::Stopped, "{seen:?}");
+        assert!(!seen.losses.is_empty() && seen.share > 0.0 && seen.share < 1.0);
+        assert!(!look().0);
+
+        put(&run, &sample());
+        let (changed, seen) = look();
+        assert!(changed && seen.progress == Progress::Finished, "{seen:?}");
+        assert_eq!((seen.done, seen.share), (seen.tasks.min(seen.done), 1.0));
+        assert!(!seen.progress.is_open() && seen.foundation.is_finite());
+    }
+
+    #[test]
+    fn a_failure_and_damage_say_their_sentence() {
+        let (_dir, sweep, run) = sweep();
+        let mut watch = Watch::new(&sweep);
+        let failed = Event::Failed {
+            message: "the loss is NaN".into(),
+        };
+        let mut failing = sample();
+        failing.truncate(1);
+        failing.extend(records([failed]));
+        for (seq, record) in failing.iter_mut().enumerate() {
+            record.seq = seq as u64;
+        }
+        put(&run, &failing);
+        assert!(watch.look(&|| false));
+        let progress = watch.seen().next().unwrap().progress.clone();
+        assert_eq!(progress, Progress::Failed("the loss is NaN".into()));
+        fs::write(run.join("journal.jsonl"), "{}\n{}\n").unwrap();
+        assert!(watch.look(&|| false));
+        match &watch.seen().next().unwrap().progress {
+            Progress::Failed(text) => assert!(text.contains("damaged at line 1"), "{text}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(!watch.look(&|| false));
+        assert!(!watch.look(&|| true));
+    }
+}
