@@ -18,6 +18,7 @@ pub mod float;
 pub mod folder;
 pub mod memory;
 pub mod progress;
+pub mod shared;
 pub mod signals;
 
 pub mod hub;

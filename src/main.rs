@@ -248,6 +248,7 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         device: Some(args.device.device.clone()),
         automatic: true,
         leave_when_finished: true,
+        shared: None,
     };
     let session = watched(hangup, |onlooker| {
         Session::create(recipe, args.out.as_deref(), &options, onlooker)
@@ -284,6 +285,7 @@ fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
         device: Some(args.device.unwrap_or_else(|| started.device.clone())),
         automatic: true,
         leave_when_finished: true,
+        shared: None,
     };
     let session = watched(hangup, |onlooker| {
         Session::branch(
@@ -489,6 +491,7 @@ fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCo
         device,
         automatic: true,
         leave_when_finished: true,
+        shared: None,
     };
     let mut session = watched(hangup, |onlooker| {
         Session::reopen(run, &options, Reopen::GoOn, onlooker)

@@ -21,6 +21,7 @@ use crate::run::view::Started;
 use crate::run::{
     Fingerprint, Follower, Journal, Manifest, Parent, RunView, Trunk, journal, lock, standing,
 };
+use crate::shared::Shared;
 use crate::{Error, Result, crash, export, files};
 
 /// candle walks the graph recursively when it goes backward.
@@ -51,6 +52,8 @@ pub struct Options {
     pub automatic: bool,
     /// End the lab when the sequence is finished, instead of waiting for an undo.
     pub leave_when_finished: bool,
+    /// What it has in common with other runs of a sweep.
+    pub shared: Option<Shared>,
 }
 
 /// A run with its lab at work.
@@ -88,7 +91,7 @@ impl Session {
         onlooker: &mut dyn Onlooker,
     ) -> Result<Self> {
         let (device, device_name) = prepared(&recipe, folder, options)?;
-        let bench = Bench::new(recipe, device, onlooker)?;
+        let bench = Bench::new(recipe, device, options.shared.clone(), onlooker)?;
         let (folder, journal) = Self::lay_out(&bench, folder, &device_name, None)?;
         Self::start(
             folder,
@@ -120,7 +123,7 @@ impl Session {
         let view = RunView::replay(&past);
         let started = view.begun(&parent)?;
         let trunk = Trunk::of(&parent, &past, &view, at, &recipe)?;
-        let mut bench = Bench::new(recipe, device, onlooker)?;
+        let mut bench = Bench::new(recipe, device, options.shared.clone(), onlooker)?;
         bench.ancestry.clone_from(&trunk.ancestry);
         same_material(&bench, started, &parent, at)?;
         let begin = Lab::<Notebook>::beginning(&bench, device_name.clone(), options.automatic)?;
@@ -184,7 +187,12 @@ impl Session {
         let begun_on = started.device.clone();
         let wanted = options.device.as_deref().unwrap_or(&begun_on);
         let (device, device_name) = open_device(wanted)?;
-        let bench = Bench::new(started.recipe.clone(), device, onlooker)?;
+        let bench = Bench::new(
+            started.recipe.clone(),
+            device,
+            options.shared.clone(),
+            onlooker,
+        )?;
         same_material(&bench, started, &folder, started.recipe.tasks.len())?;
         if view.state == State::Finished {
             // A crash may have come between the last event and the export.

@@ -1,16 +1,20 @@
 //! Pictures as files have them, decoded when they are asked for, and what is kept of them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
+use super::common::CropFile;
 use super::decode::decode;
 use super::raster::Raster;
 use super::transform::Frame;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// Where encoded pictures are read from.
 pub(super) trait Pictures: Send + Sync {
@@ -22,6 +26,28 @@ pub(super) trait Pictures: Send + Sync {
 
     /// What a user finds it by: a path, or a file and a row.
     fn name(&self, i: usize) -> String;
+
+    /// What changes when the pictures do, without reading them: where they lie, their sizes and times. `None` where that
+    /// cannot be told.
+    fn stamp(&self) -> Option<String>;
+}
+
+/// A hash of where files lie, of their sizes and times of change, for [`Pictures::stamp`].
+pub(super) fn stamp<'a>(files: impl Iterator<Item = &'a Path>) -> Option<String> {
+    let mut hash = Sha256::new();
+    for path in files {
+        let metadata = path.metadata().ok()?;
+        let path = std::path::absolute(path).ok()?;
+        hash.update(path.as_os_str().as_bytes());
+        for number in [
+            metadata.len(),
+            metadata.mtime() as u64,
+            metadata.mtime_nsec() as u64,
+        ] {
+            hash.update(number.to_le_bytes());
+        }
+    }
+    Some(files::hex(&hash.finalize()))
 }
 
 /// Pictures that were all decoded once.
@@ -44,6 +70,7 @@ impl Encoded {
     ) -> Self {
         Self {
             crops: Crops {
+                common: OnceLock::new(),
                 frame: OnceLock::new(),
                 slots: (0..source.len()).map(|_| OnceLock::new()).collect(),
                 budget: Arc::clone(budget),
@@ -111,9 +138,17 @@ pub(super) struct Crops {
     frame: OnceLock<Frame>,
     slots: Vec<OnceLock<Vec<u8>>>,
     budget: Arc<Budget>,
+    /// Those that were made for several runs.
+    common: OnceLock<CropFile>,
 }
 
 impl Crops {
+    /// Takes what a file has from there, from now on.
+    pub fn take_from(&self, file: CropFile) {
+        // What is there already is as good.
+        let _ = self.common.set(file);
+    }
+
     /// Hands `take` the crop of picture `i`.
     pub fn with(
         &self,
@@ -122,6 +157,10 @@ impl Crops {
         make: impl FnOnce() -> Result<Raster>,
         take: impl FnOnce(&[u8]),
     ) -> Result<()> {
+        if let Some(crop) = self.common.get().and_then(|file| file.read(i, frame)) {
+            take(&crop);
+            return Ok(());
+        }
         let same = self.frame.get_or_init(|| frame.clone()) == frame;
         let slot = self.slots.get(i).filter(|_| same);
         if let Some(crop) = slot.and_then(OnceLock::get) {
@@ -161,5 +200,9 @@ impl Pictures for Files {
             .get(i)
             .map(|p| p.display().to_string())
             .unwrap_or_default()
+    }
+
+    fn stamp(&self) -> Option<String> {
+        stamp(self.0.iter().map(PathBuf::as_path))
     }
 }

@@ -289,7 +289,7 @@ mod tests {
         let mut all: Vec<String> = vec![source, groups_of_one];
         all.push(format!("task.4.data=folder:{}", dir.path().display()));
         let recipe = crate::recipe::Recipe::load("demo", &all).unwrap();
-        let tasks = crate::data::open(&recipe, &mut crate::progress::Nobody)
+        let tasks = crate::data::open(&recipe, None, &mut crate::progress::Nobody)
             .unwrap()
             .tasks;
         assert_eq!(groups(&tasks[3].classes), ["", "fruit"]);

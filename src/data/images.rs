@@ -94,6 +94,14 @@ impl Images {
         part
     }
 
+    /// Where the pictures are in files: they, and which of them these are.
+    pub(super) fn of_files(&self) -> Option<(&Encoded, &[usize])> {
+        match &*self.store {
+            Store::Raw { .. } => None,
+            Store::Encoded(encoded) => Some((encoded, &self.picks)),
+        }
+    }
+
     /// Threads that pay off when these are decoded; 1 where there is little to do.
     pub(super) fn workers(&self) -> usize {
         match &*self.store {
@@ -136,6 +144,13 @@ impl Images {
             Store::Encoded(encoded) => encoded.crops.with(self.pick(i)?, frame, make, take)?,
         }
         Ok(())
+    }
+
+    /// SHA-256 of what makes these images these.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        self.fingerprint(&mut hash);
+        crate::files::hex(&hash.finalize())
     }
 
     /// Feeds what makes these images these: sizes and pixels, or what the files hold, and labels.

@@ -3,6 +3,7 @@
 mod augment;
 mod batches;
 mod bundled;
+mod common;
 mod crop;
 mod decode;
 mod encoded;
@@ -30,6 +31,7 @@ use crate::progress::Onlooker;
 use crate::recipe::{
     DataOptions, DataSource, FoundationRecipe, GroupSource, LoadingRecipe, Recipe,
 };
+use crate::shared::Shared;
 use crate::{Error, Result};
 
 pub use batches::{Batch, TrainBatches, eval_batches};
@@ -74,13 +76,37 @@ pub struct Opened {
 
 /// Opens what a recipe names. Each picture of a source on disk is decoded once, so that those that can be used
 /// are settled before anything is learned; that takes time, of which `onlooker` is told. Sources, and what is kept
-/// in memory of them, are shared by the tasks that name them.
+/// in memory of them, are shared by the tasks that name them. One of the runs that have `shared` looks for all of them.
 ///
 /// # Errors
 /// [`Error::Input`] where a source is not there or not sound, a class has no image, or more images are
 /// unreadable than the recipe allows; [`Error::Cancelled`] if the onlooker cancels.
-pub fn open(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Opened> {
-    open::all(recipe, onlooker)
+pub fn open(
+    recipe: &Recipe,
+    shared: Option<&Shared>,
+    onlooker: &mut dyn Onlooker,
+) -> Result<Opened> {
+    open::all(recipe, shared, onlooker)
+}
+
+impl Opened {
+    /// Has one of the runs that have `shared` crop the test images for evaluation, and all of them take the crops from
+    /// there.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where a file can no longer be read; [`Error::Cancelled`] if the onlooker cancels.
+    pub fn share_crops(
+        &self,
+        transform: &Transform,
+        shared: &Shared,
+        onlooker: &mut dyn Onlooker,
+    ) -> Result<()> {
+        for dataset in std::iter::once(&self.foundation).chain(&self.tasks) {
+            let what = format!("cropping the test images of {}", dataset.id);
+            common::crops(&dataset.test, transform, shared, &what, onlooker)?;
+        }
+        Ok(())
+    }
 }
 
 /// Opens the data of a pretraining, with its training images; also gives [`Opened::warnings`].
@@ -272,7 +298,7 @@ mod tests {
         // What is in the binary is known at once, what lies on disk when it is open.
         check(&load("bundled:latin", "vowels")).unwrap();
         check(&load(&folder, "digits")).unwrap();
-        let opened = open(&load(&folder, "vowels"), nobody).unwrap();
+        let opened = open(&load(&folder, "vowels"), None, nobody).unwrap();
         let groups: Vec<&str> = opened
             .foundation
             .classes
@@ -297,7 +323,7 @@ mod tests {
                 "`task.0.context` holds every class of pictures",
             ),
         ] {
-            let error = open(&load(source, context), nobody).unwrap_err();
+            let error = open(&load(source, context), None, nobody).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(want), "{error}");
         }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::common::verdicts;
 use super::encoded::{Budget, Encoded};
-use super::inspect::inspect;
 use super::listing::{self, Held, Listing, Request, Split};
 use super::{Class, Dataset, Images, Opened, bundled, check_contexts, groups};
 use crate::progress::{Onlooker, Progress};
 use crate::random::Key;
 use crate::recipe::{DataOptions, DataSource, FoundationRecipe, Layout, LoadingRecipe, Recipe};
+use crate::shared::Shared;
 use crate::{Error, Result, memory};
 
 /// Threads that decode where the recipe leaves it open: more than these wait for the disk or hold memory.
@@ -18,11 +19,18 @@ const MOST_WORKERS: usize = 16;
 const NAMED: usize = 10;
 
 /// Opens what a recipe names; sources that several tasks name are read once.
-pub(super) fn all(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Opened> {
+pub(super) fn all(
+    recipe: &Recipe,
+    shared: Option<&Shared>,
+    onlooker: &mut dyn Onlooker,
+) -> Result<Opened> {
     let foundation = &recipe.foundation;
     let tasks = || recipe.tasks.iter().map(|t| (t.data.as_str(), &t.options));
     let train = |data: &str, options| tasks().any(|(d, o)| d == data && Request::same(o, options));
-    let mut shelf = Shelf::new(&recipe.data);
+    let mut shelf = Shelf {
+        shared,
+        ..Shelf::new(&recipe.data)
+    };
     let known = Wish {
         table: "foundation",
         data: &foundation.data,
@@ -147,6 +155,7 @@ struct Shelf<'a> {
     loading: &'a LoadingRecipe,
     budget: Arc<Budget>,
     workers: usize,
+    shared: Option<&'a Shared>,
     open: Vec<(Request, Dataset)>,
     warnings: Vec<String>,
     /// Nothing is fetched, and no picture is decoded before it is asked for.
@@ -155,9 +164,8 @@ struct Shelf<'a> {
 
 impl<'a> Shelf<'a> {
     fn new(loading: &'a LoadingRecipe) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = match loading.workers {
-            0 => cores.min(MOST_WORKERS),
+            0 => rayon::current_num_threads().min(MOST_WORKERS),
             n => n,
         };
         Self {
@@ -167,6 +175,7 @@ impl<'a> Shelf<'a> {
                 None => memory::capacity() / 2,
             }),
             workers,
+            shared: None,
             open: Vec::new(),
             warnings: Vec::new(),
             peeks: false,
@@ -285,7 +294,7 @@ impl<'a> Shelf<'a> {
             let encoded = Encoded::new(pictures, Vec::new(), &self.budget, self.workers);
             return Ok(Images::encoded(encoded, all, split.labels));
         }
-        let verdicts = inspect(&*pictures, self.workers, what, onlooker)?;
+        let verdicts = verdicts(&*pictures, self.workers, what, self.shared, onlooker)?;
         let (mut picks, mut labels) = (Vec::new(), Vec::new());
         let mut digests = Vec::with_capacity(verdicts.len());
         for (i, (verdict, label)) in verdicts.into_iter().zip(split.labels).enumerate() {
@@ -523,6 +532,44 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_share_look_and_crop_once_and_see_the_same() {
+        let dir = folder();
+        let place = tempfile::tempdir().unwrap();
+        let shared = Shared::new(place.path(), "").unwrap();
+        let transform = transform();
+        let recipe = recipe("folder", dir.path(), &["data.cache_mb=0"]);
+        let batches = |data: &Dataset| -> Vec<_> {
+            eval_batches(&data.test, &transform, 4)
+                .map(Result::unwrap)
+                .collect()
+        };
+        let alone = super::all(&recipe, None, &mut Nobody).unwrap();
+        let wanted = batches(&alone.tasks[4]);
+        let open = || {
+            let mut told = Told::default();
+            let opened = super::all(&recipe, Some(&shared), &mut told).unwrap();
+            opened.share_crops(&transform, &shared, &mut told).unwrap();
+            let work = |what: &&String| what.starts_with("looking") || what.starts_with("cropping");
+            let work = told.what.iter().filter(work).count();
+            (opened.tasks[4].clone(), work)
+        };
+        let (first, work) = open();
+        // Both splits are looked at, one is cropped.
+        assert_eq!((work, batches(&first) == wanted), (3, true));
+        let (second, work) = open();
+        assert_eq!((work, second.sha256()), (0, first.sha256()));
+        // Nothing is read of the pictures any more.
+        std::fs::rename(dir.path().join("test"), dir.path().join("away")).unwrap();
+        assert!(batches(&second) == wanted);
+        std::fs::rename(dir.path().join("away"), dir.path().join("test")).unwrap();
+        // Another picture in the place of one is looked at with all others.
+        write(dir.path().join("test/a/40.png"), &png(7));
+        let (third, work) = open();
+        assert_eq!(work, 2);
+        assert!(batches(&third) != wanted && third.sha256() != first.sha256());
+    }
+
+    #[test]
     fn parts_of_one_source_share_its_pictures_and_no_image() {
         let dir = folder();
         let source = format!("data=folder:{}", dir.path().display());
@@ -536,7 +583,7 @@ mod tests {
             let mut all = overrides.clone();
             all.push(format!("seed={seed}"));
             let mut told = Told::default();
-            let opened = super::all(&Recipe::load("demo", &all).unwrap(), &mut told).unwrap();
+            let opened = super::all(&Recipe::load("demo", &all).unwrap(), None, &mut told).unwrap();
             assert_eq!(told.what.len(), 3, "{:?}", told.what);
             opened.tasks
         };
@@ -585,7 +632,7 @@ mod tests {
         let dir = folder();
         let recipe = recipe("folder", dir.path(), &["data.workers=2"]);
         let mut told = Told::default();
-        super::all(&recipe, &mut told).unwrap();
+        super::all(&recipe, None, &mut told).unwrap();
         let last = told.last.unwrap();
         assert!(
             last.what.contains("looking at the test images of folder:"),
@@ -595,7 +642,7 @@ mod tests {
         for end in [0, 1, 20, 50] {
             let asked = std::cell::Cell::new(0);
             let patience = || asked.replace(asked.get() + 1) >= end;
-            let result = super::all(&recipe, &mut Until(&patience));
+            let result = super::all(&recipe, None, &mut Until(&patience));
             assert!(matches!(result, Err(Error::Cancelled)), "{end}");
             assert_eq!(asked.get(), end + 1);
         }
@@ -610,7 +657,7 @@ mod tests {
         overrides.extend((0..3).map(|i| format!("task.{i}.context=[]")));
         let recipe = Recipe::load("demo", &overrides).unwrap();
         crate::data::check(&recipe).unwrap();
-        let opened = super::all(&recipe, &mut Nobody).unwrap();
+        let opened = super::all(&recipe, None, &mut Nobody).unwrap();
         assert_eq!(opened.foundation.id, "known");
         assert_eq!(
             (opened.foundation.train.len(), opened.foundation.test.len()),

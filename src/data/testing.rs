@@ -110,6 +110,7 @@ pub fn recipe(scheme: &str, folder: &Path, overrides: &[&str]) -> Recipe {
 pub fn opened(scheme: &str, folder: &Path, overrides: &[&str]) -> Result<Opened> {
     open(
         &recipe(scheme, folder, overrides),
+        None,
         &mut crate::progress::Nobody,
     )
 }

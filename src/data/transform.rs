@@ -136,7 +136,7 @@ impl Transform {
     /// `out` has another length.
     pub fn evaluate(&self, images: &Images, i: usize, out: &mut [f32]) -> Result<()> {
         self.fits(out)?;
-        let make = || self.frame.cut(self.raster(images, i)?);
+        let make = || self.cut(images.raster(i)?);
         images.with_crop(i, &self.frame, make, |crop| self.write(crop, out))
     }
 
@@ -164,6 +164,19 @@ impl Transform {
         };
         self.write(&crop::recolour(raster, augment, key).pixels, out);
         Ok(())
+    }
+
+    /// What decides the pixels of evaluation.
+    pub(super) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// The part of a picture that evaluation sees, before it is normalised: with one channel, or those that are wanted.
+    pub(super) fn cut(&self, raster: Raster) -> Result<Raster> {
+        self.frame.cut(match self.frame.size[0] {
+            1 => raster.grey(),
+            _ => raster,
+        })
     }
 
     /// Image `i` as stored, grey if one channel is wanted.
@@ -201,6 +214,11 @@ impl Transform {
 }
 
 impl Frame {
+    /// Channels, height, width.
+    pub(super) fn size(&self) -> [usize; 3] {
+        self.size
+    }
+
     /// Resizes and cuts the centre out.
     fn cut(&self, raster: Raster) -> Result<Raster> {
         let [_, height, width] = self.size;

@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use super::event::Ancestor;
 use super::material::Material;
 use super::{BackboneSummary, TestSet, memory};
+use crate::answers::Answers;
 use crate::backbone::{Backbone, Deltas, Layer, Pass, Weights};
 use crate::clip::{self, TextEncoder};
 use crate::data::{Dataset, Images, Transform, eval_batches, few_of_each, spread};
@@ -18,6 +19,7 @@ use crate::measure::{self, TextSimilarity, WordSimilarity};
 use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::{Mode, Recipe, TaskRecipe};
+use crate::shared::Shared;
 use crate::train::{Head, Start, Teacher, tensors};
 use crate::{Error, Result, lora};
 
@@ -116,6 +118,8 @@ pub struct Bench {
     pub device: Device,
     /// The pretrained network, its data, its transform.
     pub material: Material,
+    /// What it has in common with other runs.
+    pub shared: Option<Shared>,
     /// Images a batch of evaluation.
     pub evaluation_batch: usize,
     /// Modules that a task changes.
@@ -143,8 +147,14 @@ pub struct Bench {
 
 impl Bench {
     /// Lays everything out that `recipe` names, and checks that it fits together.
-    pub fn new(recipe: Recipe, device: Device, onlooker: &mut dyn Onlooker) -> Result<Self> {
-        let material = Material::open(&recipe, &device, onlooker)?;
+    /// With `shared`, what several runs compute alike is computed once.
+    pub fn new(
+        recipe: Recipe,
+        device: Device,
+        shared: Option<Shared>,
+        onlooker: &mut dyn Onlooker,
+    ) -> Result<Self> {
+        let material = Material::open(&recipe, &device, shared.as_ref(), onlooker)?;
         let layers = material.layers()?;
         let targets = lora::adapted(&recipe.lora, &material.config.architecture, &layers)?;
         let pretrained = Arc::new(Backbone::new(&material.config, &material.weights)?);
@@ -175,6 +185,7 @@ impl Bench {
             )?,
             recipe,
             device,
+            shared,
             targets,
             ancestry: Vec::new(),
             layers,
@@ -380,7 +391,59 @@ impl Bench {
         let chosen = images.few_of_each(PROTOTYPE_PER_CLASS);
         let Material { transform, .. } = &self.material;
         let batch = self.evaluation_batch;
-        measure::prototypes(&self.pretrained, &chosen, classes, transform, batch, cancel)
+        let make =
+            || measure::prototypes(&self.pretrained, &chosen, classes, transform, batch, cancel);
+        let Some(shared) = &self.shared else {
+            return make();
+        };
+        let from = self.pretrained_on(&chosen, classes)?;
+        let bytes = shared.once("prototypes", &from, cancel, || {
+            Ok(make()?
+                .iter()
+                .flatten()
+                .flat_map(|v| v.to_le_bytes())
+                .collect())
+        })?;
+        let (values, _) = bytes.as_chunks::<4>();
+        let width = (values.len() / classes.max(1)).max(1);
+        Ok(values
+            .chunks(width)
+            .map(|class| class.iter().map(|v| f32::from_le_bytes(*v)).collect())
+            .collect())
+    }
+
+    /// What decides what the pretrained backbone says of images, beside the machine.
+    fn pretrained_on(&self, images: &Images, classes: usize) -> Result<impl serde::Serialize> {
+        Ok((
+            self.material.weights_sha256.clone(),
+            self.recipe.backbone.clone(),
+            self.evaluation_batch,
+            images.sha256(),
+            classes,
+        ))
+    }
+
+    /// The answers of the untouched backbone to the foundation's test images, which all runs of a backbone have in
+    /// common: from whoever has them, else by `make`.
+    ///
+    /// # Errors
+    /// Those of `make`; [`Error::Cancelled`].
+    pub fn first_row(
+        &self,
+        cancel: &dyn Fn() -> bool,
+        make: &dyn Fn() -> Result<Answers>,
+    ) -> Result<Answers> {
+        let Some(shared) = &self.shared else {
+            return make();
+        };
+        let test = &self.material.foundation.test;
+        let from = self.pretrained_on(test, self.material.foundation.classes.len())?;
+        let bytes = shared.once("row-0", &from, cancel, || make()?.to_bytes())?;
+        let answers = Answers::from_bytes("what is shared of row 0", &bytes)?;
+        match answers.classes.len() == test.len() {
+            true => Ok(answers),
+            false => Err(Error::internal("what is shared is another row 0")),
+        }
     }
 
     /// Similarity of each foundation class to the word of the task of row `index`, if it has one.

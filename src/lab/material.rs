@@ -10,6 +10,7 @@ use crate::data::{self, Dataset, Transform};
 use crate::hub::{self, Hub, Repo};
 use crate::progress::Onlooker;
 use crate::recipe::{BackboneRecipe, BackboneSource, Recipe};
+use crate::shared::Shared;
 use crate::train::{self, Head};
 use crate::{Error, Result, files};
 
@@ -38,17 +39,28 @@ pub struct Material {
 
 impl Material {
     /// Opens what `recipe` names; what is on the hub alone is downloaded.
-    pub fn open(recipe: &Recipe, device: &Device, onlooker: &mut dyn Onlooker) -> Result<Self> {
+    /// With `shared`, what it takes of the data is found out once for all runs that have it.
+    pub fn open(
+        recipe: &Recipe,
+        device: &Device,
+        shared: Option<&Shared>,
+        onlooker: &mut dyn Onlooker,
+    ) -> Result<Self> {
         let (config, mut weights, weights_sha256) =
             open_backbone(&recipe.backbone, device, onlooker)?;
         let foundation_head = Head::pretrained(&config, &weights)?;
         weights.retain(|name, _| !name.starts_with(&format!("{}.", config.classifier())));
         data::check(recipe)?;
+        let opened = data::open(recipe, shared, onlooker)?;
+        let transform = Arc::new(Transform::new(&train::transform_spec(&config))?);
+        if let Some(shared) = shared {
+            opened.share_crops(&transform, shared, onlooker)?;
+        }
         let data::Opened {
             foundation,
             tasks,
             mut warnings,
-        } = data::open(recipe, onlooker)?;
+        } = opened;
         same_classes(recipe, &tasks)?;
         let classes = foundation_head.classes();
         if classes != foundation.classes.len() {
@@ -65,7 +77,6 @@ impl Material {
                     .into(),
             );
         }
-        let transform = Arc::new(Transform::new(&train::transform_spec(&config))?);
         Ok(Self {
             config,
             weights,

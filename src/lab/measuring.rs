@@ -76,10 +76,12 @@ impl<R: Recorder> Lab<R> {
             (answers, Some(features))
         } else {
             let backbone = &self.bench.backbone;
-            (
-                self.predict(backbone, column, head, &data.test, &what)?,
-                None,
-            )
+            let predict = || self.predict(backbone, column, head, &data.test, &what);
+            let answers = match index {
+                0 => self.bench.first_row(&|| self.leaves(), &predict)?,
+                _ => predict()?,
+            };
+            (answers, None)
         };
         let predictions = &answers.classes;
         let classes = data.classes.len();

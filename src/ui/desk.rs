@@ -352,6 +352,7 @@ impl Desk {
                 device: Some(request.device),
                 automatic: request.automatic,
                 leave_when_finished: false,
+                shared: None,
             };
             let folder = request.folder.as_deref();
             let recipe = *request.recipe;
@@ -386,6 +387,7 @@ impl Desk {
             device: None,
             automatic: false,
             leave_when_finished: false,
+            shared: None,
         };
         self.starting = true;
         self.ask(move |onlooker| {

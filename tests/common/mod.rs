@@ -67,6 +67,7 @@ pub fn manual() -> Options {
         device: Some("cpu".into()),
         automatic: false,
         leave_when_finished: false,
+        shared: None,
     }
 }
 
@@ -74,6 +75,7 @@ pub fn automatic() -> Options {
     Options {
         automatic: true,
         leave_when_finished: true,
+        shared: None,
         ..manual()
     }
 }

@@ -12,7 +12,7 @@ use parquet::data_type::DataType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 
-use crate::data::encoded::{Budget, Pictures};
+use crate::data::encoded::{Budget, Pictures, stamp};
 use crate::recipe::DataOptions;
 use crate::{Error, Result};
 
@@ -484,6 +484,11 @@ impl Pictures for Rows {
 
     fn name(&self, row: usize) -> String {
         self.place(row)
+    }
+
+    fn stamp(&self) -> Option<String> {
+        let files = stamp(self.shards.iter().map(|shard| shard.path.as_path()))?;
+        Some(format!("{files} {} {}", self.columns.image, self.rows))
     }
 }
 
