@@ -189,6 +189,24 @@ Examples:
         #[arg(long = "set", value_name = "KEY=VALUE")]
         overrides: Vec<String>,
     },
+    /// Do a grid of runs: presets, backbones, modes, ranks, seeds, and any other key
+    #[command(after_help = "\
+Examples:
+  pentimento sweep demo --ranks 1,4,16 --seeds 1,2 --out S
+  pentimento sweep demo demo-resnet --ranks 1,4,16 --seeds 1,2,3 --out S
+  pentimento sweep demo --ranks 4 --set train.lr=1e-3,1e-4 --out S --dry-run
+  pentimento sweep --out S                          go on with what is not finished
+  pentimento sweep --out S --status                 how far each run is
+  pentimento open S                                 the same as a screen
+
+S/runs/ID are ordinary runs; what they have in common, such as the accuracy of the untouched backbone, is computed once. \
+What is finished is not run again, what was interrupted goes on, and a failed run is tried once more. With other axes \
+the same command adds runs. One process is at work in each slot; a slot is a GPU, or a fair share of the processor's \
+threads. Ctrl-C twice or SIGTERM stops all of them with a checkpoint.")]
+    Sweep(SweepArgs),
+    /// Do one run of a sweep, as `sweep` has its processes do it
+    #[command(hide = true)]
+    SweepRun(SweepRunArgs),
     /// List the presets, or print one
     #[command(after_help = "\
 Examples:
@@ -289,6 +307,72 @@ pub struct RunArgs {
     /// How what happens is written; with json, standard output is exactly the journal's lines
     #[arg(long, value_enum, default_value_t = Log::Plain)]
     pub log: Log,
+}
+
+/// `pentimento sweep`
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Presets by name, or TOML files; without one the runs that the sweep has
+    #[arg(value_name = "PRESET|FILE.toml")]
+    pub presets: Vec<String>,
+    /// The sweep's folder: a new one, or one that has a sweep
+    #[arg(long, value_name = "S")]
+    pub out: PathBuf,
+    /// Ranks, as in 1,4,16
+    #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "presets")]
+    pub ranks: Vec<usize>,
+    /// Seeds, as in 1,2,3
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = seed(), requires = "presets")]
+    pub seeds: Vec<u64>,
+    /// Backbones, as in bundled:glyph-vit,hub:timm/resnet50.a1_in1k
+    #[arg(
+        long,
+        value_name = "SOURCE,SOURCE",
+        value_delimiter = ',',
+        requires = "presets"
+    )]
+    pub backbones: Vec<String>,
+    /// Modes, of merge, drop, full, full_reset
+    #[arg(
+        long,
+        value_name = "MODE,MODE",
+        value_delimiter = ',',
+        requires = "presets"
+    )]
+    pub modes: Vec<String>,
+    /// Change a key of the presets; several values, as in train.lr=1e-3,1e-4, are an axis; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE,VALUE", requires = "presets")]
+    pub overrides: Vec<String>,
+    /// Print the grid with an estimate of its time from a step that is measured here, and do nothing
+    #[arg(long, conflicts_with = "status")]
+    pub dry_run: bool,
+    /// Print how far each run is, and do nothing
+    #[arg(long)]
+    pub status: bool,
+    /// Runs at a time on this machine
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub slots: Option<usize>,
+    /// auto, cpu, or GPUs, as in cuda:0,cuda:1; auto is every GPU that this binary can use, or else the CPU
+    #[arg(long, default_value = "auto", value_delimiter = ',', value_parser = device)]
+    pub device: Vec<String>,
+}
+
+/// One run of a sweep.
+#[derive(Debug, Args)]
+pub struct SweepRunArgs {
+    /// The sweep's folder
+    pub sweep: PathBuf,
+    /// The run's name
+    pub run: String,
+    /// Threads that compute; all without it
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Runs that are at work beside it on this machine
+    #[arg(long, default_value_t = 0)]
+    pub beside: usize,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
 /// `pentimento branch`

@@ -137,6 +137,14 @@ impl RunFolder {
         })
     }
 
+    /// Takes away what a run left that ended before it began, so that it can be begun again; anything else stays.
+    pub fn clear_unbegun(path: &Path) -> Result<()> {
+        if !never_began(path) {
+            return Ok(());
+        }
+        fs::remove_dir_all(path).map_err(Error::io(path))
+    }
+
     /// The run that lies at a path, where something else may lie instead: a folder with a journal is one.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! Arguments → what to do → exit code.
 
+#[path = "main/sweeping.rs"]
+mod sweeping;
+
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -101,6 +104,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         None => bench(),
         Some(Command::Run(args)) => run(&args),
         Some(Command::Branch(args)) => branch(args),
+        Some(Command::Sweep(args)) => sweeping::sweep(args),
+        Some(Command::SweepRun(args)) => sweeping::sweep_run(&args),
         Some(Command::Open { run }) => open(&run),
         Some(Command::Fetch { recipe, overrides }) => fetch(&recipe, &overrides),
         Some(Command::Resume { run, device, log }) => resume(&run, device, log),

@@ -1,5 +1,7 @@
 //! Memory: what the machine has of it, and what this process takes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sysinfo::System;
 
 /// Bytes that are in use and bytes that there are, as `system` saw them last: the container's, where it has less than
@@ -15,11 +17,20 @@ pub fn of(system: &System) -> (u64, u64) {
     }
 }
 
-/// Bytes that this process could have if it were alone.
+/// Processes of this program that share the machine's memory.
+static SHARERS: AtomicUsize = AtomicUsize::new(1);
+
+/// Says that so many others like this process are at work on this machine.
+pub fn share_with(others: usize) {
+    SHARERS.store(others.saturating_add(1), Ordering::Relaxed);
+}
+
+/// Bytes that this process may have: what there is, shared with others that are like it.
 pub fn capacity() -> usize {
     let mut system = System::new();
     system.refresh_memory();
-    usize::try_from(of(&system).1).unwrap_or(usize::MAX)
+    let there = usize::try_from(of(&system).1).unwrap_or(usize::MAX);
+    there / SHARERS.load(Ordering::Relaxed)
 }
 
 /// The most bytes that this process ever held, where the system counts it.

@@ -89,6 +89,15 @@ pub fn open(
     open::all(recipe, shared, onlooker)
 }
 
+/// Lists what a recipe names, without looking at any picture, so that damaged ones count, too; and of the hub only what
+/// the cache of this machine has.
+///
+/// # Errors
+/// As [`open`], and [`Error::Input`] where the cache has not all of it.
+pub fn listed(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Opened> {
+    open::listed(recipe, onlooker)
+}
+
 impl Opened {
     /// Has one of the runs that have `shared` crop the test images for evaluation, and all of them take the crops from
     /// there.

@@ -24,13 +24,26 @@ pub(super) fn all(
     shared: Option<&Shared>,
     onlooker: &mut dyn Onlooker,
 ) -> Result<Opened> {
-    let foundation = &recipe.foundation;
-    let tasks = || recipe.tasks.iter().map(|t| (t.data.as_str(), &t.options));
-    let train = |data: &str, options| tasks().any(|(d, o)| d == data && Request::same(o, options));
-    let mut shelf = Shelf {
+    let shelf = Shelf {
         shared,
         ..Shelf::new(&recipe.data)
     };
+    opened(recipe, shelf, onlooker)
+}
+
+/// The same without looking at any picture.
+pub(super) fn listed(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Opened> {
+    let shelf = Shelf {
+        peeks: true,
+        ..Shelf::new(&recipe.data)
+    };
+    opened(recipe, shelf, onlooker)
+}
+
+fn opened(recipe: &Recipe, mut shelf: Shelf, onlooker: &mut dyn Onlooker) -> Result<Opened> {
+    let foundation = &recipe.foundation;
+    let tasks = || recipe.tasks.iter().map(|t| (t.data.as_str(), &t.options));
+    let train = |data: &str, options| tasks().any(|(d, o)| d == data && Request::same(o, options));
     let known = Wish {
         table: "foundation",
         data: &foundation.data,
@@ -43,7 +56,9 @@ pub(super) fn all(
     if let Some(id) = &foundation.id {
         Arc::make_mut(&mut known).id.clone_from(id);
     }
-    check_contexts(recipe, &known.id, &known.classes)?;
+    if !shelf.peeks {
+        check_contexts(recipe, &known.id, &known.classes)?;
+    }
     let mut learned = Vec::new();
     for (i, task) in recipe.tasks.iter().enumerate() {
         let wish = Wish {

@@ -24,6 +24,25 @@ pub fn open_device(name: &str) -> Result<(Device, String)> {
     }
 }
 
+/// Every device that runs can be done on beside each other: the GPUs that this binary can use, or else the CPU.
+pub fn devices() -> Vec<String> {
+    match gpus() {
+        0 => vec!["cpu".into()],
+        n => (0..n).map(|i| format!("cuda:{i}")).collect(),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn gpus() -> i32 {
+    use candle_core::cuda_backend::cudarc::driver::CudaContext;
+    CudaContext::device_count().unwrap_or(0)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpus() -> i32 {
+    0
+}
+
 fn open_cuda(number: usize) -> Result<(Device, String)> {
     if !candle_core::utils::cuda_is_available() {
         return Err(Error::input(format!(

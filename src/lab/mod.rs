@@ -23,7 +23,7 @@ mod training;
 pub use bench::{About, Bench};
 pub use command::{Amounts, Ask, Command};
 pub use desk::{Desk, Pulse, Recorder, STANDING_STILL};
-pub use device::open_device;
+pub use device::{devices, open_device};
 pub use event::{
     Agreement, Ancestor, BackboneSummary, Event, JOURNAL_VERSION, Level, PreviewedSet, ProbedSet,
     Probes, Record, TestSet, UpdateSize,

@@ -152,7 +152,12 @@ impl Bench {
             None => {
                 let key = Key::new(1);
                 (
-                    noise(&request, backbone.input_size(), key.named("batch")),
+                    noise(
+                        request.batch_size,
+                        request.classes,
+                        backbone.input_size(),
+                        key.named("batch"),
+                    ),
                     Head::initialise(request.classes, backbone.dim(), key.named("head"), &device)?,
                 )
             }
@@ -391,13 +396,11 @@ fn config_of(name: &str, image_size: Option<usize>, onlooker: &mut dyn Onlooker)
 }
 
 /// A batch of normal noise, with each label in its turn.
-fn noise(request: &Request, size: [usize; 3], key: Key) -> Batch {
-    let count = request.batch_size * size.iter().product::<usize>();
+pub(crate) fn noise(images: usize, classes: usize, size: [usize; 3], key: Key) -> Batch {
+    let count = images * size.iter().product::<usize>();
     Batch {
         pixels: (0..count as u64).map(|i| key.normal(i)).collect(),
-        labels: (0..request.batch_size)
-            .map(|i| (i % request.classes) as u32)
-            .collect(),
+        labels: (0..images).map(|i| (i % classes) as u32).collect(),
         size,
     }
 }

@@ -3,14 +3,16 @@
 //! ```text
 //! sweep.json     the runs: name, hash and recipe of each
 //! runs/ID/       their folders, as of any run
-//! logs/ID.log    what each of them said
+//! logs/ID.log    what each of them said; logs/ID.failed why one could not begin
 //! shared/        what they have in common, computed once; can be deleted when all are finished
 //! slurm/         scripts that were given to Slurm, and the jobs that came of them
 //! ```
 //!
 //! A sweep's truth is its runs' journals: whoever works on it, from whatever machine, finds there what is done.
 
+pub mod estimate;
 mod grid;
+pub mod local;
 mod state;
 
 use std::fs;
@@ -189,6 +191,11 @@ impl Sweep {
     /// Where what a run says goes.
     pub fn log(&self, cell: &Cell) -> PathBuf {
         self.root.join("logs").join(format!("{}.log", cell.id))
+    }
+
+    /// Why a run could not even begin, where that was so.
+    pub fn refusal(&self, cell: &Cell) -> PathBuf {
+        self.root.join("logs").join(format!("{}.failed", cell.id))
     }
 
     /// What the runs have in common.

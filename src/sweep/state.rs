@@ -1,5 +1,6 @@
 //! How far the runs of a sweep are, as their journals say, whoever writes them.
 
+use std::ops::Index;
 use std::path::{Path, PathBuf};
 
 use super::Sweep;
@@ -71,6 +72,7 @@ pub struct Watch {
 
 struct Followed {
     folder: PathBuf,
+    refusal: PathBuf,
     tasks: usize,
     journal: Follower,
     view: RunView,
@@ -89,6 +91,7 @@ impl Watch {
                 view: RunView::default(),
                 trouble: None,
                 seen: Seen::nothing(cell.recipe.tasks.len()),
+                refusal: sweep.refusal(cell),
                 folder,
             }
         });
@@ -117,6 +120,15 @@ impl Watch {
     /// The run at this place of the sweep, wholly.
     pub fn view(&self, cell: usize) -> Option<&RunView> {
         self.followed.get(cell).map(|f| &f.view)
+    }
+}
+
+impl Index<usize> for Watch {
+    type Output = Seen;
+
+    /// The run at this place of the sweep.
+    fn index(&self, cell: usize) -> &Seen {
+        &self.followed[cell].seen
     }
 }
 
@@ -155,12 +167,12 @@ impl Followed {
         if let Some(trouble) = &self.trouble {
             return Progress::Failed(trouble.clone());
         }
-        progress_of(&self.view, &self.folder)
+        progress_of(&self.view, &self.folder, &self.refusal)
     }
 }
 
-/// How a run stands whose journal says `view`.
-fn progress_of(view: &RunView, folder: &Path) -> Progress {
+/// How a run stands whose journal says `view`; `refusal` may say why there is none.
+fn progress_of(view: &RunView, folder: &Path, refusal: &Path) -> Progress {
     if view.state == State::Finished {
         return Progress::Finished;
     }
@@ -170,7 +182,10 @@ fn progress_of(view: &RunView, folder: &Path) -> Progress {
     match &view.failure {
         Some(failure) => Progress::Failed(failure.clone()),
         None if view.state == State::Failed => Progress::Failed("it failed".into()),
-        None if view.started.is_none() => Progress::Waiting,
+        None if view.started.is_none() => match std::fs::read_to_string(refusal) {
+            Ok(why) => Progress::Failed(why.trim().to_owned()),
+            Err(_) => Progress::Waiting,
+        },
         None => Progress::Stopped,
     }
 }
@@ -290,6 +305,15 @@ mod tests {
         assert!(watch.look(&|| false));
         let progress = watch.seen().next().unwrap().progress.clone();
         assert_eq!(progress, Progress::Failed("the loss is NaN".into()));
+        // A run that could not begin has no journal.
+        fs::remove_file(run.join("journal.jsonl")).unwrap();
+        fs::write(sweep.refusal(&sweep.cells[0]), "there is no data\n").unwrap();
+        assert!(watch.look(&|| false));
+        assert_eq!(
+            watch[0].progress,
+            Progress::Failed("there is no data".into())
+        );
+        assert!(watch[0].progress.is_open());
         fs::write(run.join("journal.jsonl"), "{}\n{}\n").unwrap();
         assert!(watch.look(&|| false));
         match &watch.seen().next().unwrap().progress {
