@@ -198,6 +198,9 @@ Examples:
   pentimento sweep --out S                          go on with what is not finished
   pentimento sweep --out S --status                 how far each run is
   pentimento open S                                 the same as a screen
+  pentimento sweep paper-vit-short --ranks 1,4,16 --seeds 1,2,3 --out S --engine slurm --partition gpu --gres gpu:1 \
+--time 12:00:00 --cpus 8
+  pentimento sweep --out S --cancel                 take back what is queued or at work
 
 S/runs/ID are ordinary runs; what they have in common, such as the accuracy of the untouched backbone, is computed once. \
 What is finished is not run again, what was interrupted goes on, and a failed run is tried once more. With other axes \
@@ -349,12 +352,51 @@ pub struct SweepArgs {
     /// Print how far each run is, and do nothing
     #[arg(long)]
     pub status: bool,
-    /// Runs at a time on this machine
+    /// Who does the runs: processes on this machine, or Slurm
+    #[arg(long, value_enum, default_value_t = Engine::Local)]
+    pub engine: Engine,
+    /// Look on until all runs are over, instead of leaving them to Slurm
+    #[arg(long, requires = "engine")]
+    pub wait: bool,
+    /// Cancel what Slurm has queued or at work of these runs, and stop those at work on this machine with a checkpoint
+    #[arg(long, conflicts_with_all = ["dry_run", "status"])]
+    pub cancel: bool,
+    /// Slurm's account, instead of that in the preset's [slurm]; likewise the next ones
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Slurm's partition
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<String>,
+    /// Slurm's generic resources of each run, as in gpu:1
+    #[arg(long, value_name = "GRES")]
+    pub gres: Option<String>,
+    /// Time for each run, as in 4:00:00; one that is not finished by then is queued again and goes on
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Slurm's CPUs of each run
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub cpus: Option<usize>,
+    /// Memory of each run, as in 32G
+    #[arg(long, value_name = "SIZE")]
+    pub mem: Option<String>,
+    /// Any other option of sbatch, as in --sbatch=--constraint=h100; may be given again
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub sbatch: Vec<String>,
+    /// Runs at a time: on this machine, or of a job array
     #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub slots: Option<usize>,
     /// auto, cpu, or GPUs, as in cuda:0,cuda:1; auto is every GPU that this binary can use, or else the CPU
     #[arg(long, default_value = "auto", value_delimiter = ',', value_parser = device)]
     pub device: Vec<String>,
+}
+
+/// Who does the runs of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Processes on this machine
+    Local,
+    /// Job arrays of Slurm
+    Slurm,
 }
 
 /// One run of a sweep.

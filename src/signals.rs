@@ -36,6 +36,13 @@ impl Hangup {
     }
 }
 
+/// Asks a process of this machine to end; one that is not there, or another user's, hears nothing.
+pub fn terminate(process: u32) {
+    if let Ok(pid) = i32::try_from(process) {
+        let _ = kill(Pid::from_raw(pid), Number::SIGTERM);
+    }
+}
+
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caught {

@@ -139,14 +139,14 @@ pub(super) struct Crops {
     slots: Vec<OnceLock<Vec<u8>>>,
     budget: Arc<Budget>,
     /// Those that were made for several runs.
-    common: OnceLock<CropFile>,
+    common: OnceLock<Box<CropFile>>,
 }
 
 impl Crops {
     /// Takes what a file has from there, from now on.
     pub fn take_from(&self, file: CropFile) {
         // What is there already is as good.
-        let _ = self.common.set(file);
+        let _ = self.common.set(Box::new(file));
     }
 
     /// Hands `take` the crop of picture `i`.

@@ -439,7 +439,7 @@ impl Bench {
         let test = &self.material.foundation.test;
         let from = self.pretrained_on(test, self.material.foundation.classes.len())?;
         let bytes = shared.once("row-0", &from, cancel, || make()?.to_bytes())?;
-        let answers = Answers::from_bytes("what is shared of row 0", &bytes)?;
+        let answers = Answers::from_bytes("row-0.answers", &bytes)?;
         match answers.classes.len() == test.len() {
             true => Ok(answers),
             false => Err(Error::internal("what is shared is another row 0")),

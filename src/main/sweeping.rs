@@ -1,30 +1,39 @@
 //! `pentimento sweep`
 
+#[path = "dry_run.rs"]
+mod dry_run;
+
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use pentimento::cli::{Log, SweepArgs, SweepRunArgs};
+use pentimento::cli::{Engine, Log, SweepArgs, SweepRunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, say};
 use pentimento::lab::{self, Previews, devices, open_device};
 use pentimento::memory;
-use pentimento::run::Machine;
+use pentimento::recipe::SlurmRecipe;
+use pentimento::run::{Machine, lock};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::shared::Shared;
-use pentimento::sweep::estimate::{Rate, Work};
+use pentimento::sweep::local::Foreman as _;
+use pentimento::sweep::slurm::{self, Jobs};
 use pentimento::sweep::{Axes, Cell, Progress, Sweep, Watch, local};
 use pentimento::ui::text::clean;
-use pentimento::{Error, files};
+use pentimento::{Error, files, signals};
 
 use super::{GivenUp, follow, hangup, runtime, watched};
 
 /// Memory that a run takes beside what its training holds: the program, its data, what the allocator keeps.
 const BESIDE_TRAINING: usize = 400 << 20;
+
+/// Between two questions to Slurm.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
 /// What the first Ctrl-C asks.
 const QUESTION: &str =
@@ -34,36 +43,99 @@ const QUESTION: &str =
 pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
     let (sweep, asked) = asked(&args)?;
     if args.status {
-        return status(&sweep, &asked);
+        table(&sweep, &asked)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let hangup = hangup()?;
-    let machine = local::Machine {
-        devices: chosen(&args.device)?,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        memory: memory::capacity(),
-    };
+    if args.cancel {
+        return cancel(&sweep, &asked);
+    }
+    for run in slurm::release(&sweep)? {
+        say(&format!(
+            "{run} was left by a job that is over: it is free again"
+        ));
+    }
+    let tasks = tasks(&sweep, args.engine)?;
     let mut watch = Watch::new(&sweep);
     watch.look(&|| false);
-    let open = asked.iter().filter(|&&c| watch[c].progress.is_open());
-    let open: Vec<usize> = open.copied().collect();
-    let cells: Vec<&Cell> = open.iter().map(|&c| &sweep.cells[c]).collect();
-    let slots = local::slots(&machine, open.len(), args.slots, largest(&cells)?)?;
-    if args.dry_run {
-        return dry_run(&sweep, &asked, &watch, &slots);
+    // What somebody has in hands is left to them.
+    let in_hands = |c: usize| tasks.get(&sweep.cells[c].id).filter(|t| t.is_alive());
+    let open = |c: &&usize| watch[**c].progress.is_open() && in_hands(**c).is_none();
+    let open: Vec<usize> = asked.iter().filter(open).copied().collect();
+    match args.engine {
+        Engine::Local => {
+            let devices = chosen(&args.device)?;
+            let runs: Vec<&Cell> = open.iter().map(|&c| &sweep.cells[c]).collect();
+            let machine = local::Machine {
+                devices,
+                threads: std::thread::available_parallelism().map_or(1, usize::from),
+                memory: memory::capacity(),
+            };
+            let slots = local::slots(&machine, open.len(), args.slots, largest(&runs)?)?;
+            if args.dry_run {
+                return dry_run::print(&sweep, &asked, &open, &watch, &slots);
+            }
+            for (&c, task) in asked.iter().filter_map(|c| Some((c, in_hands(*c)?))) {
+                say(&format!("{}: {}", sweep.cells[c].id, task.describe()));
+            }
+            sweep.write()?;
+            fetch(&runs)?;
+            here(&sweep, &asked, &open, &slots)
+        }
+        Engine::Slurm => {
+            let order = order(&args)?;
+            let scripts = slurm::scripts(&sweep, &open, &order)?;
+            if args.dry_run {
+                let slot = local::Slot {
+                    device: order.device,
+                    threads: 0,
+                };
+                let code = dry_run::print(&sweep, &asked, &open, &watch, &[slot])?;
+                let mut out = std::io::stdout();
+                for script in &scripts {
+                    write!(out, "\n{}", script.text)?;
+                }
+                return Ok(code);
+            }
+            sweep.write()?;
+            fetch(&open.iter().map(|&c| &sweep.cells[c]).collect::<Vec<_>>())?;
+            for (script, job) in scripts.iter().zip(slurm::submit(&sweep, &scripts)?) {
+                say(&format!("job {job} has {} runs", script.runs.len()));
+            }
+            match args.wait {
+                true => await_slurm(&sweep, &asked),
+                false => {
+                    say(&format!(
+                        "`pentimento sweep --out {} --status` and `pentimento open {0}` show how far they are",
+                        sweep.root().display()
+                    ));
+                    Ok(ExitCode::SUCCESS)
+                }
+            }
+        }
     }
-    sweep.write()?;
-    fetch(&cells)?;
+}
+
+/// Does the open ones of the asked runs on this machine.
+fn here(
+    sweep: &Sweep,
+    asked: &[usize],
+    open: &[usize],
+    slots: &[local::Slot],
+) -> anyhow::Result<ExitCode> {
+    let program = std::env::current_exe().context("this program's own file is not to be found")?;
     let runtime = runtime()?;
     let caught = Arc::new(AtomicU8::new(0));
-    runtime.spawn(headless::catch(Arc::clone(&caught), hangup, Some(QUESTION)));
-    let program = std::env::current_exe().context("this program's own file is not to be found")?;
+    runtime.spawn(headless::catch(
+        Arc::clone(&caught),
+        hangup()?,
+        Some(QUESTION),
+    ));
     say(&format!(
         "the sweep is in {}; `pentimento open {0}` shows it",
         sweep.root().display()
     ));
-    let mut foreman = Foreman(&caught);
-    let outcome = local::run(&sweep, &asked, &slots, &program, &mut foreman)?;
-    let finished = table(&sweep, &asked)?;
+    let outcome = local::run(sweep, asked, open, slots, &program, &mut Foreman(&caught))?;
+    let finished = table(sweep, asked)?;
     if outcome.ended {
         say(&format!(
             "stopped; `pentimento sweep --out {}` goes on",
@@ -77,99 +149,120 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Prints the grid, and how long it will take.
-fn dry_run(
-    sweep: &Sweep,
-    asked: &[usize],
-    watch: &Watch,
-    slots: &[local::Slot],
-) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout();
-    let widths = asked.iter().map(|&c| sweep.cells[c].id.len());
-    let width = widths.max().unwrap_or_default();
-    let mut measured: Vec<(Cell, Result<Rate, String>)> = Vec::new();
-    let mut total = Duration::ZERO;
-    let mut known = true;
-    for &c in asked {
-        let (cell, seen) = (&sweep.cells[c], &watch[c]);
-        let state = seen.progress.name();
-        if !seen.progress.is_open() {
-            writeln!(out, "{:width$}  {state}", cell.id)?;
-            continue;
-        }
-        let estimate = watched(hangup()?, |onlooker| {
-            let like = measured.iter().find(|(other, _)| steps_alike(other, cell));
-            let rate = match like {
-                Some((_, rate)) => rate.clone(),
-                None => {
-                    let (device, _) = open_device(&slots[0].device)?;
-                    let rate = told(Rate::measure(&cell.recipe, &device, onlooker))?;
-                    measured.push((cell.clone(), rate.clone()));
-                    rate
+/// Looks on until Slurm has none of the asked runs any more.
+fn await_slurm(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<ExitCode> {
+    let runtime = runtime()?;
+    let caught = Arc::new(AtomicU8::new(0));
+    runtime.spawn(headless::catch(Arc::clone(&caught), hangup()?, None));
+    let mut before: BTreeMap<String, String> = BTreeMap::new();
+    let mut watch = Watch::new(sweep);
+    let mut foreman = Foreman(&caught);
+    loop {
+        // The controller may be away for a while.
+        match Jobs::of(sweep)?.tasks() {
+            Err(error) => foreman.say(&error.to_string()),
+            Ok(tasks) => {
+                watch.look(&|| foreman.ends());
+                let mut alive = 0;
+                for &c in asked {
+                    let (id, seen) = (&sweep.cells[c].id, &watch[c]);
+                    let task = tasks
+                        .get(id)
+                        .filter(|_| seen.progress != Progress::Finished);
+                    alive += usize::from(task.is_some_and(slurm::Task::is_alive));
+                    let text = match task {
+                        Some(task) => task.describe(),
+                        None => seen.progress.name().to_owned(),
+                    };
+                    if before.insert(id.clone(), text.clone()).as_ref() != Some(&text) {
+                        foreman.say(&format!("{id}: {text}"));
+                    }
                 }
-            };
-            let work = told(Work::of(&cell.recipe, onlooker))?;
-            Ok(rate.and_then(|rate| work.map(|work| (rate, work))))
-        })?;
-        match estimate {
-            Ok((rate, work)) => {
-                let time = rate.time(&work).mul_f64(1.0 - seen.share);
-                total += time;
-                writeln!(
-                    out,
-                    "{:width$}  {state:8}  {} steps of {:.0} ms, {} images of {:.2} ms: about {}",
-                    cell.id,
-                    work.steps,
-                    1e3 * rate.step,
-                    work.images,
-                    1e3 * rate.image,
-                    local::time(time)
-                )?;
+                if alive == 0 {
+                    let finished = table(sweep, asked)?;
+                    return Ok(if finished {
+                        ExitCode::SUCCESS
+                    } else {
+                        ExitCode::FAILURE
+                    });
+                }
             }
-            Err(why) => {
-                known = false;
-                writeln!(out, "{:width$}  {state:8}  {}", cell.id, clean(&why))?;
+        }
+        let until = Instant::now() + BETWEEN_LOOKS;
+        while Instant::now() < until {
+            if foreman.ends() {
+                say("the runs go on; --cancel takes them back");
+                return Ok(ExitCode::from(128 + caught.load(Ordering::Relaxed)));
             }
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
-    let gpus = slots.iter().filter(|s| s.device != "cpu").count();
-    let together = total / u32::try_from(gpus.max(1)).unwrap_or(1);
-    let n = slots.len();
-    let s = if n == 1 { "" } else { "s" };
-    let more = if known {
-        ""
-    } else {
-        " and what could not be estimated"
-    };
-    writeln!(
-        out,
-        "about {}{more} in {n} slot{s} on {}, as long as nothing else is at work there; nothing was written",
-        local::time(together),
-        slots
-            .iter()
-            .map(|s| s.device.as_str())
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect::<Vec<_>>()
-            .join(", ")
-    )?;
+}
+
+/// What Slurm says of the sweep's runs, if any were handed in. Who works on this machine alone does not need its answer.
+fn tasks(sweep: &Sweep, engine: Engine) -> pentimento::Result<BTreeMap<String, slurm::Task>> {
+    match (Jobs::of(sweep)?.tasks(), engine) {
+        (Err(error), Engine::Local) => {
+            say(&format!(
+                "what was handed in to Slurm is not known: {error}"
+            ));
+            Ok(BTreeMap::new())
+        }
+        (tasks, _) => tasks,
+    }
+}
+
+/// Takes back what Slurm has of these runs, and stops those at work on this machine.
+fn cancel(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<ExitCode> {
+    let runs: Vec<&str> = asked.iter().map(|&c| sweep.cells[c].id.as_str()).collect();
+    let mut out = std::io::stdout();
+    let cancelled = Jobs::of(sweep)?.cancel(&runs)?;
+    for run in &cancelled {
+        writeln!(out, "{run} is cancelled")?;
+    }
+    for &c in asked {
+        let cell = &sweep.cells[c];
+        if cancelled.contains(&cell.id) {
+            continue;
+        }
+        match lock::holder(&sweep.run(cell)) {
+            Some(holder) if holder.is_elsewhere() => {
+                writeln!(out, "{} is worked on by {holder}: stop it there", cell.id)?;
+            }
+            Some(holder) => {
+                signals::terminate(holder.process);
+                writeln!(out, "{} stops with a checkpoint", cell.id)?;
+            }
+            None => {}
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a step of both takes as long.
-fn steps_alike(one: &Cell, other: &Cell) -> bool {
-    let (a, b) = (&one.recipe, &other.recipe);
-    let batch = |r: &pentimento::recipe::Recipe| (r.train.batch_size, r.train.lwf.is_some());
-    (&a.backbone, &a.lora, batch(a)) == (&b.backbone, &b.lora, batch(b))
-}
-
-/// What is wrong with what was given as text, to be listed; anything else as it is.
-fn told<T>(result: pentimento::Result<T>) -> pentimento::Result<Result<T, String>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(Error::Input(why)) => Ok(Err(why)),
-        Err(other) => Err(other),
-    }
+/// How the runs are handed in.
+fn order(args: &SweepArgs) -> anyhow::Result<slurm::Order> {
+    let options = SlurmRecipe {
+        account: args.account.clone(),
+        partition: args.partition.clone(),
+        gres: args.gres.clone(),
+        time: args.time.clone(),
+        cpus: args.cpus,
+        mem: args.mem.clone(),
+        options: args.sbatch.clone(),
+    };
+    options.validate()?;
+    let [device] = args.device.as_slice() else {
+        return Err(Error::input(
+            "--device takes one device with --engine slurm: each task sees its own GPUs only",
+        )
+        .into());
+    };
+    Ok(slurm::Order {
+        options,
+        slots: args.slots,
+        device: device.clone(),
+        program: std::env::current_exe().context("this program's own file is not to be found")?,
+    })
 }
 
 /// The sweep that is meant, with the runs that are asked for, and which they are.
@@ -240,26 +333,29 @@ impl local::Foreman for Foreman<'_> {
     }
 }
 
-/// How far each run is; the exit code says whether all are finished.
-fn status(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<ExitCode> {
-    table(sweep, asked)?;
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Prints a line for each run; whether all of them are finished.
 fn table(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<bool> {
     let mut watch = Watch::new(sweep);
     watch.look(&|| false);
     let width = asked.iter().map(|&c| sweep.cells[c].id.len()).max();
     let width = width.unwrap_or_default();
+    let tasks = tasks(sweep, Engine::Local)?;
     let mut out = std::io::stdout();
     let mut finished = true;
     for &c in asked {
         let (id, seen) = (&sweep.cells[c].id, &watch[c]);
         finished &= seen.progress == Progress::Finished;
         let share = format!("{:3.0} %", 100.0 * seen.share);
+        let task = tasks.get(id).filter(|_| seen.progress.is_open());
         let text = match &seen.progress {
+            // What is queued again has another chance.
+            _ if task.is_some_and(slurm::Task::is_alive) => {
+                task.map(slurm::Task::describe).unwrap_or_default()
+            }
             Progress::Failed(why) => why.clone(),
+            Progress::Waiting | Progress::Stopped if task.is_some() => {
+                task.map(slurm::Task::describe).unwrap_or_default()
+            }
             Progress::AtWork(who) => format!("{share}  {who}"),
             Progress::Waiting => String::new(),
             Progress::Stopped => share,

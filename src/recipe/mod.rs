@@ -12,6 +12,7 @@ mod own;
 mod presets;
 mod pretrain;
 mod schema;
+mod slurm;
 mod source;
 mod validate;
 
@@ -33,6 +34,7 @@ pub(crate) use nearest::suggestion;
 pub use own::preset_files;
 pub use presets::{Preset, preset, presets, pretrain_presets};
 pub use pretrain::{PretrainRecipe, PretrainTrain};
+pub use slurm::SlurmRecipe;
 pub use source::{
     BUNDLED_BACKBONES, BUNDLED_DATA, BackboneSource, DataSource, GroupSource, Layout,
 };
@@ -62,6 +64,9 @@ pub struct Recipe {
     /// How images are read.
     #[serde(default, skip_serializing_if = "LoadingRecipe::is_default")]
     pub data: LoadingRecipe,
+    /// What each of its runs asks Slurm for.
+    #[serde(default, skip_serializing_if = "SlurmRecipe::is_default")]
+    pub slurm: SlurmRecipe,
     /// Task 0: what the backbone was pretrained on; measured, never trained.
     pub foundation: FoundationRecipe,
     /// The steps of the sequence, in order.
@@ -119,7 +124,7 @@ impl Recipe {
     }
 
     /// SHA-256 of what decides the experiment: JSON with sorted keys and no blanks, without name,
-    /// description, seed and what changes no bit of `[data]`, and with alpha resolved; the
+    /// description, seed, `[slurm]` and what changes no bit of `[data]`, and with alpha resolved; the
     /// batch of evaluation counts as 64 where the device chooses it.
     ///
     /// # Errors
@@ -128,6 +133,7 @@ impl Recipe {
         let mut resolved = self.clone();
         resolved.lora.alpha = Some(self.lora.alpha());
         resolved.measure.batch_size.get_or_insert(64);
+        resolved.slurm = SlurmRecipe::default();
         resolved.data = LoadingRecipe {
             bad_images: self.data.bad_images,
             ..LoadingRecipe::default()

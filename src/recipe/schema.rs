@@ -106,6 +106,16 @@ const DATA: Shape = Shape::Table(&[
     optional("workers", Shape::Whole),
 ]);
 
+const SLURM: Shape = Shape::Table(&[
+    optional("account", Shape::Text),
+    optional("partition", Shape::Text),
+    optional("gres", Shape::Text),
+    optional("time", Shape::Text),
+    optional("cpus", Shape::Whole),
+    optional("mem", Shape::Text),
+    optional("options", Shape::Texts),
+]);
+
 const PROBE: Shape = Shape::Table(&[
     optional("when", Shape::Choice(&["off", "end", "each"])),
     optional("iterations", Shape::Whole),
@@ -178,6 +188,7 @@ pub(super) const RECIPE: &[Field] = &[
         ]),
     ),
     optional("data", DATA),
+    optional("slurm", SLURM),
     required("foundation", Shape::Table(FOUNDATION)),
     required("task", Shape::Tables(TASK)),
 ];

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::schema::{Fault, join};
 use super::{
     Augment, BackboneRecipe, BackboneSource, Budget, DataOptions, DataSource, FoundationRecipe,
-    GroupSource, Layout, LoadingRecipe, LoraRecipe, Mode, PretrainRecipe, Recipe, TaskRecipe,
-    TrainRecipe,
+    GroupSource, Layout, LoadingRecipe, LoraRecipe, Mode, PretrainRecipe, Recipe, SlurmRecipe,
+    TaskRecipe, TrainRecipe,
 };
 use crate::wordnet;
 
@@ -16,6 +16,7 @@ const MOST_IMAGES: usize = 65_536;
 const MOST_SIDE: usize = 4_096;
 const MOST_PERMUTATIONS: usize = 10_000_000;
 const MOST_CACHE: usize = 16_777_216;
+const MOST_CPUS: usize = 4_096;
 const MOST_WORKERS: usize = 1_024;
 /// Beyond these, squares of gradients overflow and AdamW stands still or diverges.
 /// The highest rank: no layer of a supported ViT or ResNet is wider.
@@ -60,6 +61,7 @@ pub(super) fn recipe(recipe: &Recipe) -> Check {
         return Err(Fault::at("measure.clip", message));
     }
     synsets(recipe)?;
+    slurm(&recipe.slurm)?;
     loading(&recipe.data)?;
     let foundation = foundation(&recipe.foundation)?;
     tasks(&recipe.tasks, &foundation)
@@ -307,6 +309,37 @@ fn ascending(key: &str, [from, to]: [f64; 2], low: f64, high: f64) -> Check {
     if from > to {
         let message = format_args!("must be the least, then the most, not [{from}, {to}]");
         return Err(Fault::at(key, message));
+    }
+    Ok(())
+}
+
+/// Lines of a script for sbatch: one each, and options only.
+pub(super) fn slurm(slurm: &SlurmRecipe) -> Check {
+    let texts = [
+        ("account", &slurm.account),
+        ("partition", &slurm.partition),
+        ("gres", &slurm.gres),
+        ("time", &slurm.time),
+        ("mem", &slurm.mem),
+    ];
+    for (name, text) in texts {
+        let Some(text) = text else { continue };
+        let plain = |c: char| c.is_ascii_graphic() && !"'\"\\`$#;|&<>".contains(c);
+        if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
+            let message = format_args!("is what sbatch takes behind --{name}=, not {text:?}");
+            return Err(Fault::at(join("slurm", name), message));
+        }
+    }
+    if let Some(cpus) = slurm.cpus {
+        count("slurm.cpus", cpus, MOST_CPUS)?;
+    }
+    for (i, option) in slurm.options.iter().enumerate() {
+        let plain = |c: char| c == ' ' || c.is_ascii_graphic();
+        if !option.starts_with('-') || !option.chars().all(plain) {
+            let message =
+                format_args!("is an option of sbatch, as --constraint=h100, not {option:?}");
+            return Err(Fault::at(join("slurm.options", i), message));
+        }
     }
     Ok(())
 }

@@ -37,8 +37,47 @@ pub struct Holder {
     /// Which start of the machine it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
+    /// The job of Slurm's that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
     /// When it took the run, RFC 3339, UTC.
     pub since: String,
+}
+
+/// A job of Slurm's, or a task of an array, of which there is one at a time in the whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The job's number, or the array's.
+    pub number: u64,
+    /// The task's number, in an array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<usize>,
+    /// How often it was begun again after it had been queued again.
+    pub restarts: u32,
+}
+
+impl Job {
+    /// The one that this process belongs to, by what `variable` says of the environment.
+    fn of(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let number = |name: &str| variable(name)?.parse::<u64>().ok();
+        let task = number("SLURM_ARRAY_TASK_ID").and_then(|n| usize::try_from(n).ok());
+        let of_array = task.and_then(|_| number("SLURM_ARRAY_JOB_ID"));
+        Some(Self {
+            number: of_array.or_else(|| number("SLURM_JOB_ID"))?,
+            task: of_array.and(task),
+            restarts: number("SLURM_RESTART_COUNT").map_or(0, |n| n as u32),
+        })
+    }
+
+    fn here() -> Option<Self> {
+        Self::of(|name| std::env::var(name).ok())
+    }
+
+    /// Whether `later` is the same job, begun again: Slurm does so when this one is over.
+    fn was_before(&self, later: &Self) -> bool {
+        let same = (self.number, self.task) == (later.number, later.task);
+        same && self.restarts < later.restarts
+    }
 }
 
 impl std::fmt::Display for Holder {
@@ -61,6 +100,7 @@ impl Holder {
             process,
             started: start_of(process),
             boot: boot(),
+            job: Job::here(),
             since: format!("{:.0}", jiff::Timestamp::now()),
         }
     }
@@ -70,8 +110,18 @@ impl Holder {
         self.host != host()
     }
 
-    /// Whether it is of this machine and there no more.
+    /// Whether it is there no more, as far as that can be told: it is of this machine, or of this process's own job before
+    /// that was queued again.
     pub fn is_gone(&self) -> bool {
+        self.is_gone_for(Job::here().as_ref())
+    }
+
+    fn is_gone_for(&self, job: Option<&Job>) -> bool {
+        if let (Some(then), Some(now)) = (&self.job, job)
+            && then.was_before(now)
+        {
+            return true;
+        }
         !self.is_elsewhere() && (self.boot != boot() || self.started != start_of(self.process))
     }
 }
@@ -159,6 +209,21 @@ pub fn holder(folder: &Path) -> Option<Holder> {
 /// A process that held the run in `folder` and ended without giving it back.
 pub fn stale(folder: &Path) -> Option<Holder> {
     read(folder).ok().filter(Holder::is_gone)
+}
+
+/// Takes the lock away of a process on another machine whose job is over, which `is_over` finds out; says whose it was.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be taken away.
+pub fn release(folder: &Path, is_over: &dyn Fn(&Job) -> bool) -> Result<Option<Holder>> {
+    let Some(holder) = holder(folder).filter(Holder::is_elsewhere) else {
+        return Ok(None);
+    };
+    if !holder.job.as_ref().is_some_and(is_over) {
+        return Ok(None);
+    }
+    put_aside(&folder.join(LOCK), &holder)?;
+    Ok(Some(holder))
 }
 
 /// Why nobody can be read from a lock.
@@ -319,6 +384,68 @@ mod tests {
             );
         }
         assert!(holder(dir.path()).unwrap().is_elsewhere());
+    }
+
+    #[test]
+    fn a_job_that_was_queued_again_takes_its_own_run_from_another_machine() {
+        let job = |restarts| Job {
+            number: 7,
+            task: Some(2),
+            restarts,
+        };
+        let other = Holder {
+            host: "node7".into(),
+            job: Some(job(0)),
+            ..Holder::here()
+        };
+        assert!(other.is_gone_for(Some(&job(1))));
+        let no = [
+            None,
+            Some(job(0)),
+            Some(Job {
+                task: Some(3),
+                ..job(1)
+            }),
+        ];
+        for no in no {
+            assert!(!other.is_gone_for(no.as_ref()), "{no:?}");
+        }
+        let of = |pairs: &[(&str, &str)]| {
+            Job::of(|name| {
+                let found = pairs.iter().find(|(n, _)| *n == name);
+                found.map(|(_, v)| (*v).to_owned())
+            })
+        };
+        let array = [
+            ("SLURM_JOB_ID", "9"),
+            ("SLURM_ARRAY_JOB_ID", "7"),
+            ("SLURM_ARRAY_TASK_ID", "2"),
+            ("SLURM_RESTART_COUNT", "1"),
+        ];
+        assert_eq!(of(&array), Some(job(1)));
+        let alone = of(&array[..1]).unwrap();
+        assert_eq!((alone.number, alone.task, alone.restarts), (9, None, 0));
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn the_lock_of_a_job_that_is_over_can_be_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = Holder {
+            host: "node7".into(),
+            job: Some(Job {
+                number: 7,
+                task: None,
+                restarts: 0,
+            }),
+            ..Holder::here()
+        };
+        put(dir.path(), &other);
+        assert_eq!(release(dir.path(), &|_| false).unwrap(), None);
+        assert!(holder(dir.path()).is_some());
+        let released = release(dir.path(), &|job| job.number == 7).unwrap();
+        assert_eq!(released, Some(other));
+        assert_eq!(holder(dir.path()), None);
     }
 
     #[test]

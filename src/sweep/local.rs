@@ -7,11 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::{Progress, Seen, Sweep, Watch};
-use crate::{Error, Result};
+use crate::{Error, Result, signals};
 
 /// Between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(200);
@@ -102,14 +99,16 @@ struct Worker {
     begun: Instant,
 }
 
-/// Does the runs `asked` of a sweep in these slots. Each is a process of its own, which makes a run or takes it up again;
-/// those that are finished, or at work elsewhere, are left alone. When `foreman` ends it, every run stops with a checkpoint.
+/// Does the runs `open` of a sweep in these slots. Each is a process of its own, which makes a run or takes it up again.
+/// What is said of how far it is is of the runs `asked`, of which others may be finished, or at work elsewhere. When
+/// `foreman` ends it, every run stops with a checkpoint.
 ///
 /// # Errors
 /// [`Error::Io`] where no process can be begun.
 pub fn run(
     sweep: &Sweep,
     asked: &[usize],
+    open: &[usize],
     slots: &[Slot],
     program: &Path,
     foreman: &mut dyn Foreman,
@@ -117,13 +116,13 @@ pub fn run(
     let mut watch = Watch::new(sweep);
     watch.look(&|| foreman.ends());
     let mut outcome = Outcome::default();
-    let mut waiting: VecDeque<usize> = VecDeque::new();
+    let mut waiting: VecDeque<usize> = open.iter().copied().collect();
     for &cell in asked {
         let (id, seen) = (&sweep.cells[cell].id, &watch[cell]);
         match &seen.progress {
             Progress::Finished => foreman.say(&format!("{id} is finished already")),
             Progress::AtWork(who) => foreman.say(&format!("{id} is being worked on by {who}")),
-            _ => waiting.push_back(cell),
+            Progress::Waiting | Progress::Stopped | Progress::Failed(_) => {}
         }
     }
     let mut workers: Vec<Worker> = Vec::new();
@@ -134,7 +133,7 @@ pub fn run(
             outcome.ended = true;
             waiting.clear();
             for worker in &workers {
-                signal(&worker.child, Signal::SIGTERM);
+                signals::terminate(worker.child.id());
             }
         }
         while let Some(slot) = (0..slots.len()).find(|s| workers.iter().all(|w| w.slot != *s))
@@ -301,12 +300,6 @@ fn code(status: ExitStatus) -> u8 {
     match (status.code(), status.signal()) {
         (Some(2), _) => 2,
         _ => 1,
-    }
-}
-
-fn signal(child: &Child, number: Signal) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        let _ = kill(Pid::from_raw(pid), number);
     }
 }
 

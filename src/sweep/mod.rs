@@ -13,6 +13,7 @@
 pub mod estimate;
 mod grid;
 pub mod local;
+pub mod slurm;
 mod state;
 
 use std::fs;
