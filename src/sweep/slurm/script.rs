@@ -53,10 +53,10 @@ runs=({runs})
 run=${{runs[$SLURM_ARRAY_TASK_ID]}}
 
 # Before the time ends the run stops with a checkpoint, and its task is queued again. Of a cancel or a requeue Slurm tells
-# the run itself; this script only waits for it.
-ends=
+# the run itself; this script only waits for it, and asks for nothing more.
+ends= told=
 trap 'ends=1; kill -TERM "$child"' USR1
-trap : TERM
+trap 'told=1' TERM
 {program} sweep-run "$sweep" "$run" --device {device} --threads "${{SLURM_CPUS_PER_TASK:-${{SLURM_CPUS_ON_NODE:-1}}}}" \
     >> "$sweep/logs/$run.log" 2>&1 &
 child=$!
@@ -66,7 +66,7 @@ while kill -0 "$child" 2> /dev/null; do
     wait "$child"
     code=$?
 done
-if [ -n "$ends" ] && [ "$code" -eq 143 ]; then
+if [ -n "$ends" ] && [ -z "$told" ] && [ "$code" -eq 143 ]; then
     scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 fi
 exit "$code"
