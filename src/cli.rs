@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::export::{Artefact, Format};
+use crate::measure::Forgetting;
 use crate::recipe::{MOST_RANK, Precision};
+use crate::report::{self, StudyLog};
 use crate::speed::Work;
 
 /// A terminal lab bench for forgetting: train LoRA task after task, merge each, see what is lost.
@@ -28,6 +30,7 @@ Examples:
   pentimento open R                                 the screens over a run
   pentimento resume R                               go on where a run was interrupted
   pentimento export R                               its matrix, classes, metrics and summary
+  pentimento report runs --out report               what the rank did, over many runs
 
 Exit codes: 0 done; 1 a failure of this program or of the machine; 2 a mistake in what it was given, a training \
 that diverged by it included; 129, 130 or 143 ended by \
@@ -138,6 +141,21 @@ Examples:
         #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "format"])]
         backbone: Option<PathBuf>,
     },
+    /// Compare many runs by backbone, rank and seed: one page with figures, tables and tests of the differences
+    #[command(after_help = "\
+Examples:
+  pentimento report runs --out report
+  pentimento report sweep-vit sweep-resnet --out report --forgetting max-before
+  pentimento report runs --out report --study paper=logs.json,backbone=glyph-vit,rank=16,seed=0
+
+Each DIR is a run's folder, or holds runs up to three levels below it. Runs that differ by nothing but rank and seed are \
+a series; means are over seeds, differences are paired by seed and need three seeds that both sides have. Unfinished \
+and damaged runs are named in the report and in no mean.
+
+A log for --study is of the study's own program: JSON lines with a step and Avalanche's metrics, \
+Top1_Acc_Exp/eval_phase/test_stream/TaskNNN/ExpNNN. It is drawn dashed and in no test. Behind its file: backbone=NAME lays it over \
+the series of that backbone, rank=N (0: frozen, or full) gives it a place on the axis of ranks, and seed=N a seed.")]
+    Report(ReportArgs),
     /// Measure a backbone on a data set, outside any run
     #[command(after_help = "\
 Examples:
@@ -442,6 +460,26 @@ pub struct BranchArgs {
     pub log: Log,
 }
 
+/// `pentimento report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run's folder, or one that holds runs up to three levels below
+    #[arg(value_name = "DIR", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// An absent or empty folder, or one with an earlier report, which is replaced
+    #[arg(long, value_name = "REPORT")]
+    pub out: PathBuf,
+    /// These kinds of files alone
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMATS")]
+    pub format: Vec<report::Format>,
+    /// The definition of forgetting in figures and differences; runs.csv has all three
+    #[arg(long, value_enum, default_value_t = Forgetting::FirstLast)]
+    pub forgetting: Forgetting,
+    /// The study's own result log, to lay over the runs; may be given again
+    #[arg(long, value_name = "LABEL=FILE[,backbone=NAME][,rank=N][,seed=N]", value_parser = StudyLog::parse)]
+    pub study: Vec<StudyLog>,
+}
+
 /// `pentimento eval`
 #[derive(Debug, Args)]
 pub struct EvalArgs {
@@ -556,6 +594,26 @@ impl ValueEnum for Format {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.name()).help(self.description()))
+    }
+}
+
+impl ValueEnum for report::Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.description()))
+    }
+}
+
+impl ValueEnum for Forgetting {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.definition()))
     }
 }
 

@@ -46,6 +46,8 @@ pub mod run;
 
 pub mod export;
 
+pub mod report;
+
 pub mod control;
 pub mod session;
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use pentimento::cli::{BenchArgs, BranchArgs, Cli, Command, EvalArgs, Log, RunArgs};
+use pentimento::cli::{BenchArgs, BranchArgs, Cli, Command, EvalArgs, Log, ReportArgs, RunArgs};
 use pentimento::folder::RunFolder;
 use pentimento::headless::{self, Ending, Format, say};
 use pentimento::hub::Hub;
@@ -25,7 +25,7 @@ use pentimento::run::{self as runs, RunView, standing_of};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::{self, Hangup};
 use pentimento::ui::text::clean;
-use pentimento::{Error, cuda, eval, export, speed, ui};
+use pentimento::{Error, cuda, eval, export, report, speed, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
 /// the kernel, and page faults were a fifth of the time.
@@ -137,6 +137,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
             });
             export(&run, choice.as_ref(), out.as_deref())
         }
+        Some(Command::Report(args)) => report(args),
         Some(Command::Eval(args)) => eval(&args),
         Some(Command::Inspect {
             backbone,
@@ -561,6 +562,35 @@ fn export(
     }
     for file in files {
         writeln!(stdout, "{}", listed(&file))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Many runs in one report: a line for each group of its files, then the finding.
+fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
+    let request = report::Request {
+        folders: args.runs,
+        formats: match args.format.is_empty() {
+            true => report::Format::ALL.into(),
+            false => args.format,
+        },
+        forgetting: args.forgetting,
+        logs: args.study,
+        out: args.out,
+    };
+    let written = report::report(&request)?;
+    let mut out = std::io::stdout();
+    for group in &written.groups {
+        writeln!(out, "{}: {}", listed(&request.out), clean(group))?;
+    }
+    for line in &written.finding {
+        writeln!(out, "{}", clean(line))?;
+    }
+    if written.left_out > 0 {
+        say(&format!(
+            "{} of the runs found are in no figure: the report says which, and why",
+            written.left_out
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

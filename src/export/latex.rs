@@ -108,6 +108,7 @@ pub fn escape(text: &str) -> String {
             // Brackets behind the end of a line would be its argument.
             '[' | ']' | '*' => escaped.extend(['{', c, '}']),
             '−' => escaped.push_str("$-$"),
+            '±' => escaped.push_str("$\\pm$"),
             '‖' => escaped.push_str("$\\|$"),
             '→' => escaped.push_str("$\\to$"),
             '₀' => escaped.push_str("$_0$"),

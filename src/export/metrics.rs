@@ -309,7 +309,7 @@ fn definitions_of(figures: &Figures) -> Map<String, Value> {
 }
 
 /// What each figure is, by its key.
-pub(super) fn definitions() -> Map<String, Value> {
+pub(crate) fn definitions() -> Map<String, Value> {
     let forgetting = Forgetting::ALL.map(|kind| {
         (
             format!("forgetting.{}", kind.name()),

@@ -6,12 +6,12 @@
 mod chosen;
 mod classes;
 mod figures;
-mod latex;
+pub(crate) mod latex;
 mod metrics;
-mod plot;
-mod sheet;
+pub(crate) mod plot;
+pub(crate) mod sheet;
 mod sheets;
-mod summary;
+pub(crate) mod summary;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ pub use chosen::{
     write_journal_chosen,
 };
 pub use metrics::METRICS_VERSION;
+pub(crate) use metrics::definitions;
 pub use sheet::TABLE_VERSION;
 pub use summary::thousands;
 

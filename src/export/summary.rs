@@ -449,7 +449,7 @@ fn context(figures: &Figures, index: usize) -> String {
 }
 
 /// A Markdown table whose columns are also straight as plain text; the first `left` are flush left.
-pub(super) fn table(head: &[String], lines: &[Vec<String>], left: usize) -> String {
+pub(crate) fn table(head: &[String], lines: &[Vec<String>], left: usize) -> String {
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|l| l.get(column));
         let cells = cells.chain(head.get(column)).map(|c| c.width());
@@ -487,7 +487,7 @@ pub(super) fn table(head: &[String], lines: &[Vec<String>], left: usize) -> Stri
 }
 
 /// Names come from anywhere: nothing in them is markup.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in clean(text).chars() {
         match c {
@@ -498,19 +498,19 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-pub(super) fn capitalised(text: &str) -> String {
+pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
     first.unwrap_or_default() + chars.as_str()
 }
 
 /// A fraction in percent, or a difference in points; empty for NaN.
-pub(super) fn percent(x: f64) -> String {
+pub(crate) fn percent(x: f64) -> String {
     decimals(100.0 * x, 1)
 }
 
 /// Empty for what is not finite, and no minus before a zero.
-pub(super) fn decimals(x: f64, places: usize) -> String {
+pub(crate) fn decimals(x: f64, places: usize) -> String {
     if !x.is_finite() {
         return String::new();
     }

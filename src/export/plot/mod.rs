@@ -5,15 +5,15 @@
 //! stands in the SVG's `<desc>`, in the PNG's text and in the manifest, not in the picture. Equal runs give equal bytes:
 //! text is measured and drawn with fonts that are in the program.
 
-mod axis;
-mod colour;
+pub(crate) mod axis;
+pub(crate) mod colour;
 mod contextual;
-mod font;
+pub(crate) mod font;
 mod heatmap;
 mod loss;
 mod matrix;
 mod png;
-mod svg;
+pub(crate) mod svg;
 
 pub use contextual::pictures as contextual;
 pub use heatmap::picture as heatmap;

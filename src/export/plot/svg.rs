@@ -275,7 +275,8 @@ pub fn clean(text: &str) -> String {
     .collect()
 }
 
-fn escape(text: &str) -> String {
+/// Text as markup has it.
+pub fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in clean(text).chars() {
         match c {
