@@ -6,10 +6,12 @@ use super::sentence::sentence;
 use super::series::{Member, Rank, Series, Study};
 use crate::measure::Forgetting;
 
-/// What is set against what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is set against what: each is a section of the report, and a family of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A rank against the lowest one of the same series.
+    /// The highest rank against the lowest one of the same series: the headline.
+    Ends,
+    /// Any other rank against the lowest one.
     Rank,
     /// A series against another one at the same rank.
     Series,
@@ -32,12 +34,15 @@ pub struct Comparison {
     pub first: Side,
     pub second: Side,
     pub paired: Paired,
-    /// The p of the t-test after Holm's correction over all tests of the study.
+    /// The p of the t-test after Holm's correction over all tests of the study of this kind.
     pub holm: Option<f64>,
-    /// Highest against lowest rank.
-    pub headline: bool,
     /// What it says, in a sentence.
     pub sentence: String,
+}
+
+impl Kind {
+    /// In order of the report.
+    pub const ALL: [Self; 3] = [Self::Ends, Self::Rank, Self::Series];
 }
 
 impl Comparison {
@@ -50,7 +55,7 @@ impl Comparison {
     }
 }
 
-/// Every comparison of a study, in order of kind, series and measure; p-values are corrected over all of them.
+/// Every comparison of a study, in order of kind, series and measure; p-values are corrected over those of a kind.
 pub fn comparisons(study: &Study, forgetting: Forgetting) -> Vec<Comparison> {
     let mut all = Vec::new();
     for series in study.own() {
@@ -61,8 +66,11 @@ pub fn comparisons(study: &Study, forgetting: Forgetting) -> Vec<Comparison> {
         for measure in Measure::ALL {
             for &rank in series.ranks.keys().filter(|r| **r != lowest) {
                 let sides = ((series, rank), (series, lowest));
-                let headline = Some(&rank) == highest;
-                all.extend(compare(Kind::Rank, measure, sides, forgetting, headline));
+                let kind = match Some(&rank) == highest {
+                    true => Kind::Ends,
+                    false => Kind::Rank,
+                };
+                all.extend(compare(kind, measure, sides, forgetting));
             }
         }
     }
@@ -73,20 +81,23 @@ pub fn comparisons(study: &Study, forgetting: Forgetting) -> Vec<Comparison> {
                 let shared = first.ranks.keys().filter(|r| second.ranks.contains_key(r));
                 for &rank in shared {
                     let sides = ((*first, rank), (*second, rank));
-                    all.extend(compare(Kind::Series, measure, sides, forgetting, false));
+                    all.extend(compare(Kind::Series, measure, sides, forgetting));
                 }
             }
         }
     }
-    let tested: Vec<usize> = (0..all.len())
-        .filter(|&i| all[i].paired.tested().is_some())
-        .collect();
-    let p = tested
-        .iter()
-        .filter_map(|&i| Some(all[i].paired.tested()?.p));
-    let adjusted = holm(&p.collect::<Vec<f64>>());
-    for (i, p) in tested.into_iter().zip(adjusted) {
-        all[i].holm = Some(p);
+    all.sort_by_key(|c| c.kind);
+    for kind in Kind::ALL {
+        let family: Vec<(usize, f64)> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.kind == kind)
+            .filter_map(|(i, c)| Some((i, c.paired.tested()?.p)))
+            .collect();
+        let p: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
+        for ((i, _), p) in family.into_iter().zip(holm(&p)) {
+            all[i].holm = Some(p);
+        }
     }
     for one in &mut all {
         one.sentence = sentence(one);
@@ -100,7 +111,6 @@ fn compare(
     measure: Measure,
     (first, second): ((&Series, Rank), (&Series, Rank)),
     forgetting: Forgetting,
-    headline: bool,
 ) -> Option<Comparison> {
     let members = |(series, rank): (&Series, Rank)| -> Vec<(u64, f64)> {
         let value = |m: &Member| Some((m.seed?, measure.of(m, forgetting)));
@@ -140,7 +150,6 @@ fn compare(
         second: side(second, of_second),
         paired,
         holm: None,
-        headline,
         sentence: String::new(),
     })
 }

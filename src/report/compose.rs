@@ -8,6 +8,7 @@ use super::draw;
 use super::figures::{Measure, spread};
 use super::gather::LeftOut;
 use super::paired::{FEWEST, Paired};
+use super::sentence::LEVEL;
 use super::series::{Series, Study};
 use super::tables;
 use super::texts;
@@ -41,7 +42,9 @@ impl Content {
         for (number, study) in self.studies.iter().enumerate() {
             let found = |series: &Series| {
                 let mine = |c: &&Comparison| {
-                    c.headline && c.measure == Measure::Foundation && c.first.series == series.name
+                    c.kind == Kind::Ends
+                        && c.measure == Measure::Foundation
+                        && c.first.series == series.name
                 };
                 let headline = self.comparisons[number].iter().find(mine);
                 headline.map_or_else(|| self.known(series), |c| Some(c.sentence.clone()))
@@ -158,13 +161,13 @@ impl Content {
 
     fn differences(&self, number: usize, prefix: &str, blocks: &mut Vec<Block>) {
         let all = &self.comparisons[number];
-        let tests = all.iter().filter(|c| c.holm.is_some()).count();
         blocks.push(Block::Text(match all.len() {
             0 => "There is one rank and one series: nothing to compare.".into(),
-            _ => format!("{} {}", texts::DIFFERENCES, texts::family(tests)),
+            _ => texts::DIFFERENCES.into(),
         }));
         for (kind, title, name) in [
-            (Kind::Rank, "Rank against rank", "by-rank"),
+            (Kind::Ends, "Highest rank against the lowest", "ends"),
+            (Kind::Rank, "Other ranks against the lowest", "by-rank"),
             (Kind::Series, "Series against series", "by-series"),
         ] {
             let of_kind: Vec<&Comparison> = all.iter().filter(|c| c.kind == kind).collect();
@@ -172,27 +175,11 @@ impl Content {
                 continue;
             }
             heading(blocks, 3, title, &format!("{prefix}{name}"));
-            let few = |c: &&Comparison| matches!(c.paired, Paired::Few { .. });
-            let untested = of_kind.iter().filter(|c| few(c)).count();
-            let mut lines: Vec<String> = Vec::new();
-            for headline in [true, false] {
-                let said = of_kind.iter().filter(|c| c.headline == headline && !few(c));
-                lines.extend(said.map(|c| c.sentence.clone()));
-            }
-            if untested > 0 {
-                lines.push(format!(
-                    "Not enough seeds for {} of {} comparisons: {FEWEST} shared by both sides are needed. The table has the \
-                     differences of their means, which are no claim.",
-                    untested,
-                    of_kind.len()
-                ));
-            }
-            blocks.push(Block::List(lines));
-            blocks.push(Block::Table(tables::differences(
-                &of_kind,
-                kind,
-                &format!("{prefix}{name}"),
-            )));
+            let tests = of_kind.iter().filter(|c| c.holm.is_some()).count();
+            blocks.push(Block::Text(texts::family(tests)));
+            blocks.push(Block::List(sentences(&of_kind)));
+            let name = format!("{prefix}{name}");
+            blocks.push(Block::Table(tables::differences(&of_kind, kind, &name)));
         }
     }
 
@@ -265,6 +252,38 @@ impl Content {
             blocks.extend(tables::runs(study, &self.prefix(number)).map(Block::Table));
         }
     }
+}
+
+/// Of so many comparisons that found nothing each has a sentence; of more there is one for all.
+const EACH: usize = 10;
+
+/// What comparisons say: each difference that was found, and what was not.
+fn sentences(all: &[&Comparison]) -> Vec<String> {
+    let few = |c: &&&Comparison| matches!(c.paired, Paired::Few { .. });
+    let found = |c: &&&Comparison| c.holm.is_some_and(|p| p < LEVEL);
+    let mut lines: Vec<String> = all
+        .iter()
+        .filter(found)
+        .map(|c| c.sentence.clone())
+        .collect();
+    let rest: Vec<&&Comparison> = all.iter().filter(|c| !found(c) && !few(c)).collect();
+    match rest.len() {
+        n if n > EACH => lines.push(format!(
+            "For {n} of {} comparisons no difference was found, or no test was possible since the difference is the same in \
+             every seed; the table has their figures. That is not evidence of none.",
+            all.len()
+        )),
+        _ => lines.extend(rest.iter().map(|c| c.sentence.clone())),
+    }
+    let untested = all.iter().filter(few).count();
+    if untested > 0 {
+        lines.push(format!(
+            "Not enough seeds for {untested} of {} comparisons: {FEWEST} shared by both sides are needed. The table has the \
+             differences of their means, which are no claim.",
+            all.len()
+        ));
+    }
+    lines
 }
 
 fn heading(blocks: &mut Vec<Block>, level: u8, text: &str, name: &str) {

@@ -254,8 +254,8 @@ fn contextual(content: &Content) -> Sheet {
 fn differences(content: &Content) -> Sheet {
     let mut rows = Vec::new();
     for (i, all) in content.comparisons.iter().enumerate() {
-        let family = all.iter().filter(|c| c.holm.is_some()).count() as u64;
         for c in all {
+            let family = all.iter().filter(|o| o.kind == c.kind && o.holm.is_some());
             let tested = c.paired.tested();
             let figure = |of: &dyn Fn(&super::paired::Tested) -> f64| {
                 tested.map_or(Cell::Empty, |t| Cell::Number(of(t)))
@@ -276,7 +276,7 @@ fn differences(content: &Content) -> Sheet {
                 figure(&|t| t.t),
                 figure(&|t| t.p),
                 c.holm.map_or(Cell::Empty, Cell::Number),
-                Cell::Count(family),
+                Cell::Count(family.count() as u64),
                 figure(&|t| t.flip_p),
                 figure(&|t| t.d_z),
                 Cell::text(&c.sentence),

@@ -8,6 +8,9 @@ use crate::export::plot::svg;
 /// The page's style.
 const STYLE: &str = include_str!("page.css");
 
+/// Rows from which a table scrolls on a screen.
+const LONG: usize = 30;
+
 /// The page.
 pub fn page(document: &Document) -> String {
     let mut body = String::new();
@@ -25,7 +28,7 @@ pub fn page(document: &Document) -> String {
             Block::Finding(lines) => {
                 body.push_str("<section class=\"finding\" aria-label=\"The finding\">\n");
                 for line in lines {
-                    let _ = writeln!(body, "<p>{}</p>", escape(line));
+                    let _ = writeln!(body, "<p>{}</p>", bound(line));
                 }
                 body.push_str("</section>\n");
                 // What is found is read first, what the page holds after it.
@@ -85,18 +88,22 @@ fn contents(body: &mut String, document: &Document) {
 fn list(body: &mut String, class: &str, lines: &[String]) {
     let _ = writeln!(body, "<ul class=\"{class}\">");
     for line in lines {
-        let _ = writeln!(body, "<li>{}</li>", escape(line));
+        let _ = writeln!(body, "<li>{}</li>", bound(line));
     }
     body.push_str("</ul>\n");
 }
 
 fn table(body: &mut String, table: &Table, number: usize) {
+    let (long, rows) = match table.rows.len() {
+        n if n > LONG => (" long", format!(" {n} rows.")),
+        _ => ("", String::new()),
+    };
     let _ = writeln!(
         body,
-        "<div class=\"table\" tabindex=\"0\" role=\"region\" aria-label=\"Table {number}\">\n<table id=\"table-{}\">\n\
-         <caption><b>Table {number}.</b> {}</caption>",
-        escape(&table.name),
-        escape(&table.caption)
+        "<figure id=\"table-{name}\">\n<figcaption><b>Table {number}.</b> {caption}{rows}</figcaption>\n\
+         <div class=\"scroll{long}\" tabindex=\"0\" role=\"region\" aria-label=\"Table {number}\">\n<table>",
+        name = escape(&table.name),
+        caption = escape(&table.caption)
     );
     let class = |column: usize| {
         if column < table.left {
@@ -122,7 +129,16 @@ fn table(body: &mut String, table: &Table, number: usize) {
         }
         body.push_str("</tr>\n");
     }
-    body.push_str("</tbody>\n</table>\n</div>\n");
+    body.push_str("</tbody>\n</table>\n</div>\n</figure>\n");
+}
+
+/// A sentence whose figures stand on one line with what they are of.
+fn bound(text: &str) -> String {
+    let mut text = escape(text);
+    for sign in [" = ", " &lt; ", " %"] {
+        text = text.replace(sign, &sign.replace(' ', "\u{a0}"));
+    }
+    text
 }
 
 /// Names come from anywhere: nothing in them is markup, in an attribute neither.
@@ -142,7 +158,7 @@ mod tests {
             title: "<script>".into(),
             subtitle: "a & b".into(),
             blocks: vec![
-                Block::Finding(vec!["a <b>".into()]),
+                Block::Finding(vec!["a <b> n = 5".into()]),
                 Block::Heading(2, "x\" onclick='y'".into(), "\"><i>".into()),
                 Block::Table(Table {
                     name: "t".into(),
@@ -157,6 +173,10 @@ mod tests {
         for tag in ["<script>", "<i>", "<u>", "<s>", "onclick='", "\"><i"] {
             assert!(!page.contains(tag), "{tag}");
         }
+        assert!(
+            page.contains("<p>a &lt;b&gt; n\u{a0}=\u{a0}5</p>"),
+            "{page}"
+        );
         assert!(page.contains("&lt;script&gt;") && page.contains("a &amp; b"));
     }
 }

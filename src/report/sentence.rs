@@ -32,8 +32,11 @@ pub fn sentence(c: &Comparison) -> String {
                 format!("{} ({figures}).", capitalised(&claim(c, tested.mean)))
             } else {
                 format!(
-                    "No difference in {} was found between {} (difference {}, {figures}): that is not evidence of none.",
-                    c.measure.title(),
+                    "No difference in {} was found between {} (difference {} points, {figures}): that is not evidence of none.",
+                    match c.measure {
+                        Measure::Contextual => "what the context lost beyond the rest",
+                        measure => measure.title(),
+                    },
                     sides(c),
                     points(tested.mean)
                 )
@@ -67,7 +70,7 @@ fn figures(t: &Tested, holm: f64) -> String {
 /// Both sides, as "rank 16 and rank 1 of glyph-vit".
 fn sides(c: &Comparison) -> String {
     match c.kind {
-        Kind::Rank => format!(
+        Kind::Ends | Kind::Rank => format!(
             "{} and {} of {}",
             c.first.rank.said(),
             c.second.rank.said(),
@@ -90,7 +93,7 @@ fn claim(c: &Comparison, difference: f64) -> String {
         false => less,
     };
     let (place, first, second) = match c.kind {
-        Kind::Rank => (
+        Kind::Ends | Kind::Rank => (
             format!("in {} ", c.first.series),
             c.first.rank.said(),
             c.second.rank.said(),
@@ -128,7 +131,7 @@ fn claim(c: &Comparison, difference: f64) -> String {
 /// A difference of fractions in points, one decimal; two where one would show nothing.
 pub fn points(x: f64) -> String {
     let text = match (100.0 * x).abs() {
-        small if small < 0.05 && small > 0.0 => decimals(100.0 * x, 2),
+        small if (0.005..0.05).contains(&small) => decimals(100.0 * x, 2),
         _ => percent(x),
     };
     text.replace('-', "−")
@@ -166,7 +169,7 @@ mod tests {
             mean,
         };
         let (first, second) = match kind {
-            Kind::Rank => (
+            Kind::Ends | Kind::Rank => (
                 side("glyph-vit", Rank::Of(16), 0.3),
                 side("glyph-vit", Rank::Of(1), 0.2),
             ),
@@ -182,7 +185,6 @@ mod tests {
             second,
             paired: Paired::of(differences),
             holm,
-            headline: false,
             sentence: String::new(),
         }
     }
@@ -192,7 +194,7 @@ mod tests {
         let differences = [0.03, 0.032, 0.031, 0.028, 0.034];
         let of = |holm| {
             sentence(&comparison(
-                Kind::Rank,
+                Kind::Ends,
                 Measure::Foundation,
                 &differences,
                 Some(holm),
@@ -280,6 +282,6 @@ mod tests {
             [0.0304, 0.00004, 1.0, 0.0498].map(p),
             ["p = .030", "p < .001", "p = 1", "p = .0498"]
         );
-        assert_eq!([0.031, -0.0003, 0.0].map(points), ["3.1", "−0.03", "0.0"]);
+        assert_eq!([0.031, -0.0003, 1e-17].map(points), ["3.1", "−0.03", "0.0"]);
     }
 }

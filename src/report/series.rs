@@ -1,7 +1,7 @@
 //! Which runs are compared: studies of the same test sets and sequence, series within them, ranks within these.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::gather::{LeftOut, Run};
 use super::imported::Imported;
@@ -96,12 +96,6 @@ impl Study {
     /// Its sequence in a line.
     pub fn title(&self) -> String {
         self.after.join(" → ")
-    }
-
-    /// Every rank of any series.
-    pub fn ranks(&self) -> BTreeSet<Rank> {
-        let all = self.series.iter().flat_map(|s| s.ranks.keys().copied());
-        all.collect()
     }
 
     /// Its series that are runs of this program.

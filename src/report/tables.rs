@@ -258,7 +258,7 @@ pub fn shares(study: &Study, prefix: &str) -> Option<Table> {
 pub fn differences(all: &[&Comparison], kind: Kind, name: &str) -> Table {
     let rows = all.iter().map(|c| {
         let (first, second) = match kind {
-            Kind::Rank => (
+            Kind::Ends | Kind::Rank => (
                 c.first.series.clone(),
                 format!("{} − {}", c.first.rank.name(), c.second.rank.name()),
             ),
@@ -291,8 +291,12 @@ pub fn differences(all: &[&Comparison], kind: Kind, name: &str) -> Table {
         ]
     });
     let (what, head) = match kind {
+        Kind::Ends => (
+            "The highest rank less the lowest one, within a series",
+            ["series", "ranks"],
+        ),
         Kind::Rank => (
-            "Each rank less the lowest one, within a series",
+            "Other ranks less the lowest one, within a series",
             ["series", "ranks"],
         ),
         Kind::Series => ("Series less series at the same rank", ["series", "rank"]),

@@ -46,13 +46,26 @@ fn part(table: &Table, rows: &[Vec<String>], number: usize) -> String {
         "\\begin{{table}}\n\\centering\n{size}\\caption{{{}{continued}}}\n\\label{{{label}}}\n\
          \\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n",
         escape(&table.caption),
-        line(&table.head)
+        heads(&table.head)
     );
     for row in rows {
         let _ = write!(text, "{}", line(row));
     }
     text.push_str("\\bottomrule\n\\end{tabular}\n\\end{table}\n");
     text
+}
+
+/// The heads of columns, long ones a word a line.
+fn heads(head: &[String]) -> String {
+    let stacked = |text: &String| match text.len() > 12 && text.contains(' ') {
+        true => {
+            let words: Vec<String> = text.split(' ').map(escape).collect();
+            format!("\\shortstack{{{}}}", words.join("\\\\"))
+        }
+        false => escape(text),
+    };
+    let cells: Vec<String> = head.iter().map(stacked).collect();
+    format!("{} \\\\\n", cells.join(" & "))
 }
 
 #[cfg(test)]
@@ -65,7 +78,7 @@ mod tests {
         let table = Table {
             name: "t".into(),
             caption: "100 % of $x".into(),
-            head: vec!["a_b".into(), "c".into()],
+            head: vec!["a_b".into(), "long head (points)".into()],
             left: 1,
             rows: vec![vec!["x & y".into(), "1.0 ± 0.2".into()]; PAGE + 1],
         };
@@ -81,6 +94,6 @@ mod tests {
             PAGE + 1
         );
         assert!(text.contains("\\label{tab:t-2}") && text.contains("100 \\% of \\$x (continued)"));
-        assert!(text.contains("a\\_b & c"));
+        assert!(text.contains("a\\_b & \\shortstack{long\\\\head\\\\(points)} \\\\\n"));
     }
 }

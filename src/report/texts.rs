@@ -24,7 +24,7 @@ pub fn family(tests: usize) -> String {
 }
 
 /// Keys of `metrics.json` whose definitions a report needs.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 17] = [
     "accuracy",
     "plasticity",
     "average_plasticity",
@@ -34,10 +34,14 @@ const KEYS: [&str; 13] = [
     "contextual.mean_drop_in_context",
     "contextual.mean_drop_of_rest",
     "contextual.difference",
+    "contextual.p_one_sided",
     "contextual.p_two_sided",
+    "contextual.similarity",
     "contextual.spearman_rho",
     "contextual.spearman_p_two_sided",
     "contextual.by_similarity",
+    "contextual.by_similarity.decile_drop",
+    "contextual.by_similarity.difference",
 ];
 
 /// Every definition, under its name in `metrics.json`, then what a report adds.

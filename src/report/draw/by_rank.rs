@@ -67,7 +67,7 @@ pub fn ranks(study: &Study, prefix: &str, forgetting: Forgetting) -> Option<Figu
         "What the rank does, after the last task. Marks are means over seeds, bars one sample standard deviation to either \
          side, small points the single seeds. Forgetting by {}.{}",
         forgetting.name(),
-        notes(study)
+        notes(study, &panels)
     );
     draw(
         study,
@@ -94,7 +94,7 @@ pub fn contextual(study: &Study, prefix: &str) -> Option<Figure> {
     let caption = format!(
         "Contextual forgetting: by task, the mean drop of the foundation classes in its context less that of the others, by \
          its merge alone. Above 0 the context lost more. Marks, bars and points as before.{}",
-        notes(study)
+        notes(study, &panels)
     );
     draw(
         study,
@@ -107,8 +107,13 @@ pub fn contextual(study: &Study, prefix: &str) -> Option<Figure> {
 }
 
 /// What needs saying of the ends of the axis and of imported lines, where there are any.
-fn notes(study: &Study) -> String {
-    let ranks = study.ranks();
+fn notes(study: &Study, panels: &[Panel]) -> String {
+    let drawn = |i: usize| {
+        panels
+            .iter()
+            .flat_map(move |p| p.lines[i].iter().map(|(r, _)| *r))
+    };
+    let ranks: BTreeSet<Rank> = (0..study.series.len()).flat_map(drawn).collect();
     let mut text = String::from(" Ranks stand by octaves");
     if ranks.contains(&Rank::Frozen) {
         text += ", 0 is the frozen backbone";
@@ -117,7 +122,7 @@ fn notes(study: &Study) -> String {
         text += ", full is training without adapters";
     }
     text += ".";
-    if study.series.iter().any(|s| s.imported) {
+    if (0..study.series.len()).any(|i| study.series[i].imported && drawn(i).next().is_some()) {
         text += " Dashed with hollow marks: imported logs.";
     }
     if ranks.contains(&Rank::Unsaid) {

@@ -10,7 +10,7 @@ use crate::export::plot::svg::{Anchor, Area, FAINT, Letters, SMALL, Svg, TEXT};
 /// Length of a tick, in points.
 const TICK: f64 = 2.5;
 /// Height of a panel's title.
-pub const TITLE: f64 = TEXT + 2.0 * GAP;
+pub const TITLE: f64 = TEXT + 4.0 * GAP;
 /// Height of an axis of ranks with its title.
 pub const BELOW: f64 = TICK + GAP + SMALL + GAP + SMALL + GAP;
 
@@ -27,7 +27,11 @@ pub fn margin(y: &Scale) -> f64 {
 /// The title over a panel.
 pub fn title(svg: &mut Svg, area: &Area, left: f64, text: &str) {
     let text = shortened(text, TEXT, area.right() - left);
-    svg.text((left, area.y - GAP), &text, Letters::held(Anchor::Start));
+    svg.text(
+        (left, area.y - 2.2 * GAP),
+        &text,
+        Letters::held(Anchor::Start),
+    );
 }
 
 /// A vertical axis left of `area`, and faint lines across it.

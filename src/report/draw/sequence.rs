@@ -1,5 +1,7 @@
 //! Accuracy of each test set over the sequence, a line for each rank.
 
+use std::collections::BTreeSet;
+
 use super::super::figures::{Spread, spread};
 use super::super::series::{Rank, Series, Study};
 use super::marks::{Style, legend};
@@ -56,7 +58,10 @@ pub fn sequences(study: &Study, prefix: &str) -> Vec<Figure> {
 }
 
 fn figure(study: &Study, series: &[&Series], stem: &str) -> Figure {
-    let ranks = study.ranks();
+    let ranks: BTreeSet<Rank> = series
+        .iter()
+        .flat_map(|s| s.ranks.keys().copied())
+        .collect();
     let lines: Vec<Line> = series
         .iter()
         .flat_map(|s| {
