@@ -57,6 +57,7 @@ fn help_and_version_go_to_standard_output() {
         "open",
         "resume",
         "export",
+        "report",
         "pretrain",
         "presets",
         "doctor",

@@ -10,8 +10,8 @@ pub const CONTEXTUAL: &str = "Whether the foundation classes that a task is abou
     another, so read them as a description.";
 
 /// Before the differences.
-pub const DIFFERENCES: &str = "Runs are paired by their seed: the same seed has the same order of images and the same first \
-    weights of heads. A difference is called one where the p of a two-sided paired t-test is below .05 after Holm's correction; \
+pub const DIFFERENCES: &str = "Runs are paired by their seed: the same seed has the same order of images and, where \
+    shapes agree, the same first weights. A difference is called one where the p of a two-sided paired t-test is below .05 after Holm's correction; \
     the interval is not corrected. Where none is found, that is not evidence of none.";
 
 /// How many tests Holm's correction is over.
