@@ -148,7 +148,7 @@ Examples:
   pentimento report sweep-vit sweep-resnet --out report --forgetting max-before
   pentimento report runs --out report --study paper=logs.json,backbone=glyph-vit,rank=16,seed=0
 
-Each DIR is a run's folder, or holds runs up to three levels below it. Runs that differ by nothing but rank and seed are \
+Each DIR is a run's folder, or holds runs up to three levels below it, as a sweep's folder does. Runs that differ by nothing but rank and seed are \
 a series; means are over seeds, differences are paired by seed and need three seeds that both sides have. Unfinished \
 and damaged runs are named in the report and in no mean.
 

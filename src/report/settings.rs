@@ -32,7 +32,7 @@ pub fn settings(run: &Run) -> Settings {
     if let Ok(tree) = serde_json::to_value(&run.recipe) {
         flatten("", &tree, &mut keys);
     }
-    keys.retain(|key, _| !ASIDE.contains(&key.as_str()));
+    keys.retain(|key, _| !ASIDE.contains(&key.as_str()) && !key.starts_with("slurm."));
     if lora.rank > 0 {
         let multiple = format!("{} x rank", lora.alpha() / lora.rank as f64);
         keys.insert("lora.alpha".into(), multiple);
@@ -171,7 +171,13 @@ mod tests {
         let of = |overrides: &[&str]| settings(&run("r", overrides));
         let full = of(&["lora.mode=full", "lora.dropout=0.3", "lora.alpha=3"]);
         assert_eq!(full, of(&["lora.mode=full", "lora.rank=2"]));
-        assert_eq!(of(&["train.watch_every=9"]), of(&[]));
+        for same in [
+            "train.watch_every=9",
+            "slurm.partition=gpu",
+            "data.workers=3",
+        ] {
+            assert_eq!(of(&[same]), of(&[]), "{same}");
+        }
         assert_ne!(of(&["train.lr=0.01"]), of(&[]));
         let frozen = of(&["lora.rank=0", "lora.dropout=0.3"]);
         assert_eq!(frozen, of(&[]).without_adapters());

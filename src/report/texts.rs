@@ -100,7 +100,7 @@ pub fn methods(forgetting: Forgetting) -> Vec<Block> {
         Block::Text(
             "A series is the runs of one backbone and mode whose recipes are equal but for rank and seed; alpha counts as a \
              multiple of the rank, and keys that change no figure (checkpoints, what is watched while a task is trained, caches \
-             and threads, the batch of evaluation) are not looked at. A frozen backbone (rank 0) belongs to the one series that is like it but for \
+             and threads, the batch of evaluation, Slurm) are not looked at. A frozen backbone (rank 0) belongs to the one series that is like it but for \
              the adapters' own keys. Runs with other test sets or another sequence are a study of their own: nothing is \
              averaged over both. Of two finished runs of one series, rank and seed the newer one counts. Runs that are not \
              finished, whose tasks were skipped or merged in part, and branches with other adapters in their first rows are \

@@ -118,12 +118,12 @@ fn figure(study: &Study, series: &[&Series], stem: &str) -> Figure {
         .collect();
     let below = names.iter().map(|n| width(n, SMALL)).fold(0.0, f64::max) + 3.0 * GAP;
     let count = study.columns.len();
-    for column in 0..count {
+    for (column, scale) in scales.iter().enumerate() {
         let (line, place) = (column / COLUMNS, column % COLUMNS);
         let x = place as f64 * wide;
         let y = top + TITLE + line as f64 * (HEIGHT + TITLE + 2.0 * GAP);
         let area = Area::new(x + from, y, wide - from - 3.0 * GAP, HEIGHT);
-        let scale = scales[column].drawn((area.bottom(), area.y));
+        let scale = scale.drawn((area.bottom(), area.y));
         let step = area.width / study.after.len() as f64;
         let at_row = |row: usize| area.x + (row as f64 + 0.5) * step;
         title(
@@ -133,7 +133,7 @@ fn figure(study: &Study, series: &[&Series], stem: &str) -> Figure {
             &format!("{} (%)", study.columns[column]),
         );
         left(&mut svg, &area, &scale);
-        for row in 0..study.after.len() {
+        for (row, name) in names.iter().enumerate() {
             let x = at_row(row);
             svg.line((x, area.bottom()), (x, area.bottom() + 2.5), RULE);
             // Names stand below the last panel of each column.
@@ -142,11 +142,7 @@ fn figure(study: &Study, series: &[&Series], stem: &str) -> Figure {
                     upright: true,
                     ..Letters::small(Anchor::End)
                 };
-                svg.text(
-                    (x + 0.35 * SMALL, area.bottom() + 2.0 * GAP),
-                    &names[row],
-                    letters,
-                );
+                svg.text((x + 0.35 * SMALL, area.bottom() + 2.0 * GAP), name, letters);
             }
         }
         for drawn in &lines {
