@@ -33,6 +33,8 @@ pub fn settings(run: &Run) -> Settings {
         flatten("", &tree, &mut keys);
     }
     keys.retain(|key, _| !ASIDE.contains(&key.as_str()) && !key.starts_with("slurm."));
+    // None is as many as where nothing is said of loading.
+    keys.retain(|key, value| (key.as_str(), value.as_str()) != ("data.bad_images", "0"));
     if lora.rank > 0 {
         let multiple = format!("{} x rank", lora.alpha() / lora.rank as f64);
         keys.insert("lora.alpha".into(), multiple);

@@ -151,7 +151,7 @@ pub fn contextual(study: &Study, prefix: &str) -> Table {
         name: format!("{prefix}contextual"),
         caption: "Mean drop in points of the foundation classes in the task's context and of the rest, and their difference: \
                   mean ± sample standard deviation over seeds. In how many seeds the two-sided p of the difference is below \
-                  .05, and that of Spearman's ρ of drop and similarity by features."
+                  .05, and that of Spearman's ρ of drop and similarity by features, of those that have one."
             .into(),
         head: strings(&["series", "rank", "task", "in context", "rest", "difference", "p < .05", "p of ρ < .05"]),
         left: 3,
