@@ -11,6 +11,7 @@
 //! A sweep's truth is its runs' journals: whoever works on it, from whatever machine, finds there what is done.
 
 mod grid;
+pub mod listing;
 mod state;
 
 use std::fs;
