@@ -308,10 +308,9 @@ impl App {
     /// The process that was at work on the run shown is gone without a word.
     pub fn on_lab_gone(&mut self) {
         self.on_control_lost();
-        if self
-            .view()
-            .is_some_and(|view| view.state != State::Finished && !view.stopped)
-        {
+        let left = |view: &RunView| view.state != State::Finished && !view.stopped;
+        // The grid says of each run that nobody works on it, and has no key for it.
+        if self.screen != Screen::Sweep && self.view().is_some_and(left) {
             let text = "the process at work on this run is gone: {take-up} goes on from its last checkpoint";
             self.say(Ink::Warning, text.into());
         }

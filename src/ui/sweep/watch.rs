@@ -84,7 +84,12 @@ impl Reader {
     }
 
     fn stamp(&self) -> Result<Stamp, String> {
-        let found = fs::metadata(self.folder.join("sweep.json")).map_err(|e| e.to_string())?;
+        let why = |e: std::io::Error| {
+            // The number says nothing that the words do not.
+            let text = e.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        };
+        let found = fs::metadata(self.folder.join("sweep.json")).map_err(why)?;
         Ok((
             found.dev(),
             found.ino(),
@@ -99,7 +104,7 @@ impl Reader {
         self.read.clear();
         News {
             trouble: Some(format!(
-                "the sweep's folder cannot be read now ({why}): this is what was last seen of it"
+                "the folder cannot be read now: {why}; last seen is shown"
             )),
             ..News::default()
         }

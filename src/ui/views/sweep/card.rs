@@ -148,7 +148,9 @@ pub fn lines(open: &OpenSweep, columns: u16) -> Vec<Vec<Piece>> {
             ),
             ("foundation lost", points(sight.foundation)),
         ];
-        lines.extend(flow(forgetting.into_iter(), columns));
+        if sight.foundation.is_finite() {
+            lines.extend(flow(forgetting.into_iter(), columns));
+        }
     }
     lines
 }

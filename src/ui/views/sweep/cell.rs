@@ -12,6 +12,8 @@ use crate::sweep::Progress;
 const SIGNS: u16 = 3;
 /// Columns of a figure in points.
 const FIGURE: u16 = 5;
+/// Columns in which it can be said that a run is not read yet.
+const UNREAD: u16 = 15;
 /// Columns of a bar that says anything.
 const BAR: u16 = 6;
 /// Columns of a curve that says anything.
@@ -52,12 +54,11 @@ pub fn draw(theme: &Theme, open: &OpenSweep, run: usize, pen: &mut Pen) {
         }
     }
     let Some(sight) = sight else {
-        let text = if pen.height() > 0 {
-            "… not read yet"
-        } else {
-            ""
+        let text = match columns >= UNREAD {
+            true => "… not read yet",
+            false => "…",
         };
-        pen.fitted(1, 0, columns - 1, text, theme.ink(Ink::Faint));
+        pen.fitted(1, 0, columns.saturating_sub(1), text, theme.ink(Ink::Faint));
         return;
     };
     let strong = match chosen {

@@ -117,9 +117,7 @@ fn draw_note(app: &App, open: &OpenSweep, geometry: &Geometry, pen: &mut Pen) {
     let (text, ink) = match (&open.trouble, open.silence(app.now), open.reading) {
         (Some(trouble), ..) => (trouble.clone(), Ink::Warning),
         (None, Some(seconds), _) => (
-            format!(
-                "the sweep's folder has not answered for {seconds} s: this is what was last seen of it"
-            ),
+            format!("the folder has not answered for {seconds} s; last seen is shown"),
             Ink::Warning,
         ),
         (None, None, Some(_)) if open.runs.runs.is_empty() => {
