@@ -147,8 +147,8 @@ fn left(sights: &[Option<Sight>], at_work: usize) -> Option<f64> {
         let over = matches!(sight.progress, Progress::Finished | Progress::Failed(_));
         !over
     };
-    let all: f64 = sights.iter().filter(open).map(|s| rest(s)).sum();
-    let longest = sights.iter().filter(open).map(|s| rest(s));
+    let all: f64 = sights.iter().filter(open).map(&rest).sum();
+    let longest = sights.iter().filter(open).map(rest);
     let longest = longest.fold(0.0, f64::max);
     let left = (all / at_work as f64).max(longest);
     (!known.is_empty()).then_some(left)

@@ -168,7 +168,7 @@ impl Reader {
             let known = id.as_ref().is_some_and(|id| self.read.contains(id));
             let finished = |seen: &Seen| seen.progress == Progress::Finished;
             let rests = known && watch.seen().nth(run).is_some_and(finished);
-            if rests && self.looks % SELDOM > 0 {
+            if rests && !self.looks.is_multiple_of(SELDOM) {
                 continue;
             }
             let changed = watch.look_at(run);
