@@ -24,6 +24,7 @@ use pentimento::recipe::{
 use pentimento::run::{self as runs, RunView, standing_of};
 use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::{self, Hangup};
+use pentimento::sweep::Sweep;
 use pentimento::ui::text::clean;
 use pentimento::{Error, cuda, eval, export, report, speed, ui};
 
@@ -196,11 +197,17 @@ fn bench() -> anyhow::Result<ExitCode> {
     show(&mut app(&settings)?, None, &settings)
 }
 
-/// The screens over an existing run, as its journal tells it; followed live if another process works on it.
+/// The screens over an existing run, as its journal tells it; followed live if another process works on it. Of a sweep's
+/// folder, the grid of its runs.
 /// Nothing is written until the user puts a lab to work.
 fn open(run: &Path) -> anyhow::Result<ExitCode> {
     ui::require_terminal()?;
     let settings = ui::Settings::read(&variable)?;
+    if Sweep::at(run)?.is_some() {
+        let mut app = app(&settings)?;
+        app.open_sweep(run);
+        return show(&mut app, None, &settings);
+    }
     let (past, session) = Session::open(run)?;
     let mut app = app(&settings)?;
     app.on_opened(run, &past, session.is_some());

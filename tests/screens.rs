@@ -33,6 +33,8 @@ mod sample;
 mod set_up;
 #[path = "screens/settings.rs"]
 mod settings;
+#[path = "screens/sweep.rs"]
+mod sweep;
 #[path = "screens/train.rs"]
 mod train;
 
@@ -44,7 +46,7 @@ use pentimento::lab::{Command, Event, Pulse, STANDING_STILL};
 use pentimento::ui::actions::{Action, Key, Screen};
 use pentimento::ui::forgetting::Way;
 use pentimento::ui::question::Question;
-use pentimento::ui::theme::{Depth, Marker};
+use pentimento::ui::theme::{Depth, Ink, Marker};
 use pentimento::ui::{App, Effect, Theme, views};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;

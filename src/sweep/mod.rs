@@ -12,6 +12,7 @@
 
 pub mod estimate;
 mod grid;
+pub mod listing;
 pub mod local;
 pub mod slurm;
 mod state;

@@ -4,6 +4,7 @@ use std::ops::Index;
 use std::path::{Path, PathBuf};
 
 use super::Sweep;
+use crate::Error;
 use crate::lab::State;
 use crate::measure::{Average, Forgetting};
 use crate::run::view::{Row, TrainingEnd};
@@ -57,6 +58,10 @@ pub struct Seen {
     pub share: f64,
     /// Training losses of all steps so far, one after another.
     pub losses: Vec<f32>,
+    /// Where among them each training begins, and its task's id.
+    pub begun: Vec<(usize, String)>,
+    /// Seconds of training and of measuring that `share` took.
+    pub seconds: f64,
     /// Mean accuracy in the last complete row; NaN before there is one.
     pub accuracy: Average,
     /// Mean forgetting there, first-last.
@@ -76,28 +81,34 @@ struct Followed {
     tasks: usize,
     journal: Follower,
     view: RunView,
+    /// The journal is damaged so.
     trouble: Option<String>,
+    /// The file system refused so.
+    unread: Option<String>,
     seen: Seen,
 }
 
 impl Watch {
     /// Nothing is read before [`Watch::look`].
     pub fn new(sweep: &Sweep) -> Self {
+        let mut watch = Self {
+            followed: Vec::new(),
+        };
+        watch.follow(sweep);
+        watch
+    }
+
+    /// Follows the runs that the sweep has now; of those that were followed before nothing is read again.
+    pub fn follow(&mut self, sweep: &Sweep) {
+        let mut before = std::mem::take(&mut self.followed);
         let followed = sweep.cells.iter().map(|cell| {
             let folder = sweep.run(cell);
-            Followed {
-                journal: Follower::new(folder.join("journal.jsonl")),
-                tasks: cell.recipe.tasks.len(),
-                view: RunView::default(),
-                trouble: None,
-                seen: Seen::nothing(cell.recipe.tasks.len()),
-                refusal: sweep.refusal(cell),
-                folder,
+            match before.iter().position(|f| f.folder == folder) {
+                Some(place) => before.swap_remove(place),
+                None => Followed::new(folder, sweep.refusal(cell), cell.recipe.tasks.len()),
             }
         });
-        Self {
-            followed: followed.collect(),
-        }
+        self.followed = followed.collect();
     }
 
     /// Reads what is new, until `enough` says so (asked between two runs); says whether anything changed.
@@ -110,6 +121,16 @@ impl Watch {
             changed |= followed.look();
         }
         changed
+    }
+
+    /// Reads what is new of one run; says whether anything changed.
+    pub fn look_at(&mut self, cell: usize) -> bool {
+        self.followed.get_mut(cell).is_some_and(Followed::look)
+    }
+
+    /// Why a run's journal cannot be read at this moment, where the file system refuses; what was read before stays.
+    pub fn unread(&self) -> Option<&str> {
+        self.followed.iter().find_map(|f| f.unread.as_deref())
     }
 
     /// The runs, in the sweep's order.
@@ -133,9 +154,23 @@ impl Index<usize> for Watch {
 }
 
 impl Followed {
+    fn new(folder: PathBuf, refusal: PathBuf, tasks: usize) -> Self {
+        Self {
+            journal: Follower::new(folder.join("journal.jsonl")),
+            tasks,
+            view: RunView::default(),
+            trouble: None,
+            unread: None,
+            seen: Seen::nothing(tasks),
+            folder,
+            refusal,
+        }
+    }
+
     fn look(&mut self) -> bool {
         let news = self.journal.advance();
         let mut changed = false;
+        self.unread = None;
         match news {
             Ok(news) => {
                 if news.anew {
@@ -147,6 +182,11 @@ impl Followed {
                 for record in &news.records {
                     self.view.apply(record);
                 }
+            }
+            // A file server that is away for a while says nothing of the run.
+            Err(error @ Error::Io { .. }) => {
+                self.unread = Some(error.to_string());
+                return false;
             }
             Err(error) => {
                 let text = Some(error.to_string());
@@ -209,13 +249,26 @@ impl Seen {
             (taken, all) => taken as f64 / all as f64,
         };
         let void = |end| matches!(end, TrainingEnd::Discarded | TrainingEnd::Undone);
-        let kept = view.trainings.iter().filter(|t| !void(t.end));
+        let kept = || view.trainings.iter().filter(|t| !void(t.end));
+        let mut losses = Vec::new();
+        let mut begun = Vec::new();
+        for training in kept() {
+            begun.push((losses.len(), training.step_id.clone()));
+            losses.extend(training.points.iter().map(|p| p.loss));
+        }
+        let trained: f64 = kept().map(|t| t.spent().seconds).sum();
+        let measured = |row: &Row| {
+            let tests = row.evaluations.values().map(|e| e.seconds);
+            row.probing + tests.sum::<f64>()
+        };
         Self {
+            seconds: trained + view.rows.iter().map(measured).sum::<f64>(),
             share: match progress {
                 Progress::Finished => 1.0,
                 _ => ((done as f64 + part) / tasks.max(1) as f64).min(1.0),
             },
-            losses: kept.flat_map(|t| t.points.iter().map(|p| p.loss)).collect(),
+            losses,
+            begun,
             progress,
             done,
             tasks,
@@ -279,6 +332,8 @@ mod tests {
         let (changed, seen) = look();
         assert!(changed && seen.progress == Progress::Stopped, "{seen:?}");
         assert!(!seen.losses.is_empty() && seen.share > 0.0 && seen.share < 1.0);
+        assert_eq!(seen.begun[0], (0, "parity".to_owned()));
+        assert!(seen.begun.windows(2).all(|w| w[0].0 < w[1].0) && seen.seconds > 0.0);
         assert!(!look().0);
 
         put(&run, &sample());
@@ -322,5 +377,44 @@ mod tests {
         }
         assert!(!watch.look(&|| false));
         assert!(!watch.look(&|| true));
+    }
+
+    #[test]
+    fn runs_that_are_added_are_followed_and_the_others_not_read_again() {
+        let (_dir, sweep, run) = sweep();
+        put(&run, &sample());
+        let mut watch = Watch::new(&sweep);
+        assert!(watch.look_at(0) && !watch.look_at(0) && !watch.look_at(1));
+        let axes = Axes {
+            presets: vec!["demo".into()],
+            seeds: vec![7],
+            ..Axes::default()
+        };
+        let (mut more, _) = Sweep::with(sweep.root(), axes.cells().unwrap()).unwrap();
+        more.cells.rotate_left(1);
+        watch.follow(&more);
+        let progress: Vec<Progress> = watch.seen().map(|s| s.progress.clone()).collect();
+        assert_eq!(progress, [Progress::Waiting, Progress::Finished]);
+        assert!(!watch.look(&|| false), "it was read before");
+    }
+
+    /// A journal that cannot be read for a while is no failure of its run.
+    #[test]
+    fn what_was_read_stays_while_the_file_system_refuses() {
+        let (_dir, sweep, run) = sweep();
+        put(&run, &sample());
+        let mut watch = Watch::new(&sweep);
+        assert!(watch.look(&|| false) && watch.unread().is_none());
+        // Root reads whatever the permissions say: a folder is no file to anybody.
+        fs::remove_file(run.join("journal.jsonl")).unwrap();
+        fs::create_dir(run.join("journal.jsonl")).unwrap();
+        assert!(!watch.look(&|| false));
+        assert!(watch.unread().unwrap().contains("journal.jsonl"));
+        assert_eq!(watch.seen().next().unwrap().progress, Progress::Finished);
+        fs::remove_dir(run.join("journal.jsonl")).unwrap();
+        put(&run, &sample());
+        watch.look(&|| false);
+        assert!(watch.unread().is_none());
+        assert_eq!(watch.seen().next().unwrap().progress, Progress::Finished);
     }
 }

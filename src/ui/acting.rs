@@ -161,14 +161,18 @@ impl App {
             Action::Marker => self.theme.marker = self.theme.marker.next(),
             Action::NextTheme => self.next_theme(),
             Action::Commands => self.open_commands(),
+            Action::Back => return self.back(),
             _ => return self.on_screen(action),
         }
         Vec::new()
     }
 
     pub(super) fn go(&mut self, screen: Screen) -> Vec<Effect> {
-        self.screen = screen;
-        match screen {
+        self.screen = match (screen, &self.sweep) {
+            (Screen::Runs, Some(_)) => Screen::Sweep,
+            (screen, _) => screen,
+        };
+        match self.screen {
             Screen::Runs => self.list_runs(),
             _ => Vec::new(),
         }

@@ -28,10 +28,12 @@ pub enum Screen {
     Machine,
     /// The runs around this one, and which branches from which.
     Runs,
+    /// The runs of a sweep, in the place of those around the one that is shown.
+    Sweep,
 }
 
 impl Screen {
-    /// All of them; the number on the keyboard is the position plus one.
+    /// All that have a number: the position plus one. A sweep that is open takes that of the runs.
     pub const ALL: [Self; 7] = [
         Self::SetUp,
         Self::Train,
@@ -52,12 +54,17 @@ impl Screen {
             Self::Log => "Log",
             Self::Machine => "Machine",
             Self::Runs => "Runs",
+            Self::Sweep => "Sweep",
         }
     }
 
     /// The screen `by` further, around the end.
     pub fn further(self, by: usize) -> Self {
-        let at = Self::ALL.iter().position(|&s| s == self).unwrap_or(0);
+        let own = match self {
+            Self::Sweep => Self::Runs,
+            own => own,
+        };
+        let at = Self::ALL.iter().position(|&s| s == own).unwrap_or(0);
         Self::ALL[(at + by) % Self::ALL.len()]
     }
 }
@@ -145,6 +152,12 @@ pub enum Action {
     NextBeside,
     /// Looks again.
     Refresh,
+    /// Goes to the next run of the sweep that has failed.
+    NextFailed,
+    /// Shows or hides what is said of the run under the cursor.
+    Details,
+    /// Goes back: from a run of a sweep to the grid, from the grid to the list of runs.
+    Back,
     /// Goes back in the journal of a run that no lab is at work on.
     Rewind,
     /// Goes forward in it.
@@ -263,7 +276,7 @@ fn hyphenated(name: &str) -> String {
 pub enum Scope {
     /// On every screen, no question open.
     Anywhere,
-    /// On every screen but set-up.
+    /// On every screen but set-up and the grid of a sweep.
     Run,
     /// On one screen.
     On(Screen),
@@ -282,7 +295,7 @@ pub enum Scope {
 }
 
 /// The scopes that keys are explained by, in the help and in the README, in this order.
-pub const EXPLAINED: [Scope; 11] = [
+pub const EXPLAINED: [Scope; 12] = [
     Scope::Anywhere,
     Scope::Run,
     Scope::Menu,
@@ -294,6 +307,7 @@ pub const EXPLAINED: [Scope; 11] = [
     Scope::On(Screen::Forgetting),
     Scope::On(Screen::Log),
     Scope::On(Screen::Runs),
+    Scope::On(Screen::Sweep),
 ];
 
 impl Scope {
@@ -301,7 +315,7 @@ impl Scope {
     pub fn name(self) -> &'static str {
         match self {
             Self::Anywhere => "everywhere",
-            Self::Run => "all but Set-up",
+            Self::Run => "all but Set-up, Sweep",
             Self::On(screen) => screen.name(),
             Self::Help => "this help",
             Self::Question => "a question",
@@ -336,7 +350,7 @@ impl Scope {
     pub fn is_on(self, screen: Screen) -> bool {
         match self {
             Self::Anywhere => true,
-            Self::Run => screen != Screen::SetUp,
+            Self::Run => !matches!(screen, Screen::SetUp | Screen::Sweep),
             Self::On(own) => own == screen,
             _ => false,
         }

@@ -18,6 +18,7 @@ use super::replay::Replay;
 use super::runs::Runs;
 use super::settings::Settings;
 use super::setup::{Environment, SetUp};
+use super::sweep::OpenSweep;
 use super::theme::{Ink, Theme};
 use super::views::{body, fits, form_rows};
 use crate::crash;
@@ -75,6 +76,8 @@ pub struct App {
     pub beside: Vec<Beside>,
     /// The runs around it.
     pub runs: Runs,
+    /// The sweep whose grid is open.
+    pub sweep: Option<OpenSweep>,
     /// Where the user looks on the train screen.
     pub train: TrainLook,
     /// Where the user looks on the matrix screen.
@@ -122,6 +125,7 @@ impl App {
             run: None,
             beside: Vec::new(),
             runs: Runs::default(),
+            sweep: None,
             train: TrainLook::default(),
             matrix: MatrixLook::default(),
             forgetting: ForgettingLook::default(),
@@ -304,10 +308,9 @@ impl App {
     /// The process that was at work on the run shown is gone without a word.
     pub fn on_lab_gone(&mut self) {
         self.on_control_lost();
-        if self
-            .view()
-            .is_some_and(|view| view.state != State::Finished && !view.stopped)
-        {
+        let left = |view: &RunView| view.state != State::Finished && !view.stopped;
+        // The grid says of each run that nobody works on it, and has no key for it.
+        if self.screen != Screen::Sweep && self.view().is_some_and(left) {
             let text = "the process at work on this run is gone: {take-up} goes on from its last checkpoint";
             self.say(Ink::Warning, text.into());
         }
@@ -335,6 +338,11 @@ impl App {
         self.moved |= self.screen == Screen::Machine;
     }
 
+    /// Something of the sweep has changed.
+    pub(super) fn on_sweep_moved(&mut self) {
+        self.moved |= self.screen == Screen::Sweep;
+    }
+
     /// Pictures were made that a frame had wanted.
     pub fn on_pictures(&mut self, made: Vec<Made>) {
         self.pictures.keep(made);
@@ -348,7 +356,10 @@ impl App {
             self.toast = None;
         }
         // Only what a clock is shown for needs a frame a second.
-        let clock = self.run.as_ref().is_some_and(OpenRun::works) || self.busy.is_some();
+        let silent = |open: &OpenSweep| open.silence(now).is_some();
+        let silent = self.screen == Screen::Sweep && self.sweep.as_ref().is_some_and(silent);
+        let works = self.run.as_ref().is_some_and(OpenRun::works);
+        let clock = works || silent || self.busy.is_some();
         if expired || (clock && now.as_secs() != self.now.as_secs()) {
             self.dirty = true;
         }
@@ -428,7 +439,13 @@ impl App {
             undoable: view.is_some_and(|v| v.rows.len() > 1),
             preparing: self.busy.as_ref().is_some_and(|b| b.cancels),
             beside: !self.beside.is_empty(),
-            listed: self.runs.chosen().is_some(),
+            listed: match (self.screen, &self.sweep) {
+                (Screen::Sweep, Some(open)) => open.run().is_some(),
+                _ => self.runs.chosen().is_some(),
+            },
+            on_sweep: self.screen == Screen::Runs && self.runs.chosen_sweep().is_some(),
+            sweep: self.sweep.is_some(),
+            failed: self.sweep.as_ref().is_some_and(OpenSweep::has_failed),
             on_shown: self.runs.chosen().map(|run| &run.folder) == self.folder().as_ref(),
             stored: self.previewed_mode() == Some(Mode::Drop),
             previewed: view.is_some_and(|v| v.preview.as_ref().is_some_and(|p| !p.done.is_empty())),

@@ -235,6 +235,7 @@ mod tests {
         let expected = [
             "advance",
             "automatic",
+            "back",
             "discard",
             "manual",
             "merge",

@@ -20,6 +20,7 @@ use super::pointer::Pointer;
 use super::runs;
 use super::sampler::{PERIOD, Sampler};
 use super::setup::Request;
+use super::sweep::{self, News};
 use super::terminal;
 use super::vigil::Vigil;
 use crate::folder::RunFolder;
@@ -28,6 +29,7 @@ use crate::lab::{self, Command, Record};
 use crate::progress::{Onlooker, Progress};
 use crate::run::{self, Listed, Manifest, RunView, lock};
 use crate::session::{Options, Reopen, Session, Update};
+use crate::sweep::listing::{self, Summary};
 use crate::{Error, Result, crash, export};
 
 /// The most models that a search shows.
@@ -39,6 +41,8 @@ pub(super) enum Answer {
     TakenUp(Box<Result<Session>>),
     Exported(Result<PathBuf>),
     Runs(PathBuf, Vec<Listed>),
+    Sweeps(PathBuf, Vec<Summary>),
+    Swept(PathBuf, Box<News>),
     Beside(PathBuf, Box<Result<RunView>>),
     Opened(PathBuf, Box<Result<Opened>>),
     Found(String, Result<Vec<Repo>>),
@@ -118,6 +122,8 @@ pub(super) struct Desk {
     seen: BTreeMap<PathBuf, u64>,
     /// The run whose manifest was read.
     known: Option<PathBuf>,
+    /// The sweep that is followed; that thread ends once this is set.
+    swept: Option<(PathBuf, Arc<AtomicBool>)>,
     /// Whether its user wants the terminal for the shell.
     pub suspends: bool,
     /// Whether the program is to end.
@@ -151,6 +157,7 @@ impl Desk {
             answer_to,
             seen: BTreeMap::new(),
             known: None,
+            swept: None,
             suspends: false,
             left: false,
         }
@@ -214,6 +221,27 @@ impl Desk {
         self.known = folder;
     }
 
+    /// Follows the sweep that is open, and no other.
+    pub fn follow_sweep(&mut self, app: &App) {
+        let folder = app.sweep.as_ref().map(|open| &open.folder);
+        if folder == self.swept.as_ref().map(|(followed, _)| followed) {
+            return;
+        }
+        if let Some((_, over)) = self.swept.take() {
+            over.store(true, Ordering::Relaxed);
+        }
+        let Some(folder) = folder.cloned() else {
+            return;
+        };
+        let over = Arc::new(AtomicBool::new(false));
+        self.swept = Some((folder.clone(), Arc::clone(&over)));
+        let tell = self.answer_to.clone();
+        sweep::follow(folder.clone(), over, move |news| {
+            tell.send(Answer::Swept(folder.clone(), Box::new(news)))
+                .is_ok()
+        });
+    }
+
     /// The lab said something.
     pub fn on_update(&mut self, update: Option<Update>, app: &mut App) {
         match update {
@@ -249,10 +277,17 @@ impl Desk {
                     app.on_problem(problem);
                 }
             }
-            Effect::ListRuns(base) => self.read(move || {
-                let listed = run::list(&base, runs::MOST);
-                Answer::Runs(base, listed)
-            }),
+            Effect::ListRuns(base) => {
+                let sweeps = base.clone();
+                self.read(move || {
+                    let listed = listing::list(&sweeps, runs::MOST);
+                    Answer::Sweeps(sweeps, listed)
+                });
+                self.read(move || {
+                    let listed = run::list(&base, runs::MOST);
+                    Answer::Runs(base, listed)
+                });
+            }
             Effect::LayBeside(folder) => self.lay_beside(folder),
             Effect::Open(folder) => self.read(move || {
                 let opened = Session::open(&folder);
@@ -467,6 +502,8 @@ impl Desk {
             }
             Answer::Exported(Ok(folder)) => app.on_exported(&folder),
             Answer::Runs(base, listed) => app.on_runs(base, listed),
+            Answer::Sweeps(base, listed) => app.on_sweeps(base, listed),
+            Answer::Swept(folder, news) => app.on_swept(&folder, *news),
             Answer::Beside(folder, view) => app.on_beside(&folder, *view),
             Answer::Opened(folder, opened) => match *opened {
                 Ok((past, session)) => {

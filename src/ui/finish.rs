@@ -46,6 +46,7 @@ fn ascii(sign: char, next: Option<char>, second: Option<char>) -> Option<char> {
         && second.is_some_and(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '−' | 'o' | '='));
     Some(match sign {
         '▸' | '→' | '▶' | '›' | '»' => '>',
+        '▤' => '#',
         '◂' | '←' | '◀' | '‹' | '«' => '<',
         '↑' | '▴' | '▲' => '^',
         '↓' | '▾' | '▼' => 'v',

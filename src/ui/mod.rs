@@ -45,6 +45,8 @@ mod sequence;
 pub mod settings;
 pub mod setup;
 mod situation;
+mod spark;
+pub mod sweep;
 mod table;
 mod terminal;
 pub mod text;

@@ -18,6 +18,7 @@ impl App {
             Screen::Log => self.on_log(action),
             Screen::Machine => {}
             Screen::Runs => return self.on_runs_action(action),
+            Screen::Sweep => return self.on_sweep_action(action),
         }
         Vec::new()
     }

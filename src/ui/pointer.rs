@@ -5,6 +5,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use super::actions::{Action, Layer, Screen};
 use super::app::App;
 use super::effect::Effect;
+use super::views::sweep::Geometry;
 use super::views::{body, chrome, commands, matrix, picker, setup, top};
 
 /// What the mouse did.
@@ -70,7 +71,7 @@ impl App {
     fn on_click(&mut self, layer: Layer, (x, y): (u16, u16)) -> Vec<Effect> {
         let (width, height) = self.size;
         if y == 1 && layer == Layer::Screen {
-            let tabs = chrome::tabs(self.screen, width);
+            let tabs = chrome::tabs(self, width);
             let tab = tabs.iter().find(|tab| (tab.from..tab.end()).contains(&x));
             return tab.map_or_else(Vec::new, |tab| self.on_action(Action::Go(tab.screen)));
         }
@@ -99,6 +100,13 @@ impl App {
             (Layer::Screen, Screen::Matrix, Some(run)) => {
                 if let Some((row, column)) = matrix::cell_at(self, run, size, (x, y)) {
                     self.matrix.put(run, row, column);
+                }
+            }
+            (Layer::Screen, Screen::Sweep, _) => {
+                if let Some(open) = &mut self.sweep
+                    && let Some(run) = Geometry::of(open, size).run_at(open, (x, y))
+                {
+                    open.chosen = run;
                 }
             }
             _ => {}

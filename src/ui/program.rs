@@ -145,6 +145,7 @@ impl Program<'_> {
     /// What is to be done after whatever happened; `now` is the time since the program began.
     fn settle(&mut self, now: Duration) {
         self.app.on_tick(now);
+        self.desk.follow_sweep(self.app);
         if std::mem::take(&mut self.desk.suspends)
             && let Err(refusal) = self.front.suspend(true)
         {

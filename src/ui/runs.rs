@@ -10,6 +10,7 @@ use super::question::Question;
 use super::theme::Ink;
 use crate::lab::{Record, State};
 use crate::run::{Listed, RunView, Twig, tree};
+use crate::sweep::listing::Summary;
 
 /// Runs that are read at most, the newest.
 pub const MOST: usize = 200;
@@ -23,8 +24,12 @@ pub struct Runs {
     pub listed: Option<Vec<Listed>>,
     /// Their order as a tree.
     pub order: Vec<Twig>,
-    /// Place of the cursor in that order.
+    /// The sweeps of the folder, which stand above the runs.
+    pub sweeps: Vec<Summary>,
+    /// Place of the cursor among the sweeps and then in the order of the runs.
     pub cursor: usize,
+    /// The sweep that was open last: its runs are in the folder that it is in, not in one of their own.
+    pub(super) sweep: Option<PathBuf>,
     /// Whether they are being read.
     pub looking: bool,
 }
@@ -32,25 +37,64 @@ pub struct Runs {
 impl Runs {
     /// The run under the cursor.
     pub fn chosen(&self) -> Option<&Listed> {
-        let twig = self.order.get(self.cursor)?;
+        let at = self.cursor.checked_sub(self.sweeps.len())?;
+        let twig = self.order.get(at)?;
         self.listed.as_ref()?.get(twig.run)
     }
 
-    fn take(&mut self, base: PathBuf, listed: Vec<Listed>) {
-        let before = self.chosen().map(|run| run.folder.clone());
-        self.order = tree(&listed);
-        let place = |folder: &Path| {
-            let at = |twig: &Twig| listed[twig.run].folder == folder;
-            self.order.iter().position(at)
-        };
-        let last = self.order.len().saturating_sub(1);
-        let same = before.as_deref().and_then(place);
+    /// The sweep under it.
+    pub fn chosen_sweep(&self) -> Option<&Summary> {
+        self.sweeps.get(self.cursor)
+    }
+
+    /// How many lines there are.
+    pub fn lines(&self) -> usize {
+        self.sweeps.len() + self.order.len()
+    }
+
+    /// The folder under the cursor.
+    fn under(&self) -> Option<PathBuf> {
+        let run = self.chosen().map(|run| &run.folder);
+        let sweep = self.chosen_sweep().map(|sweep| &sweep.folder);
+        run.or(sweep).cloned()
+    }
+
+    /// Another list than before: the cursor stays on what it was on.
+    fn put_back(&mut self, before: Option<&Path>) {
+        let sweeps = self.sweeps.iter().map(|sweep| sweep.folder.as_path());
+        let listed = self.listed.as_deref().unwrap_or_default();
+        let runs = { self.order.iter() }.map(|twig| listed[twig.run].folder.as_path());
+        let same = before.and_then(|before| sweeps.chain(runs).position(|f| f == before));
+        let last = self.lines().saturating_sub(1);
         self.cursor = same.unwrap_or(self.cursor.min(last));
-        (self.base, self.listed, self.looking) = (base, Some(listed), false);
+    }
+
+    fn take(&mut self, base: PathBuf, listed: Vec<Listed>) {
+        let before = self.under();
+        self.move_to(base);
+        self.order = tree(&listed);
+        (self.listed, self.looking) = (Some(listed), false);
+        self.put_back(before.as_deref());
+    }
+
+    fn take_sweeps(&mut self, base: PathBuf, sweeps: Vec<Summary>) {
+        // Nothing to stay on: the sweep that was left, if it is there.
+        let before = self.under().or_else(|| self.sweep.clone());
+        self.move_to(base);
+        self.sweeps = sweeps;
+        self.put_back(before.as_deref());
+    }
+
+    /// What was read of another folder is gone.
+    fn move_to(&mut self, base: PathBuf) {
+        if base != self.base {
+            self.base = base;
+            (self.listed, self.sweeps, self.order) = (None, Vec::new(), Vec::new());
+        }
     }
 
     fn go(&mut self, action: Action) {
-        self.cursor = action.moved(self.cursor, self.order.len().saturating_sub(1));
+        self.cursor = action.moved(self.cursor, self.lines().saturating_sub(1));
     }
 }
 
@@ -65,8 +109,13 @@ impl App {
     }
 
     fn runs_folder(&self) -> PathBuf {
-        let folder = self.folder();
-        match folder.as_deref().map(Path::parent) {
+        let shown = self.folder();
+        let of_sweep = |sweep: &&PathBuf| match &shown {
+            Some(run) => run.starts_with(sweep),
+            None => true,
+        };
+        let sweep = self.runs.sweep.as_ref().filter(of_sweep).cloned();
+        match sweep.or(shown).as_deref().map(Path::parent) {
             Some(Some(parent)) if parent.as_os_str().is_empty() => PathBuf::from("."),
             Some(Some(parent)) => parent.to_path_buf(),
             Some(None) => PathBuf::from("."),
@@ -77,6 +126,12 @@ impl App {
     /// The runs of a folder were read.
     pub fn on_runs(&mut self, base: PathBuf, listed: Vec<Listed>) {
         self.runs.take(base, listed);
+        self.touch();
+    }
+
+    /// The sweeps of a folder were looked for.
+    pub fn on_sweeps(&mut self, base: PathBuf, sweeps: Vec<Summary>) {
+        self.runs.take_sweeps(base, sweeps);
         self.touch();
     }
 
@@ -97,6 +152,14 @@ impl App {
     }
 
     pub(super) fn on_runs_action(&mut self, action: Action) -> Vec<Effect> {
+        if let (Action::Open, Some(sweep)) = (action, self.runs.chosen_sweep()) {
+            let folder = sweep.folder.clone();
+            match sweep.found.clone() {
+                Ok(_) => self.open_sweep(&folder),
+                Err(problem) => self.say(Ink::Bad, problem),
+            }
+            return Vec::new();
+        }
         let chosen = self.runs.chosen().map(|run| run.folder.clone());
         match (action, chosen) {
             (Action::Refresh, _) => return self.list_runs(),
@@ -114,7 +177,7 @@ impl App {
     }
 
     /// Goes to the matrix with the difference to a run, which is laid beside the shown one for it.
-    fn compare(&mut self, folder: &Path) -> Vec<Effect> {
+    pub(super) fn compare(&mut self, folder: &Path) -> Vec<Effect> {
         let place = self.beside.iter().position(|b| b.folder == folder);
         let effects = match place {
             Some(_) => Vec::new(),

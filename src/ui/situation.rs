@@ -61,6 +61,12 @@ pub struct Situation<'a> {
     pub beside: bool,
     /// Whether the cursor is on a run of the list.
     pub listed: bool,
+    /// Whether it is on a sweep there.
+    pub on_sweep: bool,
+    /// Whether the grid of a sweep is open.
+    pub sweep: bool,
+    /// Whether a run of it has failed.
+    pub failed: bool,
     /// Whether that run is the one that is shown.
     pub on_shown: bool,
     /// Whether the screen has something open that can be closed: a class's card, a filter.
@@ -79,8 +85,7 @@ impl<'a> Situation<'a> {
             | (Layer::Commands, Scope::Commands)
             | (Layer::TooSmall, Scope::Anywhere)
             | (Layer::Screen, Scope::Anywhere) => true,
-            (Layer::Screen, Scope::Run) => self.screen != Screen::SetUp,
-            (Layer::Screen, Scope::On(screen)) => self.screen == screen,
+            (Layer::Screen, Scope::Run | Scope::On(_)) => scope.is_on(self.screen),
             _ => false,
         }
     }
@@ -92,6 +97,25 @@ impl<'a> Situation<'a> {
             action if self.layer == Layer::TooSmall && action != Action::Quit => {
                 Some("the terminal is too small for anything but leaving".into())
             }
+            // As the list of actions asks.
+            _ if self.screen == Screen::Sweep && !self.sweep => {
+                Some("no sweep is open: the Runs screen lists those of its folder".into())
+            }
+            Action::Back if self.preparing => {
+                Some("something is being prepared: that is given up first".into())
+            }
+            Action::Back if !self.sweep => {
+                Some("no sweep is open that one could go back to".into())
+            }
+            Action::Back
+                if self.screen != Screen::Sweep
+                    && [Action::Close, Action::Lab(Command::EndPreview)]
+                        .iter()
+                        .any(|action| self.refuses(*action).is_none()) =>
+            {
+                Some("what is open on this screen is closed first".into())
+            }
+            Action::NextFailed if !self.failed => Some("no run of this sweep has failed".into()),
             Action::Lab(_)
             | Action::TakeUp
             | Action::Export
@@ -183,6 +207,10 @@ impl<'a> Situation<'a> {
             Action::NextBeside if !self.beside => {
                 Some("no run lies beside this one: the Runs screen lays one there".into())
             }
+            Action::Open if self.on_sweep => None,
+            Action::Beside | Action::Compare if self.on_sweep => Some(
+                "the cursor is on a sweep: {open} opens it, and its runs can be laid beside one another".into(),
+            ),
             Action::Open | Action::Beside | Action::Compare if !self.listed => {
                 Some("no run is listed here".into())
             }
@@ -259,6 +287,9 @@ mod tests {
             previewed: false,
             beside: false,
             listed: true,
+            on_sweep: false,
+            sweep: true,
+            failed: true,
             on_shown: true,
             closable: true,
         }
@@ -274,7 +305,7 @@ mod tests {
             State::Measured(1),
             State::Finished,
         ];
-        for screen in Screen::ALL {
+        for screen in Screen::ALL.into_iter().chain([Screen::Sweep]) {
             for (state, paused) in states.into_iter().flat_map(|s| [(s, false), (s, true)]) {
                 for layer in [
                     Layer::Screen,

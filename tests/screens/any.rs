@@ -23,6 +23,8 @@ enum Happening {
     Pulse,
     Tick(u64),
     Ended,
+    /// A sweep is opened, or something of it is new.
+    Sweep(usize),
 }
 
 /// Keys that are pressed besides those that every terminal sends.
@@ -59,6 +61,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Pulse),
         1 => (0..20_u64).prop_map(Happening::Tick),
         1 => Just(Happening::Ended),
+        1 => (0..3_usize).prop_map(Happening::Sweep),
     ]
 }
 
@@ -135,6 +138,13 @@ proptest! {
                 }
                 Happening::Ended => {
                     app.on_ended();
+                    Vec::new()
+                }
+                Happening::Sweep(ranks) => {
+                    let folder = Path::new("runs/ranks");
+                    app.open_sweep(folder);
+                    let runs = sweep::ranks_and_seeds(ranks + 1, 3);
+                    app.on_swept(folder, sweep::news(runs, sweep::sights(3 * ranks)));
                     Vec::new()
                 }
             };

@@ -193,7 +193,9 @@ fn the_header_has_room_for_every_screen() {
             assert!(line.contains(&Screen::ALL.len().to_string()), "{line}");
         }
     }
-    let narrow = views::chrome::tabs(Screen::Forgetting, 40);
+    let mut narrow = app(&after(1), Depth::True);
+    keys(&mut narrow, "4");
+    let narrow = views::chrome::tabs(&narrow, 40);
     let texts: Vec<&str> = narrow.iter().map(|tab| tab.text.as_str()).collect();
     assert_eq!(texts[..4], [" 1", " 2", " 3", "▸4 Forgetting"]);
     let mut paused = app(&in_training(), Depth::True);

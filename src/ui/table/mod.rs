@@ -5,19 +5,22 @@ mod anywhere;
 mod over;
 mod run;
 mod set_up;
+mod sweep;
 mod views;
 
 use super::actions::{Action, Binding, Bindings, EXPLAINED, Scope};
 use super::keys::Key;
 
 /// The table, in parts.
-static PARTS: [&[Binding]; 8] = [
+static PARTS: [&[Binding]; 10] = [
     over::OVER,
     set_up::SET_UP,
     views::RUNS,
+    sweep::SWEEP,
     run::RUN,
     views::VIEWS,
     anywhere::FILES,
+    sweep::BACK,
     run::PACE,
     anywhere::ANYWHERE,
 ];

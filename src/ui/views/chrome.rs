@@ -4,6 +4,7 @@ use super::super::actions::{Action, Screen};
 use super::super::app::App;
 use super::super::pen::Pen;
 use super::super::question::Question;
+use super::super::sweep::OpenSweep;
 use super::super::text::{fit, fit_end, width, wrap};
 use super::super::theme::Ink;
 use crate::export::thousands;
@@ -12,7 +13,9 @@ use crate::export::thousands;
 pub fn header(app: &App, pen: &mut Pen) {
     let (columns, theme) = (pen.width(), &app.theme);
     let mut left = pen.part(1, 0, columns.saturating_sub(2), 1);
+    let sweep = app.sweep.as_ref().filter(|_| app.screen == Screen::Sweep);
     match &app.run {
+        _ if let Some(open) = sweep => sweep_header(app, open, &mut left),
         None => {
             let x = left.text(0, 0, "pentimento", theme.bold(Ink::Accent));
             left.text(x + 2, 0, "nothing runs yet", theme.ink(Ink::Faint));
@@ -41,12 +44,35 @@ pub fn header(app: &App, pen: &mut Pen) {
             }
         }
     }
-    for tab in tabs(app.screen, columns) {
+    for tab in tabs(app, columns) {
         let style = match tab.screen == app.screen {
             true => theme.bold(Ink::Accent),
             false => theme.ink(Ink::Faint),
         };
         pen.text(tab.from, 1, &tab.text, style);
+    }
+}
+
+/// Which sweep is shown, how many runs it has, and where it lies.
+fn sweep_header(app: &App, open: &OpenSweep, pen: &mut Pen) {
+    let theme = &app.theme;
+    let name = open.folder.file_name().unwrap_or(open.folder.as_os_str());
+    let name = name.to_string_lossy();
+    let x = pen.fitted(0, 0, 32, &name, theme.bold(Ink::Accent)) + 2;
+    let runs = match open.runs.runs.len() {
+        0 => "a sweep".to_owned(),
+        1 => "a sweep of one run".to_owned(),
+        runs => format!("a sweep of {runs} runs"),
+    };
+    let text = match app.leaving {
+        true => "stopping: a checkpoint is written",
+        false => &runs,
+    };
+    let x = pen.text(x, 0, text, theme.ink(Ink::Plain)) + 2;
+    let (end, room) = (pen.width(), usize::from(pen.width().saturating_sub(x)));
+    let place = open.folder.display().to_string();
+    if room > 8 && place != name {
+        pen.right(end, 0, &fit_end(&place, room), theme.ink(Ink::Faint));
     }
 }
 
@@ -68,22 +94,27 @@ impl Tab {
 }
 
 /// The screens by number and name; by number alone, but the open one, where there is no room.
-pub fn tabs(open: Screen, columns: u16) -> Vec<Tab> {
-    let all = tabs_with(open, 2, true);
+pub fn tabs(app: &App, columns: u16) -> Vec<Tab> {
+    let tabs_with = |gap, names| tabs_with(app.screen, app.sweep.is_some(), gap, names);
+    let all = tabs_with(2, true);
     let fits = |tabs: &[Tab]| tabs.last().is_none_or(|tab| tab.end() < columns);
     if fits(&all) {
         return all;
     }
-    let close = tabs_with(open, 0, true);
+    let close = tabs_with(0, true);
     if fits(&close) {
         return close;
     }
-    tabs_with(open, 1, false)
+    tabs_with(1, false)
 }
 
-fn tabs_with(open: Screen, gap: u16, names: bool) -> Vec<Tab> {
+fn tabs_with(open: Screen, sweep: bool, gap: u16, names: bool) -> Vec<Tab> {
     let mut from = 1;
     let tab = |(i, screen): (usize, Screen)| {
+        let screen = match screen {
+            Screen::Runs if sweep => Screen::Sweep,
+            screen => screen,
+        };
         let sign = if screen == open { "▸" } else { " " };
         let name = match names || screen == open {
             true => format!(" {}", screen.name()),
@@ -137,7 +168,8 @@ pub fn footer(app: &App, pen: &mut Pen) {
 pub fn replay(app: &App, pen: &mut Pen) {
     let theme = &app.theme;
     let replay = app.run.as_ref().and_then(|run| run.replay.as_ref());
-    let Some(replay) = replay.filter(|_| app.screen != Screen::SetUp) else {
+    let away = matches!(app.screen, Screen::SetUp | Screen::Sweep);
+    let Some(replay) = replay.filter(|_| !away) else {
         return;
     };
     let (at, all) = replay.position();

@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod picker;
 pub mod runs;
 pub mod setup;
+pub mod sweep;
 mod titled;
 mod train;
 mod trial;
@@ -86,6 +87,11 @@ fn draw_screen(app: &App, pen: &mut Pen) {
         (None, Screen::Log, Some(run)) => log::draw(app, run, &mut inside),
         (None, Screen::Machine, run) => machine::draw(app, run.as_ref(), &mut inside),
         (None, Screen::Runs, _) => runs::draw(app, &mut inside),
+        (None, Screen::Sweep, _) => {
+            if let Some(open) = &app.sweep {
+                sweep::draw(app, open, &mut inside);
+            }
+        }
         (None, _, None) => chrome::nothing_yet(app, &mut inside),
     }
     if let Some(open) = &app.commands {

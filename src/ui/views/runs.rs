@@ -1,5 +1,8 @@
 //! The runs around this one: a tree of branches, how far each is, what it found, and in what the chosen one differs.
 
+use std::path::Path;
+
+use super::super::actions::Action;
 use super::super::app::App;
 use super::super::beside::Beside;
 use super::super::pen::Pen;
@@ -9,6 +12,7 @@ use super::super::theme::Ink;
 use super::chrome::Figures;
 use crate::recipe::Difference;
 use crate::run::{Listed, RunStanding, Twig};
+use crate::sweep::listing::Summary;
 
 /// Lines above the runs: where they are, and the columns' names.
 const HEAD: u16 = 2;
@@ -34,7 +38,8 @@ pub fn draw(app: &App, pen: &mut Pen) {
     let faint = theme.ink(Ink::Faint);
     let base = runs.base.display().to_string();
     let (columns, height) = (pen.width(), pen.height());
-    let Some(listed) = runs.listed.as_ref().filter(|listed| !listed.is_empty()) else {
+    let listed = runs.listed.as_deref().unwrap_or_default();
+    if runs.lines() == 0 {
         let text = match &runs.listed {
             None => "reading the runs".to_owned(),
             Some(_) => format!("no run lies in {base}: start one on the set-up screen (1)"),
@@ -43,7 +48,7 @@ pub fn draw(app: &App, pen: &mut Pen) {
             pen.text(0, y as u16, line, faint);
         }
         return;
-    };
+    }
     let x = pen.fitted(
         0,
         0,
@@ -51,23 +56,35 @@ pub fn draw(app: &App, pen: &mut Pen) {
         &format!("runs in {base}"),
         theme.bold(Ink::Plain),
     );
-    let count = format!("{}/{}", runs.cursor + 1, listed.len());
+    let count = format!("{}/{}", runs.cursor + 1, runs.lines());
     pen.text(x + 2, 0, &count, faint);
     let names = runs
         .order
         .iter()
-        .map(|twig| width(&name(listed, *twig)) as u16);
+        .map(|twig| width(&name(listed, *twig)) as u16)
+        .chain(
+            runs.sweeps
+                .iter()
+                .map(|sweep| width(&last(&sweep.folder)) as u16),
+        );
     let figures: u16 = FIGURES.iter().map(|(_, columns)| columns).sum();
     let room = columns.saturating_sub(figures + NAME);
     let label = names.max().unwrap_or(0).min(room).max(8);
-    draw_heads(app, label, pen);
+    if !listed.is_empty() {
+        draw_heads(app, label, pen);
+    }
     let rows = usize::from(height.saturating_sub(HEAD + FOOT)).max(1);
     let from = (runs.cursor + 1).saturating_sub(rows);
-    for (i, twig) in runs.order.iter().enumerate().skip(from).take(rows) {
+    for i in (from..runs.lines()).take(rows) {
         let y = HEAD + (i - from) as u16;
-        draw_run(app, listed, *twig, i == runs.cursor, (label, y), pen);
+        let here = i == runs.cursor;
+        match (runs.sweeps.get(i), i.checked_sub(runs.sweeps.len())) {
+            (Some(sweep), _) => draw_sweep(app, sweep, here, (label, y), pen),
+            (None, Some(at)) => draw_run(app, listed, runs.order[at], here, (label, y), pen),
+            (None, None) => {}
+        }
     }
-    let top = HEAD + runs.order.len().min(rows) as u16 + 1;
+    let top = HEAD + runs.lines().min(rows) as u16 + 1;
     draw_chosen(
         app,
         runs,
@@ -75,13 +92,36 @@ pub fn draw(app: &App, pen: &mut Pen) {
     );
 }
 
+/// The last part of a path.
+fn last(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// A sweep in a line: how many of its runs are finished.
+fn draw_sweep(app: &App, sweep: &Summary, here: bool, (label, y): (u16, u16), pen: &mut Pen) {
+    let theme = &app.theme;
+    let cursor = if here { "▸" } else { " " };
+    pen.text(0, y, cursor, theme.bold(Ink::Accent));
+    pen.text(1, y, "▤", theme.ink(Ink::Second));
+    let ink = if here { Ink::Accent } else { Ink::Plain };
+    pen.fitted(NAME, y, label, &last(&sweep.folder), theme.ink(ink));
+    let (text, ink) = match &sweep.found {
+        Ok((finished, runs)) => (
+            format!("a sweep: {finished} of {runs} finished"),
+            Ink::Plain,
+        ),
+        Err(problem) => (problem.clone(), Ink::Bad),
+    };
+    let columns = pen.width();
+    pen.fitted(NAME + label + 2, y, columns, &text, theme.ink(ink));
+}
+
 /// A run's folder behind the mark of a branch.
 fn name(listed: &[Listed], twig: Twig) -> String {
-    let run = &listed[twig.run];
-    let folder = run.folder.file_name().unwrap_or(run.folder.as_os_str());
-    let folder = folder.to_string_lossy();
+    let folder = last(&listed[twig.run].folder);
     match twig.depth {
-        0 => folder.into_owned(),
+        0 => folder,
         depth => format!("{}└ {folder}", "  ".repeat(depth - 1)),
     }
 }
@@ -150,6 +190,13 @@ fn draw_run(app: &App, listed: &[Listed], twig: Twig, here: bool, at: (u16, u16)
 /// The run under the cursor: what it was made from, and in what it differs from the run that is shown.
 fn draw_chosen(app: &App, runs: &Runs, pen: &mut Pen) {
     let theme = &app.theme;
+    if runs.chosen_sweep().is_some_and(|sweep| sweep.found.is_ok()) {
+        let text = format!(
+            "a sweep: {} shows its runs as a grid",
+            app.keys.of(Action::Open)
+        );
+        pen.text(0, 0, &text, theme.ink(Ink::Faint));
+    }
     let Some(run) = runs.chosen() else {
         return;
     };
