@@ -455,6 +455,13 @@ mod tests {
             "train.lwf.alpha=5",
             "task.0.head=first",
             "measure.clip=path:clip",
+            "slurm.account=a",
+            "slurm.partition=p",
+            "slurm.gres=gpu:1",
+            "slurm.time=1:00:00",
+            "slurm.cpus=8",
+            "slurm.mem=32G",
+            "slurm.options=[\"--hold\"]",
         ]
         .into_iter()
         .map(String::from)
