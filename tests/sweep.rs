@@ -182,11 +182,52 @@ fn a_stopped_sweep_goes_on_where_it_was() {
     );
     let out = place.done("sweep --out S --status");
     assert!(out.contains("r1-s1  at work"), "{out}");
-    let out = place.done("sweep --out S --cancel");
+    // One of them, then whoever begins the next ones.
+    let one = "sweep short.toml --ranks 1 --seeds 1 --set train.steps=400 --out S --cancel";
+    let out = place.done(one);
     assert!(out.contains("r1-s1 stops with a checkpoint"), "{out}");
     place.wait_for("the next run", || steps("S/runs/r2-s1") > 0);
-    terminate(&child);
-    child.wait_with_output().unwrap();
+    let out = place.done("sweep --out S --cancel");
+    assert!(
+        out.contains("begins no more runs") && out.contains("r2-s1 stops"),
+        "{out}"
+    );
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(143), "{:?}", texts(&ended));
+    assert_eq!(fs::read_dir(place.path("S/engines")).unwrap().count(), 0);
+    place.refused("sweep --out T --cancel");
+}
+
+/// Each does a part, and both know of all in the end.
+#[test]
+fn two_sweeps_in_one_folder_share_the_work() {
+    let place = Place::new();
+    let children = ["1,2", "2,4"].map(|ranks| {
+        let sweep =
+            format!("sweep short.toml --ranks {ranks} --seeds 1 --slots 1 --device cpu --out S");
+        place.program(&sweep).spawn().unwrap()
+    });
+    for child in children {
+        let ended = child.wait_with_output().unwrap();
+        assert!(ended.status.success(), "{:?}", texts(&ended));
+    }
+    let out = place.done("sweep --out S --status");
+    assert_eq!(
+        out.lines().filter(|l| l.contains("  finished")).count(),
+        3,
+        "{out}"
+    );
+    for run in ["r1-s1", "r2-s1", "r4-s1"] {
+        let finished = place
+            .journal(&format!("S/runs/{run}"))
+            .matches("\"Finished\"")
+            .count();
+        assert_eq!(finished, 1, "{run}");
+    }
+    // Without its list it is made from the same axes, with its runs.
+    fs::remove_file(place.path("S/sweep.json")).unwrap();
+    let out = place.done("sweep short.toml --ranks 1,2,4 --seeds 1 --device cpu --out S");
+    assert_eq!(out.matches("is finished already").count(), 3, "{out}");
 }
 
 #[test]

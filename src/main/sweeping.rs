@@ -5,6 +5,7 @@ mod dry_run;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use pentimento::cli::{Engine, Log, SweepArgs, SweepRunArgs};
-use pentimento::folder::RunFolder;
+use pentimento::folder::{RunFolder, file_name};
 use pentimento::headless::{self, say};
 use pentimento::lab::{self, Previews, devices, open_device};
 use pentimento::memory;
@@ -47,7 +48,12 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.cancel {
-        return cancel(&sweep, &asked);
+        return cancel(&sweep, &asked, args.presets.is_empty());
+    }
+    for (name, id) in renamed(&sweep, &asked) {
+        say(&format!(
+            "{name} is here with another recipe, which stays: this one is {id}"
+        ));
     }
     for run in slurm::release(&sweep)? {
         say(&format!(
@@ -61,6 +67,11 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
     let in_hands = |c: usize| tasks.get(&sweep.cells[c].id).filter(|t| t.is_alive());
     let open = |c: &&usize| watch[**c].progress.is_open() && in_hands(**c).is_none();
     let open: Vec<usize> = asked.iter().filter(open).copied().collect();
+    let say_in_hands = || {
+        for (&c, task) in asked.iter().filter_map(|c| Some((c, in_hands(*c)?))) {
+            say(&format!("{}: {}", sweep.cells[c].id, task.describe()));
+        }
+    };
     match args.engine {
         Engine::Local => {
             let devices = chosen(&args.device)?;
@@ -74,9 +85,7 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
             if args.dry_run {
                 return dry_run::print(&sweep, &asked, &open, &watch, &slots);
             }
-            for (&c, task) in asked.iter().filter_map(|c| Some((c, in_hands(*c)?))) {
-                say(&format!("{}: {}", sweep.cells[c].id, task.describe()));
-            }
+            say_in_hands();
             sweep.write()?;
             fetch(&runs)?;
             here(&sweep, &asked, &open, &slots)
@@ -89,17 +98,27 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
                     device: order.device,
                     threads: 0,
                 };
-                let code = dry_run::print(&sweep, &asked, &open, &watch, &[slot])?;
+                let slots = vec![
+                    slot;
+                    order
+                        .slots
+                        .unwrap_or(open.len())
+                        .clamp(1, open.len().max(1))
+                ];
+                let code = dry_run::print(&sweep, &asked, &open, &watch, &slots)?;
                 let mut out = std::io::stdout();
                 for script in &scripts {
                     write!(out, "\n{}", script.text)?;
                 }
                 return Ok(code);
             }
+            say_in_hands();
             sweep.write()?;
             fetch(&open.iter().map(|&c| &sweep.cells[c]).collect::<Vec<_>>())?;
             for (script, job) in scripts.iter().zip(slurm::submit(&sweep, &scripts)?) {
-                say(&format!("job {job} has {} runs", script.runs.len()));
+                let runs = script.runs.len();
+                let s = if runs == 1 { "" } else { "s" };
+                say(&format!("job {job} has {runs} run{s}"));
             }
             match args.wait {
                 true => await_slurm(&sweep, &asked),
@@ -134,7 +153,9 @@ fn here(
         "the sweep is in {}; `pentimento open {0}` shows it",
         sweep.root().display()
     ));
+    let engine = Engaged::new(sweep)?;
     let outcome = local::run(sweep, asked, open, slots, &program, &mut Foreman(&caught))?;
+    drop(engine);
     let finished = table(sweep, asked)?;
     if outcome.ended {
         say(&format!(
@@ -143,10 +164,61 @@ fn here(
         ));
         return Ok(ExitCode::from(128 + caught.load(Ordering::Relaxed)));
     }
-    Ok(match finished {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(outcome.worst.max(1)),
-    })
+    if !finished && outcome.worst == 0 {
+        say("what is not finished is left to others");
+    }
+    Ok(ExitCode::from(outcome.worst))
+}
+
+/// Runs whose names were taken by others: that name, and their own.
+fn renamed(sweep: &Sweep, asked: &[usize]) -> Vec<(String, String)> {
+    let of = |c: &usize| {
+        let cell = &sweep.cells[*c];
+        let (name, number) = cell.id.rsplit_once("-v")?;
+        let other = sweep.cells.iter().any(|c| c.id == name);
+        let fresh = other && number.parse::<usize>().is_ok() && !sweep.run(cell).exists();
+        fresh.then(|| (name.to_owned(), cell.id.clone()))
+    };
+    asked.iter().filter_map(of).collect()
+}
+
+/// Says in the sweep's folder that this process does its runs, as long as it does.
+struct Engaged(PathBuf);
+
+impl Engaged {
+    fn new(sweep: &Sweep) -> pentimento::Result<Self> {
+        let holder = lock::Holder::here();
+        let name = format!("{}-{}.json", file_name(&holder.host), holder.process);
+        let path = sweep.engines().join(name);
+        let json = serde_json::to_vec(&holder)
+            .map_err(|e| Error::internal(format!("who does the runs is no JSON: {e}")))?;
+        files::write_atomic(&path, &json)?;
+        Ok(Self(path))
+    }
+
+    /// Those that do runs of the sweep; what is left of others is taken away.
+    fn all(sweep: &Sweep) -> Vec<lock::Holder> {
+        let files = std::fs::read_dir(sweep.engines())
+            .into_iter()
+            .flatten()
+            .flatten();
+        let read = |entry: std::fs::DirEntry| {
+            let bytes = std::fs::read(entry.path()).ok()?;
+            let holder: lock::Holder = serde_json::from_slice(&bytes).ok()?;
+            if holder.is_gone() {
+                let _ = std::fs::remove_file(entry.path());
+                return None;
+            }
+            Some(holder)
+        };
+        files.filter_map(read).collect()
+    }
+}
+
+impl Drop for Engaged {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Looks on until Slurm has none of the asked runs any more.
@@ -160,7 +232,12 @@ fn await_slurm(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<ExitCode> {
     loop {
         // The controller may be away for a while.
         match Jobs::of(sweep)?.tasks() {
-            Err(error) => foreman.say(&error.to_string()),
+            Err(error) => {
+                let text = error.to_string();
+                if before.insert(String::new(), text.clone()).as_ref() != Some(&text) {
+                    foreman.say(&text);
+                }
+            }
             Ok(tasks) => {
                 watch.look(&|| foreman.ends());
                 let mut alive = 0;
@@ -212,13 +289,23 @@ fn tasks(sweep: &Sweep, engine: Engine) -> pentimento::Result<BTreeMap<String, s
     }
 }
 
-/// Takes back what Slurm has of these runs, and stops those at work on this machine.
-fn cancel(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<ExitCode> {
+/// Takes back what Slurm has of these runs, and stops those at work on this machine; where all are meant, also whoever
+/// would begin the next ones.
+fn cancel(sweep: &Sweep, asked: &[usize], all: bool) -> anyhow::Result<ExitCode> {
+    Sweep::open(sweep.root())?;
     let runs: Vec<&str> = asked.iter().map(|&c| sweep.cells[c].id.as_str()).collect();
     let mut out = std::io::stdout();
     let cancelled = Jobs::of(sweep)?.cancel(&runs)?;
     for run in &cancelled {
         writeln!(out, "{run} is cancelled")?;
+    }
+    for engine in Engaged::all(sweep).iter().filter(|_| all) {
+        if engine.is_elsewhere() {
+            writeln!(out, "{engine} does runs of it: stop it there")?;
+            continue;
+        }
+        signals::terminate(engine.process);
+        writeln!(out, "process {} begins no more runs", engine.process)?;
     }
     for &c in asked {
         let cell = &sweep.cells[c];
@@ -347,6 +434,7 @@ fn table(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<bool> {
         finished &= seen.progress == Progress::Finished;
         let share = format!("{:3.0} %", 100.0 * seen.share);
         let task = tasks.get(id).filter(|_| seen.progress.is_open());
+        let unread = watch.unread_of(c);
         let text = match &seen.progress {
             // What is queued again has another chance.
             _ if task.is_some_and(slurm::Task::is_alive) => {
@@ -357,6 +445,7 @@ fn table(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<bool> {
                 task.map(slurm::Task::describe).unwrap_or_default()
             }
             Progress::AtWork(who) => format!("{share}  {who}"),
+            _ if unread.is_some() => format!("cannot be read: {}", unread.unwrap_or_default()),
             Progress::Waiting => String::new(),
             Progress::Stopped => share,
             Progress::Finished => local::found(seen),
@@ -385,6 +474,8 @@ pub fn sweep_run(args: &SweepRunArgs) -> anyhow::Result<ExitCode> {
         Ok(_) => drop(std::fs::remove_file(refusal)),
         // Being stopped is no refusal.
         Err(error) if error.downcast_ref::<GivenUp>().is_some() => {}
+        // What its journal says is told by that.
+        Err(_) if sweep.run(cell).join("journal.jsonl").exists() => {}
         Err(error) => files::write_atomic(&refusal, format!("{error:#}\n").as_bytes())?,
     }
     follow(begun?, Log::Plain, hangup)

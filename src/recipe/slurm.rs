@@ -107,6 +107,13 @@ mod tests {
                 "--exclude=node7"
             ]
         );
+        let own = SlurmRecipe {
+            options: vec!["--array=1-5".into()],
+            ..SlurmRecipe::default()
+        };
+        let refused = own.validate().unwrap_err().to_string();
+        assert!(refused.contains("cannot have --array"), "{refused}");
+        assert!(flags.validate().is_ok());
         assert!(SlurmRecipe::default().arguments().is_empty() && !flags.is_default());
     }
 }

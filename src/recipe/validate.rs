@@ -313,6 +313,24 @@ fn ascending(key: &str, [from, to]: [f64; 2], low: f64, high: f64) -> Check {
     Ok(())
 }
 
+/// What of sbatch a sweep decides by itself.
+const OWN_OPTIONS: [&str; 14] = [
+    "--array",
+    "-a",
+    "--output",
+    "-o",
+    "--open-mode",
+    "--signal",
+    "--requeue",
+    "--no-requeue",
+    "--ntasks",
+    "-n",
+    "--wrap",
+    "--parsable",
+    "--wait",
+    "-W",
+];
+
 /// Lines of a script for sbatch: one each, and options only.
 pub(super) fn slurm(slurm: &SlurmRecipe) -> Check {
     let texts = [
@@ -334,6 +352,11 @@ pub(super) fn slurm(slurm: &SlurmRecipe) -> Check {
         count("slurm.cpus", cpus, MOST_CPUS)?;
     }
     for (i, option) in slurm.options.iter().enumerate() {
+        let name = option.split(['=', ' ']).next().unwrap_or_default();
+        if OWN_OPTIONS.contains(&name) {
+            let message = format_args!("cannot have {name}, which every sweep says itself");
+            return Err(Fault::at(join("slurm.options", i), message));
+        }
         let plain = |c: char| c == ' ' || c.is_ascii_graphic();
         if !option.starts_with('-') || !option.chars().all(plain) {
             let message =

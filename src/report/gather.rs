@@ -113,7 +113,14 @@ fn runs_below(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) {
     if depth == 0 {
         return;
     }
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries.flatten(),
+        // What cannot be looked into may be a run: it is named among those that are left out.
+        Err(_) => {
+            into.push(folder.to_path_buf());
+            return;
+        }
+    };
     let mut folders: Vec<PathBuf> = entries
         .map(|entry| entry.path())
         .filter(|path| path.is_dir())

@@ -17,7 +17,7 @@ pub const DIFFERENCES: &str = "Runs are paired by their seed: the same seed has 
 /// How many tests Holm's correction is over.
 pub fn family(tests: usize) -> String {
     match tests {
-        0 => "No comparison has enough seeds for a test.".into(),
+        0 => "No comparison could be tested.".into(),
         1 => "Holm's correction is over the 1 test of this section.".into(),
         n => format!("Holm's correction is over the {n} tests of this section."),
     }

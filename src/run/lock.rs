@@ -92,7 +92,7 @@ impl std::fmt::Display for Holder {
 
 impl Holder {
     /// This process.
-    fn here() -> Self {
+    pub fn here() -> Self {
         let process = std::process::id();
         Self {
             v: LOCK_VERSION,

@@ -130,6 +130,20 @@ impl Axes {
                     "--set wants KEY=VALUE or KEY=VALUE,VALUE, not {set:?}"
                 ))
             })?;
+            let own = [
+                ("seed", "--seeds", self.seeds.is_empty()),
+                ("backbone.source", "--backbones", self.backbones.is_empty()),
+                ("lora.mode", "--modes", self.modes.is_empty()),
+                ("lora.rank", "--ranks", self.ranks.is_empty()),
+            ];
+            let twice = own
+                .iter()
+                .find(|(of, _, unused)| *of == key.trim() && !unused);
+            if let Some((_, option, _)) = twice {
+                return Err(Error::input(format!(
+                    "{key} is given by {option} and by --set: give it once"
+                )));
+            }
             let values = split(values);
             let last = key.rsplit('.').next().unwrap_or(key);
             // A value that all runs have tells none from another.
@@ -332,6 +346,12 @@ mod tests {
         });
         assert!(text.contains("twice"), "{text}");
         assert!(told(axes(&["no-such"])).contains("no-such"));
+        let text = told(Axes {
+            ranks: vec![1, 2],
+            sets: vec!["lora.rank=4".into()],
+            ..axes(&["demo"])
+        });
+        assert!(text.contains("by --ranks and by --set"), "{text}");
         let all: Vec<u64> = (0..20_000).collect();
         let text = told(Axes {
             seeds: all,

@@ -111,7 +111,7 @@ mod tests {
         fs::create_dir(base.path().join("a-run")).unwrap();
         let found = list(base.path(), 10);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].found.as_ref().unwrap_err().contains("no sweep's"));
+        assert!(found[0].found.as_ref().unwrap_err().contains("is damaged"));
         assert_eq!((&found[1].folder, &found[1].found), (&root, &Ok((1, 4))));
         assert_eq!(list(base.path(), 1).len(), 1);
         assert_eq!(list(&base.path().join("none"), 9), []);

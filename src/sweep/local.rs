@@ -1,6 +1,6 @@
 //! A sweep on this machine: one process a slot.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -100,11 +100,11 @@ struct Worker {
 }
 
 /// Does the runs `open` of a sweep in these slots. Each is a process of its own, which makes a run or takes it up again.
-/// What is said of how far it is is of the runs `asked`, of which others may be finished, or at work elsewhere. When
-/// `foreman` ends it, every run stops with a checkpoint.
+/// What is said of how far it is is of the runs `asked`, of which others may be finished, or at work elsewhere: those are
+/// waited for, and done here where they are left. When `foreman` ends it, every run stops with a checkpoint.
 ///
 /// # Errors
-/// [`Error::Io`] where no process can be begun.
+/// [`Error::Io`] where a process cannot be waited for.
 pub fn run(
     sweep: &Sweep,
     asked: &[usize],
@@ -115,73 +115,188 @@ pub fn run(
 ) -> Result<Outcome> {
     let mut watch = Watch::new(sweep);
     watch.look(&|| foreman.ends());
-    let mut outcome = Outcome::default();
-    let mut waiting: VecDeque<usize> = open.iter().copied().collect();
     for &cell in asked {
-        let (id, seen) = (&sweep.cells[cell].id, &watch[cell]);
-        match &seen.progress {
-            Progress::Finished => foreman.say(&format!("{id} is finished already")),
-            Progress::AtWork(who) => foreman.say(&format!("{id} is being worked on by {who}")),
-            Progress::Waiting | Progress::Stopped | Progress::Failed(_) => {}
+        if watch[cell].progress == Progress::Finished {
+            foreman.say(&format!("{} is finished already", sweep.cells[cell].id));
         }
     }
-    let mut workers: Vec<Worker> = Vec::new();
     let pace = Pace::from(share(asked, &watch));
+    let mut shop = Shop {
+        sweep,
+        asked,
+        slots,
+        program,
+        watch,
+        waiting: open.iter().copied().collect(),
+        workers: Vec::new(),
+        elsewhere: BTreeSet::new(),
+        outcome: Outcome::default(),
+    };
+    shop.look_around(foreman);
     let (mut read, mut said) = (Instant::now(), Instant::now());
     loop {
-        if foreman.ends() && !outcome.ended {
-            outcome.ended = true;
-            waiting.clear();
-            for worker in &workers {
-                signals::terminate(worker.child.id());
-            }
+        if foreman.ends() && !shop.outcome.ended {
+            shop.stop();
         }
-        while let Some(slot) = (0..slots.len()).find(|s| workers.iter().all(|w| w.slot != *s))
-            && let Some(cell) = waiting.pop_front()
-        {
-            let resumes = !matches!(watch[cell].progress, Progress::Waiting);
-            let child = begin(sweep, cell, &slots[slot], slots.len(), program)?;
-            foreman.say(&begins(&sweep.cells[cell].id, resumes, &slots[slot]));
-            workers.push(Worker {
-                cell,
-                slot,
-                child,
-                begun: Instant::now(),
-            });
-        }
-        let mut ended = Vec::new();
-        for (i, worker) in workers.iter_mut().enumerate() {
-            let status = worker.child.try_wait();
-            if let Some(status) = status.map_err(Error::io("a run's process"))? {
-                ended.push((i, status));
-            }
-        }
-        if !ended.is_empty() {
-            watch.look(&|| false);
-        }
-        for (i, status) in ended.into_iter().rev() {
-            let worker = workers.remove(i);
-            let line = ends(sweep, &worker, status, &watch[worker.cell]);
-            foreman.say(&line);
-            let failed = !matches!(watch[worker.cell].progress, Progress::Finished);
-            if failed && !outcome.ended {
-                outcome.worst = outcome.worst.max(code(status));
-            }
-        }
-        if workers.is_empty() && waiting.is_empty() {
-            return Ok(outcome);
+        shop.fill_slots(foreman);
+        shop.collect(foreman)?;
+        if shop.is_done() {
+            return Ok(shop.outcome);
         }
         if read.elapsed() > READ {
-            watch.look(&|| foreman.ends());
+            shop.watch.look(&|| foreman.ends());
+            shop.look_around(foreman);
             read = Instant::now();
         }
         if said.elapsed() > LINE {
-            let busy: Vec<usize> = workers.iter().map(|w| w.cell).collect();
-            let left = pace.left(share(asked, &watch));
-            foreman.say(&(summary(sweep, asked, &watch, &busy) + &left));
+            foreman.say(&(shop.summary() + &pace.left(share(asked, &shop.watch))));
             said = Instant::now();
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+/// A sweep at work on this machine.
+struct Shop<'a> {
+    sweep: &'a Sweep,
+    asked: &'a [usize],
+    slots: &'a [Slot],
+    program: &'a Path,
+    watch: Watch,
+    /// To be begun, in this order.
+    waiting: VecDeque<usize>,
+    workers: Vec<Worker>,
+    /// Those that other processes have at work.
+    elsewhere: BTreeSet<usize>,
+    outcome: Outcome,
+}
+
+impl Shop<'_> {
+    fn id(&self, cell: usize) -> &str {
+        &self.sweep.cells[cell].id
+    }
+
+    /// Begins what waits in the slots that are free.
+    fn fill_slots(&mut self, foreman: &mut dyn Foreman) {
+        let is_free = |workers: &[Worker], slot: usize| workers.iter().all(|w| w.slot != slot);
+        while let Some(slot) = (0..self.slots.len()).find(|s| is_free(&self.workers, *s))
+            && let Some(cell) = self.waiting.pop_front()
+        {
+            // Another process may have taken it, or finished it.
+            self.watch.look_at(cell);
+            if !self.watch[cell].progress.is_open() {
+                self.look_around(foreman);
+                continue;
+            }
+            let resumes = !matches!(self.watch[cell].progress, Progress::Waiting);
+            let place = &self.slots[slot];
+            match begin(self.sweep, cell, place, self.slots.len(), self.program) {
+                Ok(child) => {
+                    foreman.say(&begins(self.id(cell), resumes, place));
+                    self.workers.push(Worker {
+                        cell,
+                        slot,
+                        child,
+                        begun: Instant::now(),
+                    });
+                }
+                // Those at work are not left alone for it.
+                Err(error) => {
+                    foreman.say(&format!("{} could not be begun: {error}", self.id(cell)));
+                    self.outcome.worst = self.outcome.worst.max(1);
+                }
+            }
+        }
+    }
+
+    /// Takes in what has ended.
+    fn collect(&mut self, foreman: &mut dyn Foreman) -> Result<()> {
+        let mut at = 0;
+        while at < self.workers.len() {
+            let status = self.workers[at].child.try_wait();
+            let Some(status) = status.map_err(Error::io("a run's process"))? else {
+                at += 1;
+                continue;
+            };
+            let worker = self.workers.remove(at);
+            self.watch.look_at(worker.cell);
+            let seen = &self.watch[worker.cell];
+            match seen.progress {
+                // Two began it at once, and the other one has it.
+                Progress::AtWork(_) => {}
+                Progress::Finished => foreman.say(&ends(self.sweep, &worker, status, seen)),
+                _ => {
+                    foreman.say(&ends(self.sweep, &worker, status, seen));
+                    if !self.outcome.ended {
+                        self.outcome.worst = self.outcome.worst.max(code(status));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notices what other processes have at work, and takes over what they leave.
+    fn look_around(&mut self, foreman: &mut dyn Foreman) {
+        for &cell in self.asked {
+            let own = self.workers.iter().any(|w| w.cell == cell);
+            let id = &self.sweep.cells[cell].id;
+            match &self.watch[cell].progress {
+                Progress::AtWork(who) if !own => {
+                    self.waiting.retain(|c| *c != cell);
+                    if self.elsewhere.insert(cell) {
+                        foreman.say(&format!("{id} is being worked on by {who}"));
+                    }
+                }
+                Progress::Finished => {
+                    self.waiting.retain(|c| *c != cell);
+                    if self.elsewhere.remove(&cell) {
+                        foreman.say(&format!("{id} was finished elsewhere"));
+                    }
+                }
+                progress if progress.is_open() && self.elsewhere.remove(&cell) => {
+                    self.waiting.push_back(cell);
+                }
+                _ => {}
+            }
+        }
+        if self.outcome.ended {
+            self.waiting.clear();
+        }
+    }
+
+    /// Has every run stop with a checkpoint.
+    fn stop(&mut self) {
+        self.outcome.ended = true;
+        self.waiting.clear();
+        for worker in &self.workers {
+            signals::terminate(worker.child.id());
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let waits = !self.elsewhere.is_empty() && !self.outcome.ended;
+        self.workers.is_empty() && self.waiting.is_empty() && !waits
+    }
+
+    /// How far the asked runs are, in a line.
+    fn summary(&self) -> String {
+        let finished = |c: &&usize| self.watch[**c].progress == Progress::Finished;
+        let finished = self.asked.iter().filter(finished).count();
+        let share = |cell: usize| 100.0 * self.watch[cell].share;
+        let at_work: Vec<String> = self
+            .workers
+            .iter()
+            .map(|w| format!("{} {:.0} %", self.id(w.cell), share(w.cell)))
+            .collect();
+        let at_work = match at_work.is_empty() {
+            true => "none here".to_owned(),
+            false => at_work.join(", "),
+        };
+        format!(
+            "{finished} of {} finished; at work: {at_work}",
+            self.asked.len()
+        )
     }
 }
 
@@ -237,30 +352,13 @@ fn ends(sweep: &Sweep, worker: &Worker, status: ExitStatus, seen: &Seen) -> Stri
 pub fn found(seen: &Seen) -> String {
     let percent = |share: f64| match share.is_nan() {
         true => "—".to_owned(),
-        false => format!("{:.1} %", 100.0 * share),
+        false => format!("{:.1} %", 100.0 * share).replace('-', "−"),
     };
     format!(
         "average accuracy {}, average forgetting {}, of the foundation {}",
         percent(seen.accuracy.with_foundation),
         percent(seen.forgetting.without_foundation),
         percent(seen.foundation)
-    )
-}
-
-/// How far the asked runs are, in a line; `busy` are those that this process has at work.
-fn summary(sweep: &Sweep, asked: &[usize], watch: &Watch, busy: &[usize]) -> String {
-    let finished = asked
-        .iter()
-        .filter(|&&c| watch[c].progress == Progress::Finished)
-        .count();
-    let at_work: Vec<String> = busy
-        .iter()
-        .map(|&c| format!("{} {:.0} %", sweep.cells[c].id, 100.0 * watch[c].share))
-        .collect();
-    format!(
-        "{finished} of {} finished; at work: {}",
-        asked.len(),
-        at_work.join(", ")
     )
 }
 

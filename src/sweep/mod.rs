@@ -6,6 +6,7 @@
 //! logs/ID.log    what each of them said; logs/ID.failed why one could not begin
 //! shared/        what they have in common, computed once; can be deleted when all are finished
 //! slurm/         scripts that were given to Slurm, and the jobs that came of them
+//! engines/       the processes that do runs beside each other on a machine, while they are at it
 //! ```
 //!
 //! A sweep's truth is its runs' journals: whoever works on it, from whatever machine, finds there what is done.
@@ -17,7 +18,7 @@ pub mod local;
 pub mod slurm;
 mod state;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,10 @@ pub const SWEEP_VERSION: u32 = 1;
 
 /// The file that makes a folder a sweep's.
 const FILE: &str = "sweep.json";
+/// Locked by whoever writes that.
+const WRITING: &str = "sweep.lock";
+/// What else is in such a folder.
+const PARTS: [&str; 6] = ["runs", "logs", "shared", "slurm", "engines", WRITING];
 
 /// A sweep's folder and the runs that it has.
 #[derive(Clone, Debug)]
@@ -64,8 +69,8 @@ impl Sweep {
         };
         let wrong = |what: String| {
             Error::input(format!(
-                "{} is no sweep's: {what}; restore it from a copy, or make it anew by `pentimento sweep` with the presets \
-                 and axes of its runs, which are kept",
+                "{} is damaged: {what}; restore it from a copy, or delete it and give `pentimento sweep` the presets and \
+                 axes once more: the runs are kept",
                 path.display()
             ))
         };
@@ -75,8 +80,9 @@ impl Sweep {
         }
         let version: Version = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
         if version.v != SWEEP_VERSION {
-            return Err(wrong(format!(
-                "it is of version {} and this program reads {SWEEP_VERSION}",
+            return Err(Error::input(format!(
+                "{} is of version {} and this program reads {SWEEP_VERSION}: take the pentimento that made it",
+                path.display(),
                 version.v
             )));
         }
@@ -128,7 +134,10 @@ impl Sweep {
         for mut cell in wanted {
             let known = sweep.cells.iter().position(|c| c.repeats(&cell));
             asked.push(known.unwrap_or(sweep.cells.len()));
-            if known.is_none() {
+            if let Some(known) = known {
+                // What changes no figure, such as what is asked of Slurm, may be another one now.
+                sweep.cells[known].recipe = cell.recipe;
+            } else {
                 // Another recipe may have had the name before.
                 let name = cell.id.clone();
                 let taken = |id: &str| sweep.cells.iter().any(|c| c.id == id);
@@ -144,27 +153,50 @@ impl Sweep {
         Ok((sweep, asked))
     }
 
-    /// Writes `sweep.json`.
+    /// Writes `sweep.json`, with what another process added meanwhile.
     ///
     /// # Errors
     /// [`Error::Io`]
     pub fn write(&self) -> Result<()> {
+        // Of several that write at once each adds to what the one before wrote.
+        fs::create_dir_all(&self.root).map_err(|e| self.unfit(&e))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.root.join(WRITING));
+        let lock = lock.map_err(|e| self.unfit(&e))?;
+        // A file system without locks is taken as it is.
+        let _ = lock.lock();
+        let mut cells = self.cells.clone();
+        for cell in Self::at(&self.root)?.map_or_else(Vec::new, |there| there.cells) {
+            if cells.iter().all(|c| c.id != cell.id) {
+                cells.push(cell);
+            }
+        }
         let document = Document {
             v: SWEEP_VERSION,
-            cells: self.cells.clone(),
+            cells,
         };
         let json = serde_json::to_string_pretty(&document)
             .map_err(|e| Error::internal(format!("the sweep could not be written as JSON: {e}")))?;
         for folder in [self.root.join("runs"), self.root.join("logs")] {
-            fs::create_dir_all(&folder).map_err(|e| {
-                Error::input(format!(
-                    "{} cannot be a sweep's folder: {e}; give another one by --out",
-                    self.root.display()
-                ))
-            })?;
+            fs::create_dir_all(&folder).map_err(|e| self.unfit(&e))?;
         }
         let text = files::plain_json(json) + "\n";
         files::write_atomic(&self.root.join(FILE), text.as_bytes())
+    }
+
+    fn unfit(&self, why: &std::io::Error) -> Error {
+        Error::input(format!(
+            "{} cannot be a sweep's folder: {why}; give another one by --out",
+            self.root.display()
+        ))
+    }
+
+    /// Where the processes that work on it from this machine and others say so, by themselves.
+    pub fn engines(&self) -> PathBuf {
+        self.root.join("engines")
     }
 
     /// The folder itself.
@@ -218,7 +250,12 @@ fn free(folder: &Path) -> Result<()> {
             )));
         }
     };
-    match entries.next() {
+    // A sweep whose list was lost is taken with its runs.
+    let foreign = entries.find(|entry| {
+        let name = entry.as_ref().map(std::fs::DirEntry::file_name);
+        name.map_or(true, |name| PARTS.iter().all(|part| name != *part))
+    });
+    match foreign {
         None => Ok(()),
         Some(_) => Err(Error::input(format!(
             "{shown} is not empty and holds no sweep: give another folder by --out"
@@ -250,7 +287,12 @@ mod tests {
         sweep.write().unwrap();
         let (sweep, asked) = Sweep::with(&root, cells(&[16, 4])).unwrap();
         assert_eq!(asked, [2, 1]);
+        // Another process adds one meanwhile.
+        let (other, _) = Sweep::with(&root, cells(&[32])).unwrap();
+        other.write().unwrap();
         sweep.write().unwrap();
+        assert_eq!(Sweep::open(&root).unwrap().cells.len(), 4);
+        let sweep = Sweep::open(&root).unwrap();
         let again = Sweep::open(&root).unwrap();
         assert_eq!(again.cells, sweep.cells);
         assert_eq!(
@@ -278,7 +320,7 @@ mod tests {
         let text = Sweep::open(dir.path()).unwrap_err().to_string();
         assert!(text.contains("holds no sweep"), "{text}");
         for (json, what) in [
-            ("{", "no sweep's"),
+            ("{", "is damaged"),
             ("{\"v\":9}", "version 9"),
             ("{\"v\":1}", "cells"),
         ] {
@@ -297,6 +339,9 @@ mod tests {
         let text = Sweep::open(dir.path()).unwrap_err().to_string();
         assert!(text.contains("cannot be a run's name"), "{text}");
         fs::remove_file(dir.path().join(FILE)).unwrap();
+        // Without its list it is a sweep nevertheless.
+        fs::create_dir(dir.path().join("runs")).unwrap();
+        assert!(Sweep::with(dir.path(), cells(&[1])).is_ok());
         fs::write(dir.path().join("thesis.txt"), "").unwrap();
         let text = Sweep::with(dir.path(), cells(&[1]))
             .unwrap_err()

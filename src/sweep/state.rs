@@ -133,6 +133,11 @@ impl Watch {
         self.followed.iter().find_map(|f| f.unread.as_deref())
     }
 
+    /// Why the run at this place cannot be read now.
+    pub fn unread_of(&self, cell: usize) -> Option<&str> {
+        self.followed.get(cell)?.unread.as_deref()
+    }
+
     /// The runs, in the sweep's order.
     pub fn seen(&self) -> impl ExactSizeIterator<Item = &Seen> {
         self.followed.iter().map(|f| &f.seen)
@@ -168,30 +173,36 @@ impl Followed {
     }
 
     fn look(&mut self) -> bool {
-        let news = self.journal.advance();
         let mut changed = false;
         self.unread = None;
-        match news {
-            Ok(news) => {
-                if news.anew {
-                    self.view = RunView::default();
-                    self.trouble = None;
+        // Until nothing is new: what is behind the last records may be damaged, which the next look tells.
+        loop {
+            match self.journal.advance() {
+                Ok(news) => {
+                    if news.anew {
+                        self.view = RunView::default();
+                        self.trouble = None;
+                        changed = true;
+                    }
+                    if news.records.is_empty() {
+                        break;
+                    }
                     changed = true;
+                    for record in &news.records {
+                        self.view.apply(record);
+                    }
                 }
-                changed |= !news.records.is_empty();
-                for record in &news.records {
-                    self.view.apply(record);
+                // A file server that is away for a while says nothing of the run.
+                Err(error @ Error::Io { .. }) => {
+                    self.unread = Some(error.to_string());
+                    return false;
                 }
-            }
-            // A file server that is away for a while says nothing of the run.
-            Err(error @ Error::Io { .. }) => {
-                self.unread = Some(error.to_string());
-                return false;
-            }
-            Err(error) => {
-                let text = Some(error.to_string());
-                changed |= self.trouble != text;
-                self.trouble = text;
+                Err(error) => {
+                    let text = Some(error.to_string());
+                    changed |= self.trouble != text;
+                    self.trouble = text;
+                    break;
+                }
             }
         }
         let progress = self.progress();
@@ -244,11 +255,19 @@ impl Seen {
             let taken = training.points.last().map_or(0, |p| p.step);
             (taken, training.steps)
         });
-        let part = match steps {
-            (_, 0) => 0.0,
-            (taken, all) => taken as f64 / all as f64,
-        };
         let void = |end| matches!(end, TrainingEnd::Discarded | TrainingEnd::Undone);
+        // A task whose training is over counts wholly while its row is measured.
+        let is_whole = |index: usize| {
+            view.rows
+                .get(index)
+                .is_some_and(|r| r.complete || r.skipped)
+        };
+        let present = view.trainings.last();
+        let present = present.filter(|t| !void(t.end) && !is_whole(t.index) && t.steps > 0);
+        let part = present.map_or(0.0, |training| {
+            let taken = training.points.last().map_or(0, |p| p.step);
+            taken as f64 / training.steps as f64
+        });
         let kept = || view.trainings.iter().filter(|t| !void(t.end));
         let mut losses = Vec::new();
         let mut begun = Vec::new();

@@ -254,6 +254,12 @@ pub struct Order {
 /// [`Error::Io`] where the sweep's folder has no absolute path.
 pub fn scripts(sweep: &Sweep, runs: &[usize], order: &Order) -> Result<Vec<Script>> {
     let root = std::path::absolute(sweep.root()).map_err(Error::io(sweep.root()))?;
+    if root.to_str().is_none_or(|text| text.contains(['\n', '"'])) {
+        return Err(Error::input(format!(
+            "{} has a name that no line of a script for sbatch can hold: give another folder by --out",
+            root.display()
+        )));
+    }
     let mut groups: Vec<(SlurmRecipe, Vec<&Cell>)> = Vec::new();
     for &run in runs {
         let cell = &sweep.cells[run];

@@ -35,10 +35,16 @@ impl Script {
             // A run that is queued again goes on from its last checkpoint.
             "--requeue".into(),
             "--open-mode=append".into(),
-            format!("--signal=B:USR1@{BEFORE_THE_END}"),
+            format!(
+                "--signal=B:USR1@{}",
+                before_the_end(options.time.as_deref())
+            ),
             format!(
                 "--output={}",
-                option(&format!("{root_text}/logs/slurm-%A_%a.log"))
+                option(&format!(
+                    "{}/logs/slurm-%A_%a.log",
+                    root_text.replace('%', "%%")
+                ))
             ),
         ];
         for line in own.into_iter().chain(options.arguments()) {
@@ -80,12 +86,43 @@ exit "$code"
     }
 }
 
+/// Seconds before the end at which a run with this limit is told; of a short one no more than half.
+fn before_the_end(time: Option<&str>) -> u32 {
+    let half = time.and_then(seconds).map_or(BEFORE_THE_END, |s| s / 2);
+    BEFORE_THE_END.min(half.max(1))
+}
+
+/// A time as sbatch takes it: minutes, minutes:seconds, hours:minutes:seconds, days-hours, with minutes and seconds or not.
+fn seconds(time: &str) -> Option<u32> {
+    let numbers =
+        |text: &str| -> Option<Vec<u32>> { text.split(':').map(|n| n.parse().ok()).collect() };
+    let sum = |parts: &[u32], units: &[u32]| {
+        let products = parts
+            .iter()
+            .zip(units)
+            .map(|(n, unit)| n.checked_mul(*unit));
+        products.sum::<Option<u32>>()
+    };
+    match time.split_once('-') {
+        Some((days, rest)) => {
+            let rest = numbers(rest).filter(|r| r.len() <= 3)?;
+            sum(&rest, &[3600, 60, 1])?.checked_add(days.parse::<u32>().ok()?.checked_mul(86_400)?)
+        }
+        None => match numbers(time)?.as_slice() {
+            [minutes] => minutes.checked_mul(60),
+            two @ [_, _] => sum(two, &[60, 1]),
+            three @ [_, _, _] => sum(three, &[3600, 60, 1]),
+            _ => None,
+        },
+    }
+}
+
 /// A text as one word of the shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A value in a line for sbatch, which knows double quotes; a per cent sign would be a pattern, but for ours.
+/// A value in a line for sbatch, which knows double quotes.
 fn option(path: &str) -> String {
     match path.contains(char::is_whitespace) {
         true => format!("\"{path}\""),
@@ -99,6 +136,27 @@ mod tests {
 
     use super::*;
     use crate::sweep::Axes;
+
+    #[test]
+    fn a_run_is_told_in_time_however_short_that_is() {
+        for (time, wanted) in [
+            ("90", Some(5400)),
+            ("3:30", Some(210)),
+            ("1:00:05", Some(3605)),
+            ("1-2", Some(93_600)),
+            ("1-02:30", Some(95_400)),
+            ("soon", None),
+            ("UNLIMITED", None),
+        ] {
+            assert_eq!(seconds(time), wanted, "{time}");
+        }
+        let of = |time| before_the_end(time);
+        assert_eq!([of(None), of(Some("4:00:00"))], [120, 120]);
+        assert_eq!(
+            [of(Some("3")), of(Some("0:30")), of(Some("0"))],
+            [90, 15, 1]
+        );
+    }
 
     #[test]
     fn a_script_is_what_a_shell_reads_and_asks_for_what_was_asked() {

@@ -126,8 +126,9 @@ impl Totals {
                 Progress::Failed(_) => &mut totals.failed,
             };
             *count += 1;
-            totals.share += sight.share / sights.len() as f64;
+            totals.share += sight.share;
         }
+        totals.share /= sights.len().max(1) as f64;
         totals.left = left(sights, totals.at_work);
         totals
     }

@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(last.sights[0].1.progress, Progress::Finished);
         fs::write(root.join("sweep.json"), "{").unwrap();
         let damaged = look(&mut reader);
-        assert!(damaged[0].trouble.as_ref().unwrap().contains("no sweep's"));
+        assert!(damaged[0].trouble.as_ref().unwrap().contains("is damaged"));
     }
 
     #[test]
