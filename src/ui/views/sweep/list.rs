@@ -11,6 +11,9 @@ use crate::sweep::Progress;
 /// Columns of the figures before the curve, and of those behind it.
 const BEFORE: [(&str, u16); 3] = [("", 10), ("tasks", 6), ("done", 6)];
 const BEHIND: [(&str, u16); 3] = [("accuracy", 9), ("forgot", 7), ("foundation", 11)];
+/// What is left out of them where there is less room than this.
+const DISPENSABLE: [&str; 2] = ["tasks", "accuracy"];
+const ROOMY: u16 = 76;
 /// Columns of a curve at most.
 const CURVE: u16 = 60;
 
@@ -19,7 +22,12 @@ pub fn draw(theme: &Theme, open: &OpenSweep, geometry: &Geometry, pen: &mut Pen)
     let faint = theme.ink(Ink::Faint);
     let columns = pen.width();
     let sum = |of: &[(&str, u16)]| of.iter().map(|(_, columns)| columns).sum::<u16>();
-    let (before, behind) = (sum(&BEFORE), sum(&BEHIND));
+    let shown = |of: [(&'static str, u16); 3]| -> Vec<(&'static str, u16)> {
+        let kept = |head: &str| columns >= ROOMY || !DISPENSABLE.contains(&head);
+        of.into_iter().filter(|(head, _)| kept(head)).collect()
+    };
+    let (heads_before, heads_behind) = (shown(BEFORE), shown(BEHIND));
+    let (before, behind) = (sum(&heads_before), sum(&heads_behind));
     let names = open.runs.runs.iter().map(|run| width(&run.id) as u16);
     let room = columns.saturating_sub(MARKS + before + behind + 1);
     // A curve of a few columns is more than the end of a long name.
@@ -34,8 +42,8 @@ pub fn draw(theme: &Theme, open: &OpenSweep, geometry: &Geometry, pen: &mut Pen)
             })
             .collect()
     };
-    let left = ends(MARKS + name, &BEFORE);
-    let right = ends(from + curve, &BEHIND);
+    let left = ends(MARKS + name, &heads_before);
+    let right = ends(from + curve, &heads_behind);
     let y = geometry.heads;
     let count = format!("{}/{}", open.chosen + 1, open.runs.runs.len());
     if !open.runs.runs.is_empty() {
@@ -54,22 +62,28 @@ pub fn draw(theme: &Theme, open: &OpenSweep, geometry: &Geometry, pen: &mut Pen)
             continue;
         };
         let style = theme.ink(ink(&sight.progress));
-        pen.right(left[0].1, y, sight.progress.name(), style);
-        let plain = theme.ink(Ink::Plain);
+        for (head, end) in left.iter().chain(&right) {
+            let (text, style) = match *head {
+                "" => (sight.progress.name().to_owned(), style),
+                _ if sight.progress == Progress::Waiting => continue,
+                head => (figure(sight, head), theme.ink(Ink::Plain)),
+            };
+            pen.right(*end, y, &text, style);
+        }
         if sight.progress != Progress::Waiting {
-            let tasks = format!("{}/{}", sight.done, sight.tasks);
-            pen.right(left[1].1, y, &tasks, plain);
-            pen.right(left[2].1, y, &whole_percent(sight.share), plain);
-            let figures = [
-                percent(sight.accuracy.with_foundation),
-                points(sight.forgetting.without_foundation),
-                points(sight.foundation),
-            ];
-            for ((_, end), text) in right.iter().zip(&figures) {
-                pen.right(*end, y, text, plain);
-            }
             cell::curve(theme, open, sight, &mut pen.part(from, y, curve, 1));
         }
+    }
+}
+
+/// What stands below a head.
+fn figure(sight: &Sight, head: &str) -> String {
+    match head {
+        "tasks" => format!("{}/{}", sight.done, sight.tasks),
+        "done" => whole_percent(sight.share),
+        "accuracy" => percent(sight.accuracy.with_foundation),
+        "forgot" => points(sight.forgetting.without_foundation),
+        _ => points(sight.foundation),
     }
 }
 
