@@ -379,7 +379,7 @@ pub struct SweepArgs {
     /// Cancel what Slurm has queued or at work of these runs, and stop those at work on this machine with a checkpoint
     #[arg(long, conflicts_with_all = ["dry_run", "status"])]
     pub cancel: bool,
-    /// Slurm's account, instead of that in the preset's [slurm]; likewise the next ones
+    /// Slurm's account, instead of that in the preset's table slurm; likewise the next ones
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
     /// Slurm's partition

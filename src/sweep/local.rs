@@ -352,7 +352,10 @@ fn ends(sweep: &Sweep, worker: &Worker, status: ExitStatus, seen: &Seen) -> Stri
 pub fn found(seen: &Seen) -> String {
     let percent = |share: f64| match share.is_nan() {
         true => "—".to_owned(),
-        false => format!("{:.1} %", 100.0 * share).replace('-', "−"),
+        // What rounds to nothing has no sign.
+        false => format!("{:.1} %", 100.0 * share)
+            .replace("-0.0", "0.0")
+            .replace('-', "−"),
     };
     format!(
         "average accuracy {}, average forgetting {}, of the foundation {}",

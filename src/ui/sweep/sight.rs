@@ -25,7 +25,7 @@ pub struct Sight {
     pub share: f64,
     /// Seconds of training and measuring that this took.
     pub seconds: f64,
-    /// Common logarithms of the smoothed loss, evenly over all steps, [`POINTS`] at most.
+    /// Common logarithms of the smoothed loss, evenly over all steps, no more than a curve is wide at most.
     pub curve: Vec<f32>,
     /// All steps.
     pub all_steps: usize,
