@@ -27,13 +27,13 @@ use crate::{Error, Result, lora};
 /// limit over all classes.
 const WATCH_PER_CLASS: usize = 4;
 const WATCH_AT_LEAST: usize = 256;
-const WATCH_LIMIT: usize = 512;
+pub(crate) const WATCH_LIMIT: usize = 512;
 /// Images whose logits are compared before and after a merge.
 const FIDELITY_IMAGES: usize = 64;
 /// Images whose logits are stored beside weights and adapters, for comparison with timm and PEFT.
 pub const CHECKED_IMAGES: usize = 8;
 /// Images a class that its prototype is the mean of, at most.
-const PROTOTYPE_PER_CLASS: usize = 50;
+pub(crate) const PROTOTYPE_PER_CLASS: usize = 50;
 
 /// A row of the matrix: what was learned for it, and what the next row is compared with.
 #[derive(Clone, Default)]

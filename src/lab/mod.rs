@@ -21,6 +21,7 @@ mod state;
 mod training;
 
 pub use bench::{About, Bench};
+pub(crate) use bench::{PROTOTYPE_PER_CLASS, WATCH_LIMIT};
 pub use command::{Amounts, Ask, Command};
 pub use desk::{Desk, Pulse, Recorder, STANDING_STILL};
 pub use device::{devices, open_device};

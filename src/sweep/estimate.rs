@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use crate::backbone::{Backbone, Pass};
 use crate::data::{self, Batch};
-use crate::lab::open_backbone;
+use crate::lab::{PROTOTYPE_PER_CLASS, WATCH_LIMIT, open_backbone};
 use crate::progress::Onlooker;
 use crate::random::Key;
 use crate::recipe::Recipe;
@@ -21,9 +21,6 @@ const ROUNDS: usize = 3;
 const IMAGES: usize = 32;
 /// Steps of the training that is measured: so many that its schedule has not ended.
 const ENDLESS: usize = 1 << 20;
-/// Images a class of each prototype, and of each watch of a training, at most.
-const PROTOTYPE: usize = 50;
-const WATCH: usize = 2 * 512;
 
 /// What a run has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +40,7 @@ impl Work {
     pub fn of(recipe: &Recipe, onlooker: &mut dyn Onlooker) -> Result<Self> {
         let opened = data::listed(recipe, onlooker)?;
         let foundation = opened.foundation.test.len();
-        let prototypes = |classes: usize, images: usize| images.min(PROTOTYPE * classes);
+        let prototypes = |classes: usize, images: usize| images.min(PROTOTYPE_PER_CLASS * classes);
         let mut images = foundation + prototypes(opened.foundation.classes.len(), foundation);
         let mut steps = 0;
         let mut seen: Vec<(&str, usize)> = Vec::new();
@@ -58,7 +55,7 @@ impl Work {
             let row = foundation + seen.iter().map(|(_, n)| n).sum::<usize>();
             images += row
                 + prototypes(data.classes.len(), data.train.len())
-                + watches * WATCH.min(foundation + data.test.len());
+                + watches * (2 * WATCH_LIMIT).min(foundation + data.test.len());
         }
         Ok(Self { steps, images })
     }

@@ -119,7 +119,7 @@ impl Jobs {
         let numbers: Vec<String> = self.arrays.iter().map(|a| a.job.to_string()).collect();
         let numbers = numbers.join(",");
         // The accounts know for longer, the queue knows better.
-        let mut tasks = self.accounted(&numbers);
+        let mut tasks = accounted(&numbers);
         tasks.extend(queued(&numbers)?);
         for array in &self.arrays {
             for (i, run) in array.runs.iter().enumerate() {
@@ -129,32 +129,6 @@ impl Jobs {
             }
         }
         Ok(found)
-    }
-
-    /// What the accounts say, where this cluster keeps any.
-    fn accounted(&self, numbers: &str) -> BTreeMap<(u64, usize), Task> {
-        let fields = "--format=JobID,State,ExitCode";
-        let answer = call(
-            "sacct",
-            &["-X", "-P", "-n", fields, &format!("--jobs={numbers}")],
-        );
-        let Ok(answer) = answer else {
-            return BTreeMap::new();
-        };
-        let task = |line: &str| {
-            let mut parts = line.split('|');
-            let (job, task) = parts.next()?.split_once('_')?;
-            // `CANCELLED by 1000`
-            let state = parts.next()?.split(' ').next()?.to_owned();
-            let code = parts.next().unwrap_or_default();
-            let job = (job.parse().ok()?, task.parse().ok()?);
-            let reason = match code {
-                "" | "0:0" => String::new(),
-                code => format!("exit code {code}"),
-            };
-            Some((job, Task { job, state, reason }))
-        };
-        answer.lines().filter_map(task).collect()
     }
 
     /// Cancels what is queued or at work of these runs; says which.
@@ -175,6 +149,32 @@ impl Jobs {
         }
         Ok(cancelled.into_iter().map(str::to_owned).collect())
     }
+}
+
+/// What the accounts say, where this cluster keeps any.
+fn accounted(numbers: &str) -> BTreeMap<(u64, usize), Task> {
+    let fields = "--format=JobID,State,ExitCode";
+    let answer = call(
+        "sacct",
+        &["-X", "-P", "-n", fields, &format!("--jobs={numbers}")],
+    );
+    let Ok(answer) = answer else {
+        return BTreeMap::new();
+    };
+    let task = |line: &str| {
+        let mut parts = line.split('|');
+        let (job, task) = parts.next()?.split_once('_')?;
+        // `CANCELLED by 1000`
+        let state = parts.next()?.split(' ').next()?.to_owned();
+        let code = parts.next().unwrap_or_default();
+        let job = (job.parse().ok()?, task.parse().ok()?);
+        let reason = match code {
+            "" | "0:0" => String::new(),
+            code => format!("exit code {code}"),
+        };
+        Some((job, Task { job, state, reason }))
+    };
+    answer.lines().filter_map(task).collect()
 }
 
 /// What the queue knows of these jobs, finished ones for a while included.
