@@ -51,7 +51,7 @@ fn is_finished(run: &Path) -> bool {
     struct Kind {
         kind: String,
     }
-    let kinds = tail(&run.join("journal.jsonl")).unwrap_or_default();
+    let kinds = tail(&run.join("journal.jsonl"), END).unwrap_or_default();
     for line in kinds.split(|b| *b == b'\n').rev() {
         let Ok(Kind { kind }) = serde_json::from_slice(line) else {
             continue;
@@ -66,12 +66,13 @@ fn is_finished(run: &Path) -> bool {
     false
 }
 
-fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The last `most` bytes of a file, or all of it.
+pub(super) fn tail(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(END)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
     let mut bytes = Vec::new();
-    file.take(END).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -1,12 +1,13 @@
 //! A sweep on this machine: one process a slot.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use super::listing::tail;
 use super::{Progress, Seen, Sweep, Watch};
 use crate::{Error, Result, signals};
 
@@ -17,7 +18,7 @@ const READ: Duration = Duration::from_secs(2);
 /// Between two lines on how far the sweep is.
 const LINE: Duration = Duration::from_secs(60);
 /// Bytes of a log that its last line is looked for in.
-const TAIL: usize = 4096;
+const TAIL: u64 = 4096;
 
 /// Where a run of a sweep is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -405,10 +406,9 @@ fn code(status: ExitStatus) -> u8 {
 }
 
 /// The last line of a log, without the program's name before it.
-pub fn last_line(path: &PathBuf) -> Option<String> {
-    let bytes = fs::read(path).ok()?;
-    let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
-    let text = String::from_utf8_lossy(tail);
+fn last_line(path: &Path) -> Option<String> {
+    let bytes = tail(path, TAIL).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
     Some(line.trim_start_matches("pentimento: ").to_owned())
 }
@@ -424,6 +424,8 @@ pub fn time(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn machine(devices: &[&str], threads: usize) -> Machine {
