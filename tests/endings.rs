@@ -1,5 +1,8 @@
 //! How a run without a screen ends, or does not: signals, defects, readers that leave.
 
+#[path = "common/tiny.rs"]
+mod tiny;
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -18,13 +21,10 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
+        let secret = "description = \"hf_aTokenThatWasTypedHere\"\n";
         fs::write(
             place.path("short.toml"),
-            "name = \"short\"\ndescription = \"hf_aTokenThatWasTypedHere\"\nbackbone.source = \"bundled:glyph-vit\"\n\
-             lora.rank = 2\nmeasure.permutations = 99\n\
-             [train]\nsteps = 2\nbatch_size = 4\nlr = 1e-3\nweight_decay = 1e-2\nwarmup = 0.1\n\
-             [foundation]\ndata = \"bundled:latin\"\nper_class = 1\n\
-             [[task]]\nid = \"parity\"\ndata = \"bundled:parity\"\nper_class = 10\n",
+            secret.to_owned() + &tiny::preset(2),
         )
         .unwrap();
         fs::create_dir(place.path("hub")).unwrap();

@@ -5,8 +5,12 @@
 mod driven;
 #[path = "pty/leaving.rs"]
 mod leaving;
+#[path = "pty/sweeps.rs"]
+mod sweeps;
 #[path = "terminal/mod.rs"]
 mod terminal;
+#[path = "common/tiny.rs"]
+mod tiny;
 #[path = "pty/whole.rs"]
 mod whole;
 

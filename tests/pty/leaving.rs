@@ -5,18 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::driven::{AT_MOST, ENTER_SCREEN, LEAVE_SCREEN, PROGRAM, Terminal};
+use super::tiny;
 
 const RUN: &str = "runs/short-s0-1";
 
-/// One task of some seconds; `steps` says how many.
 fn preset(folder: &Path, steps: u32) {
-    let text = format!(
-        "name = \"short\"\nbackbone.source = \"bundled:glyph-vit\"\nlora.rank = 2\nmeasure.permutations = 99\n\
-         [train]\nsteps = {steps}\nbatch_size = 4\nlr = 1e-3\nweight_decay = 1e-2\nwarmup = 0.1\n\
-         [foundation]\ndata = \"bundled:latin\"\nper_class = 1\n\
-         [[task]]\nid = \"parity\"\ndata = \"bundled:parity\"\nper_class = 10\n"
-    );
-    fs::write(folder.join("short.toml"), text).unwrap();
+    fs::write(folder.join("short.toml"), tiny::preset(steps)).unwrap();
 }
 
 /// Starts the preset's run from set-up; step by step where it is not automatic.
