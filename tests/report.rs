@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use pentimento::recipe::Recipe;
 use pentimento::run::{Fingerprint, Manifest};
+use pentimento::sweep::{Axes, Sweep};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
@@ -329,12 +330,21 @@ fn damaged_and_unfinished_runs_are_named_and_in_no_mean() {
         finished: true,
     };
     make(&place.join("s/runs/zz-again"), &again);
+    // One of the sweep's list that is not there.
+    let axes = Axes {
+        presets: vec!["demo".into()],
+        seeds: vec![7],
+        ..Axes::default()
+    };
+    let (list, _) = Sweep::with(&place.join("s"), axes.cells().unwrap()).unwrap();
+    list.write().unwrap();
     pentimento(place, &["report", "s", "--out", "r"])
         .assert()
         .code(0)
-        .stderr(contains("3 of the runs found are in no figure"));
+        .stderr(contains("4 of the runs found are in no figure"));
     let report = text(&place.join("r"), "report.md");
     for sentence in [
+        "Left out: s7, because nobody has begun it.",
         "Left out: half, because it is not finished: 2 of its 2 tasks are measured.",
         "Left out: hurt, because hurt/journal.jsonl is damaged at line 3",
         "Left out: lora-rank-1-seed-1, because zz-again is a newer finished run of the same recipe and seed.",
@@ -469,6 +479,10 @@ fn what_cannot_be_reported_on_is_refused() {
     refuses(
         &["s", "--out", "r", "--study", "paper=gone.json"],
         "gone.json",
+    );
+    refuses(
+        &["s", "--out", "r", "--study", "paper=gone.json,rnak=4"],
+        "go backbone=NAME, rank=N and seed=N, not \"rnak=4\"",
     );
     assert_eq!(text(&place.join("full"), "thesis.tex"), "years of work");
     assert!(!place.join("r").exists());

@@ -67,11 +67,8 @@ pub fn latex(sheet: &Sheet, figures: &Figures) -> String {
     };
     let tabular =
         format!("\\begin{{tabular}}{{{preamble}}}\n{head}{body}\\bottomrule\n\\end{{tabular}}");
-    // One that may be too wide is made smaller, never larger.
     let tabular = match columns.len() >= WIDE {
-        true => format!(
-            "\\resizebox{{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}}{{!}}{{%\n{tabular}}}"
-        ),
+        true => shrunk(&tabular),
         false => tabular,
     };
     match long {
@@ -83,6 +80,13 @@ pub fn latex(sheet: &Sheet, figures: &Figures) -> String {
             "% needs {packages}\n\\begin{{table}}\n\\centering\n{size}{caption}\n{tabular}\n\\end{{table}}\n"
         ),
     }
+}
+
+/// What may be wider than the page is made smaller where it is, never larger; by graphicx.
+pub fn shrunk(tabular: &str) -> String {
+    format!(
+        "\\resizebox{{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}}{{!}}{{%\n{tabular}}}"
+    )
 }
 
 /// A label that no other run's table has.

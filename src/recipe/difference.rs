@@ -31,14 +31,15 @@ impl Recipe {
         differ
             .map(|key| Difference {
                 key: key.clone(),
-                this: this.get(key).cloned(),
-                that: that.get(key).cloned(),
+                this: this.get(key).map(Value::to_string),
+                that: that.get(key).map(Value::to_string),
             })
             .collect()
     }
 
-    /// Every key with its value in TOML.
-    fn flat(&self) -> BTreeMap<String, String> {
+    /// Every key but name and description with its value; a list of tables is no value, its tables' keys are named by their
+    /// places in it.
+    pub(crate) fn flat(&self) -> BTreeMap<String, Value> {
         let mut keys = BTreeMap::new();
         if let Ok(tree) = Table::try_from(self) {
             flatten("", &Value::Table(tree), &mut keys);
@@ -49,7 +50,7 @@ impl Recipe {
     }
 }
 
-fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, String>) {
+fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, Value>) {
     let below = |key: &str| match path {
         "" => key.to_owned(),
         _ => format!("{path}.{key}"),
@@ -66,7 +67,7 @@ fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, String>) {
             }
         }
         other => {
-            keys.insert(path.to_owned(), other.to_string());
+            keys.insert(path.to_owned(), other.clone());
         }
     }
 }

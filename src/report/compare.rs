@@ -46,6 +46,12 @@ impl Kind {
 }
 
 impl Comparison {
+    /// Whether both compare the same two series.
+    pub fn is_of_the_series_of(&self, other: &Self) -> bool {
+        let names = |c: &Self| (c.first.series.clone(), c.second.series.clone());
+        names(self) == names(other)
+    }
+
     /// The difference that is shown: of the pairs, or of the means where there are too few.
     pub fn difference(&self) -> f64 {
         match self.paired {

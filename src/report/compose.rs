@@ -36,25 +36,35 @@ pub struct Content {
 }
 
 impl Content {
-    /// The finding: highest against lowest rank for the foundation, by series; what is known where there is no such pair.
+    /// The finding, of what the foundation lost: by series the highest rank against the lowest, or what else there is to
+    /// say of its ranks, and then the series against each other at the lowest and the highest rank that they share.
     pub fn finding(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (number, study) in self.studies.iter().enumerate() {
-            let found = |series: &Series| {
-                let mine = |c: &&Comparison| {
-                    c.kind == Kind::Ends
-                        && c.measure == Measure::Foundation
-                        && c.first.series == series.name
+            let all = self.comparisons[number].iter();
+            let all = all.filter(|c| c.measure == Measure::Foundation);
+            let of_kind = |kind| all.clone().filter(move |c| c.kind == kind);
+            let mut found = Vec::new();
+            for series in study.own() {
+                let mine = |c: &&Comparison| c.first.series == series.name;
+                let ranks: Vec<&Comparison> = match of_kind(Kind::Ends).find(mine) {
+                    Some(ends) => vec![ends],
+                    None => of_kind(Kind::Rank).filter(mine).collect(),
                 };
-                let headline = self.comparisons[number].iter().find(mine);
-                headline.map_or_else(|| self.known(series), |c| Some(c.sentence.clone()))
-            };
+                match ranks.is_empty() {
+                    true => found.extend(self.known(series)),
+                    false => found.extend(ranks.into_iter().map(|c| c.sentence.clone())),
+                }
+            }
+            let series: Vec<&Comparison> = of_kind(Kind::Series).collect();
+            let ends = series.chunk_by(|a, b| a.is_of_the_series_of(b));
+            let ends = ends.flat_map(|pair| pair.first().into_iter().chain(pair[1..].last()));
+            found.extend(sentences(&ends.copied().collect::<Vec<_>>()));
             let prefix = match self.studies.len() {
                 1 => String::new(),
                 _ => format!("Study {}. ", number + 1),
             };
-            let found = study.own().filter_map(found);
-            lines.extend(found.map(|line| format!("{prefix}{line}")));
+            lines.extend(found.into_iter().map(|line| format!("{prefix}{line}")));
         }
         if lines.is_empty() {
             lines.push("No finished run was found, so nothing is compared.".into());

@@ -13,6 +13,7 @@ use crate::measure::{Contextual, Matrix};
 use crate::recipe::Recipe;
 use crate::run::RunView;
 use crate::run::view::{Row, Started};
+use crate::sweep::Sweep;
 use crate::{Error, Result, files};
 
 /// How far below a folder runs are looked for.
@@ -76,7 +77,7 @@ pub fn gather(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<LeftOut>)> {
         }
         let mut below = Vec::new();
         runs_below(folder, DEPTH, &mut below);
-        if below.is_empty() {
+        if below.iter().all(|found| found.unbegun.is_some()) {
             return Err(Error::input(format!(
                 "{shown} holds no run, and neither does any folder up to three levels below it: a run has a \
                  manifest.json and a journal.jsonl"
@@ -87,8 +88,12 @@ pub fn gather(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<LeftOut>)> {
     let named = named(found);
     let read: Vec<std::result::Result<Run, LeftOut>> = named
         .par_iter()
-        .map(|(path, name)| {
-            read(path, name).map_err(|why| LeftOut {
+        .map(|(found, name)| {
+            let run = match &found.unbegun {
+                Some(why) => Err(why.clone()),
+                None => read(&found.path, name),
+            };
+            run.map_err(|why| LeftOut {
                 path: name.clone(),
                 why,
             })
@@ -104,11 +109,46 @@ pub fn gather(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<LeftOut>)> {
     Ok((runs, left_out))
 }
 
+/// A folder that holds a run, or would if it had been begun.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    path: PathBuf,
+    /// Of a run of a sweep that is not there: why it is not, behind "because".
+    unbegun: Option<String>,
+}
+
+impl Found {
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            unbegun: None,
+        }
+    }
+}
+
+/// The runs of a sweep that never began.
+fn unbegun(sweep: &Sweep) -> Vec<Found> {
+    let cells = sweep.cells.iter();
+    let unbegun = cells.filter(|cell| RunFolder::of_any_state(&sweep.run(cell)).is_err());
+    let found = unbegun.map(|cell| Found {
+        path: sweep.run(cell),
+        unbegun: Some(match fs::read_to_string(sweep.refusal(cell)) {
+            Ok(why) => format!("it could not begin: {}", clean(why.trim())),
+            Err(_) => "nobody has begun it".into(),
+        }),
+    });
+    found.collect()
+}
+
 /// A folder that is a run, or else those below it that are.
-fn runs_below(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) {
+fn runs_below(folder: &Path, depth: usize, into: &mut Vec<Found>) {
     if RunFolder::of_any_state(folder).is_ok() {
-        into.push(folder.to_path_buf());
+        into.push(Found::at(folder));
         return;
+    }
+    // Of a damaged list no more is known than its runs' folders.
+    if let Ok(Some(sweep)) = Sweep::at(folder) {
+        into.extend(unbegun(&sweep));
     }
     if depth == 0 {
         return;
@@ -117,7 +157,7 @@ fn runs_below(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) {
         Ok(entries) => entries.flatten(),
         // What cannot be looked into may be a run: it is named among those that are left out.
         Err(_) => {
-            into.push(folder.to_path_buf());
+            into.push(Found::at(folder));
             return;
         }
     };
@@ -132,15 +172,18 @@ fn runs_below(folder: &Path, depth: usize, into: &mut Vec<PathBuf>) {
 }
 
 /// Each run once, by the shortest end of its path that tells all of them apart; in order of these names.
-fn named(found: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
-    let real: BTreeSet<PathBuf> = found
-        .iter()
-        .map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
+fn named(found: Vec<Found>) -> Vec<(Found, String)> {
+    let real: BTreeSet<Found> = found
+        .into_iter()
+        .map(|found| Found {
+            path: real(&found.path),
+            ..found
+        })
         .collect();
     let parts: Vec<Vec<String>> = real
         .iter()
-        .map(|path| {
-            let parts = path.iter().map(|part| clean(&part.to_string_lossy()));
+        .map(|found| {
+            let parts = found.path.iter().map(|part| clean(&part.to_string_lossy()));
             parts.filter(|part| part != "/").collect()
         })
         .collect();
@@ -152,9 +195,17 @@ fn named(found: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
     let distinct = |names: &[String]| names.iter().collect::<BTreeSet<_>>().len() == names.len();
     let names = (1..longest).map(ends).find(|names| distinct(names));
     let names = names.unwrap_or_else(|| ends(longest));
-    let mut named: Vec<(PathBuf, String)> = real.into_iter().zip(names).collect();
+    let mut named: Vec<(Found, String)> = real.into_iter().zip(names).collect();
     named.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
     named
+}
+
+/// A path without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if parent != Path::new("") => real(parent).join(name),
+        _ => path.to_path_buf(),
+    })
 }
 
 /// The finished run in a folder, or why it is left out.
@@ -233,8 +284,11 @@ mod tests {
     #[test]
     fn names_are_as_long_as_it_takes_to_tell_runs_apart() {
         let names = |paths: &[&str]| -> Vec<String> {
-            let paths = paths.iter().map(PathBuf::from).collect();
-            named(paths).into_iter().map(|(_, name)| name).collect()
+            let found = paths
+                .iter()
+                .map(|path| Found::at(Path::new(path)))
+                .collect();
+            named(found).into_iter().map(|(_, name)| name).collect()
         };
         assert_eq!(names(&["/no/such/a/r1", "/no/such/a/r2"]), ["r1", "r2"]);
         assert_eq!(names(&["/no/a/r1", "/no/b/r1"]), ["a/r1", "b/r1"]);

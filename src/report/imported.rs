@@ -82,6 +82,14 @@ impl StudyLog {
     /// # Errors
     /// [`Error::Input`] with the number of the line and what is wrong with it, and what the file system refuses.
     pub fn read(&self) -> Result<Imported> {
+        // What is no option is taken for a part of the name.
+        let text = self.file.to_string_lossy();
+        if let Some((_, option)) = text.rsplit_once(',').filter(|_| !self.file.exists()) {
+            return Err(Error::input(format!(
+                "there is no file {text}: behind a log's name go backbone=NAME, rank=N and seed=N, not {:?}",
+                clean(option)
+            )));
+        }
         let bytes = files::read(&self.file)?;
         let refuse = |what: String| Error::input(format!("{}: {what}", self.file.display()));
         let text = std::str::from_utf8(&bytes).map_err(|e| {

@@ -30,6 +30,7 @@ use crate::Result;
 use crate::measure::Forgetting;
 use compose::{Content, Source};
 use imported::Imported;
+use series::Study;
 
 pub use imported::StudyLog;
 pub use out::REPORT_VERSION;
@@ -102,6 +103,8 @@ pub struct Written {
     pub finding: Vec<String>,
     /// Runs that are in no figure.
     pub left_out: usize,
+    /// What is not as it was probably meant, in sentences.
+    pub notices: Vec<String>,
 }
 
 /// Reads the runs and writes the report.
@@ -118,6 +121,7 @@ pub fn report(request: &Request) -> Result<Written> {
         groups,
         finding: content.finding(),
         left_out: content.left_out.len(),
+        notices: content.studies.iter().flat_map(Study::notices).collect(),
     })
 }
 

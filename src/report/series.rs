@@ -98,6 +98,31 @@ impl Study {
         self.after.join(" → ")
     }
 
+    /// Imported logs that lie over no run, each with why.
+    pub fn notices(&self) -> Vec<String> {
+        let of = |log: &Series| {
+            let like = |s: &Series| log.backbone.is_empty() || s.backbone == log.backbone;
+            let name = &log.name;
+            match self.own().map(|s| s.backbone.as_str()).collect::<Vec<_>>() {
+                none if none.is_empty() => Some(format!(
+                    "{name}: its sequence, which has {} of its tasks, is that of no run here, so it stands by itself",
+                    self.after.len().saturating_sub(1)
+                )),
+                _ if self.own().any(like) => None,
+                mut others => {
+                    others.sort_unstable();
+                    others.dedup();
+                    Some(format!(
+                        "{name}: no run has this backbone, so its accuracies over the sequence are in a figure by themselves; there are: {}",
+                        others.join(", ")
+                    ))
+                }
+            }
+        };
+        let imported = self.series.iter().filter(|s| s.imported);
+        imported.filter_map(of).collect()
+    }
+
     /// Its series that are runs of this program.
     pub fn own(&self) -> impl Iterator<Item = &Series> {
         self.series.iter().filter(|s| !s.imported)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use toml::Value;
 
 use super::gather::Run;
 use crate::recipe::{Mode, Recipe};
@@ -12,9 +12,7 @@ use crate::recipe::{Mode, Recipe};
 pub struct Settings(BTreeMap<String, String>);
 
 /// Keys that change no figure, or that stand for a run and not for its series.
-const ASIDE: [&str; 9] = [
-    "name",
-    "description",
+const ASIDE: [&str; 7] = [
     "seed",
     "lora.rank",
     "data.cache_mb",
@@ -28,10 +26,12 @@ const ASIDE: [&str; 9] = [
 /// out; of paths only the last part stands.
 pub fn settings(run: &Run) -> Settings {
     let lora = &run.recipe.lora;
-    let mut keys = BTreeMap::new();
-    if let Ok(tree) = serde_json::to_value(&run.recipe) {
-        flatten("", &tree, &mut keys);
-    }
+    let text = |value: Value| match value {
+        Value::String(text) => portable(&text),
+        other => other.to_string(),
+    };
+    let keys = run.recipe.flat().into_iter();
+    let mut keys: BTreeMap<String, String> = keys.map(|(key, value)| (key, text(value))).collect();
     keys.retain(|key, _| !ASIDE.contains(&key.as_str()) && !key.starts_with("slurm."));
     // None is as many as where nothing is said of loading.
     keys.retain(|key, value| (key.as_str(), value.as_str()) != ("data.bad_images", "0"));
@@ -85,32 +85,6 @@ impl Settings {
             false => key.rsplit('.').next().unwrap_or(key),
         };
         Some(format!("{key} {value}"))
-    }
-}
-
-fn flatten(path: &str, value: &Value, keys: &mut BTreeMap<String, String>) {
-    let below = |key: &str| match path {
-        "" => key.to_owned(),
-        _ => format!("{path}.{key}"),
-    };
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                flatten(&below(key), value, keys);
-            }
-        }
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            for (i, value) in items.iter().enumerate() {
-                flatten(&below(&i.to_string()), value, keys);
-            }
-        }
-        Value::Null => {}
-        Value::String(text) => {
-            keys.insert(path.to_owned(), portable(text));
-        }
-        other => {
-            keys.insert(path.to_owned(), other.to_string());
-        }
     }
 }
 

@@ -180,7 +180,7 @@ fn other_test_sets_and_sequences_are_other_studies() {
 fn the_finding_is_the_highest_rank_against_the_lowest() {
     let content = content_of(two_backbones(), Vec::new());
     let finding = content.finding();
-    assert_eq!(finding.len(), 2, "{finding:?}");
+    assert_eq!(finding.len(), 4, "{finding:?}");
     assert!(
         finding[0].starts_with("No difference in foundation forgetting"),
         "{finding:?}"
@@ -190,6 +190,13 @@ fn the_finding_is_the_highest_rank_against_the_lowest() {
             && finding[1].contains(" more of the foundation than rank 1"),
         "{finding:?}"
     );
+    for (line, rank) in finding[2..].iter().zip([1, 4]) {
+        let against = format!("t rank {rank} glyph-resnet forgot ");
+        assert!(
+            line.contains(&against) && line.contains(" less of the foundation than glyph-vit"),
+            "{finding:?}"
+        );
+    }
     let tested = content.comparisons[0].iter().filter(|c| c.holm.is_some());
     for c in tested {
         assert!(c.holm.unwrap() >= c.paired.tested().unwrap().p);
@@ -261,6 +268,60 @@ fn a_log_of_another_shape_is_a_study_of_its_own_and_one_that_fits_two_is_refused
 }
 
 #[test]
+fn a_series_without_two_ranks_of_adapters_is_not_called_alone() {
+    let content = content_of(
+        (1..=3)
+            .flat_map(|seed| {
+                let seed = format!("seed={seed}");
+                [("0", 0.0), ("4", 0.25)].map(|(rank, lost)| {
+                    finished(
+                        &format!("{rank}-{seed}"),
+                        &[&format!("lora.rank={rank}"), &seed],
+                        lost,
+                        0.0,
+                    )
+                })
+            })
+            .collect(),
+        Vec::new(),
+    );
+    let finding = content.finding();
+    assert!(
+        finding.len() == 1
+            && finding[0].starts_with(
+                "In glyph-vit rank 0 (frozen) forgot 25.0 points less of the foundation than rank 4"
+            )
+            && finding[0].contains("by the same amount in each of 3 seeds"),
+        "{finding:?}"
+    );
+}
+
+#[test]
+fn a_log_that_lies_over_no_run_is_told_of() {
+    let told = |log: Imported| -> Vec<String> {
+        let content = content_of(vec![finished("a", &[], 0.1, 0.0)], vec![log]);
+        content.studies.iter().flat_map(Study::notices).collect()
+    };
+    assert_eq!(told(log(Rank::Of(4))), [""; 0]);
+    let mut other = log(Rank::Of(4));
+    other.backbone = "vit-b".into();
+    let text = told(other);
+    assert!(
+        text.len() == 1 && text[0].ends_with("there are: glyph-vit"),
+        "{text:?}"
+    );
+    let mut half = log(Rank::Of(4));
+    half.rows.pop();
+    half.learned.pop();
+    half.columns = 2;
+    let text = told(half);
+    assert!(
+        text.len() == 1 && text[0].contains("has 1 of its tasks, is that of no run here"),
+        "{text:?}"
+    );
+}
+
+#[test]
 fn every_figure_is_xml_that_stays_within_its_page() {
     let mut runs = two_backbones();
     runs.push(finished("full", &["lora.mode=full"], 0.5, 0.1));
@@ -327,10 +388,10 @@ fn few_seeds_are_no_claim() {
     let content = content_of(runs, Vec::new());
     assert!(content.comparisons[0].iter().all(|c| c.holm.is_none()));
     let finding = content.finding();
+    let few = |l: &String| l.starts_with("Not enough seeds (2 shared");
+    assert!(finding[..2].iter().all(few), "{finding:?}");
     assert!(
-        finding
-            .iter()
-            .all(|l| l.starts_with("Not enough seeds (2 shared")),
+        finding.len() == 3 && finding[2].starts_with("Not enough seeds for 2 of 2 comparisons"),
         "{finding:?}"
     );
     let empty = content_of(Vec::new(), Vec::new());

@@ -1,19 +1,17 @@
 //! `report.tex`: the tables, ruled by booktabs, to be put in by `\input`.
 
-use std::fmt::Write;
-
 use super::document::{Document, Table};
-use crate::export::latex::escape;
+use crate::export::latex::{escape, shrunk};
 
 /// Rows that a page holds.
 const PAGE: usize = 40;
-/// Columns from which a table is set small and tight.
+/// Columns from which a table is set small and tight, and made smaller where it is wider than the page.
 const WIDE: usize = 6;
 
 /// The file.
 pub fn tables(document: &Document) -> String {
     let mut text = format!(
-        "% {}\n% needs booktabs; letters that are not Latin need XeLaTeX or LuaLaTeX\n",
+        "% {}\n% needs booktabs and graphicx; letters that are not Latin need XeLaTeX or LuaLaTeX\n",
         escape(&document.subtitle)
     );
     for table in document.tables() {
@@ -42,17 +40,19 @@ fn part(table: &Table, rows: &[Vec<String>], number: usize) -> String {
         n if n >= WIDE => "\\footnotesize\n\\setlength{\\tabcolsep}{3pt}\n",
         _ => "\\small\n",
     };
-    let mut text = format!(
-        "\\begin{{table}}\n\\centering\n{size}\\caption{{{}{continued}}}\n\\label{{{label}}}\n\
-         \\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n",
-        escape(&table.caption),
+    let body: String = rows.iter().map(|row| line(row)).collect();
+    let tabular = format!(
+        "\\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n{body}\\bottomrule\n\\end{{tabular}}",
         heads(&table.head)
     );
-    for row in rows {
-        let _ = write!(text, "{}", line(row));
-    }
-    text.push_str("\\bottomrule\n\\end{tabular}\n\\end{table}\n");
-    text
+    let tabular = match table.head.len() {
+        n if n >= WIDE => shrunk(&tabular),
+        _ => tabular,
+    };
+    format!(
+        "\\begin{{table}}\n\\centering\n{size}\\caption{{{}{continued}}}\n\\label{{{label}}}\n{tabular}\n\\end{{table}}\n",
+        escape(&table.caption)
+    )
 }
 
 /// The heads of columns, long ones a word a line.
