@@ -430,6 +430,9 @@ pub struct SweepRunArgs {
     /// Runs that are at work beside it on this machine
     #[arg(long, default_value_t = 0)]
     pub beside: usize,
+    /// The process that it is to end with
+    #[arg(long)]
+    pub parent: Option<u32>,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,

@@ -9,6 +9,13 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
+/// A path as one word of the shell, for commands that are suggested: as it is, where that is one.
+pub fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    // No path has a zero byte, which alone is no word.
+    shlex::try_quote(&text).map_or(text.clone(), |word| word.into_owned())
+}
+
 /// Writes a file under a temporary name beside its own, syncs it, and renames it over `path`, making the
 /// parent folders that are missing. A reader sees the old file or the new one, never a part.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -144,6 +151,13 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_a_word_of_the_shell() {
+        assert_eq!(word(Path::new("runs/demo-s0_1.x")), "runs/demo-s0_1.x");
+        assert_eq!(word(Path::new("my runs/a")), "'my runs/a'");
+        assert_eq!(word(Path::new("it's")), "\"it's\"");
+    }
 
     #[test]
     fn a_write_replaces_the_file_and_leaves_nothing_else() {

@@ -35,7 +35,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Input`], pointing to `pentimento resume`.
     pub fn check_free(path: &Path) -> Result<()> {
-        let run = path.display();
+        let (run, word) = (path.display(), files::word(path));
         let mut entries = match fs::read_dir(path) {
             Ok(entries) => entries,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -54,13 +54,13 @@ impl RunFolder {
             )
         } else if is_run(path) {
             format!(
-                "{run} holds a run already: `pentimento resume {run}` goes on with it, or give another \
+                "{run} holds a run already: `pentimento resume {word}` goes on with it, or give another \
                  folder for a new one"
             )
         } else {
             format!(
                 "{run} is not empty: give another folder (an interrupted run is continued by \
-                 `pentimento resume {run}`)"
+                 `pentimento resume {word}`)"
             )
         }))
     }

@@ -26,7 +26,7 @@ use pentimento::session::{Options, Reopen, Session};
 use pentimento::signals::{self, Hangup};
 use pentimento::sweep::Sweep;
 use pentimento::ui::text::clean;
-use pentimento::{Error, cuda, eval, export, report, speed, ui};
+use pentimento::{Error, cuda, eval, export, files, report, speed, ui};
 
 /// Training allocates and frees large buffers at every step; the system's allocator gives each back to
 /// the kernel, and page faults were a fifth of the time.
@@ -59,19 +59,19 @@ fn answer() -> ExitCode {
                 return ExitCode::from(128 + number);
             }
             // Our own errors name their cause; of others the chain says more.
-            let code = match error.downcast_ref::<Error>() {
-                Some(error) => {
-                    say(&error.to_string());
-                    error.exit_code()
-                }
-                None => {
-                    say(&format!("{error:#}"));
-                    1
-                }
-            };
-            ExitCode::from(code)
+            match error.downcast_ref::<Error>() {
+                Some(error) => say(&error.to_string()),
+                None => say(&format!("{error:#}")),
+            }
+            ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// 2 for the user's mistake, 1 for all else.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let ours = error.downcast_ref::<Error>();
+    ours.map_or(1, Error::exit_code)
 }
 
 /// The command line. clap repeats what is wrong as it was given; to a terminal it goes as text.
@@ -192,7 +192,7 @@ fn variable(name: &str) -> Option<String> {
 
 /// The set-up screen, and whatever runs its user starts from there.
 fn bench() -> anyhow::Result<ExitCode> {
-    ui::require_terminal()?;
+    ui::require_terminal("`pentimento run demo --out RUN` does the same")?;
     let settings = ui::Settings::read(&variable)?;
     show(&mut app(&settings)?, None, &settings)
 }
@@ -201,9 +201,17 @@ fn bench() -> anyhow::Result<ExitCode> {
 /// folder, the grid of its runs.
 /// Nothing is written until the user puts a lab to work.
 fn open(run: &Path) -> anyhow::Result<ExitCode> {
-    ui::require_terminal()?;
+    let sweep = Sweep::at(run)?;
+    let word = files::word(run);
+    ui::require_terminal(&match &sweep {
+        Some(_) => format!("`pentimento sweep --out {word} --status` tells of the sweep"),
+        None => {
+            RunFolder::open(run)?;
+            format!("`pentimento resume {word}` goes on with the run")
+        }
+    })?;
     let settings = ui::Settings::read(&variable)?;
-    if Sweep::at(run)?.is_some() {
+    if sweep.is_some() {
         let mut app = app(&settings)?;
         app.open_sweep(run);
         return show(&mut app, None, &settings);
@@ -538,7 +546,7 @@ fn follow(session: Session, log: Log, hangup: Hangup) -> anyhow::Result<ExitCode
         Ending::Signal(number) => {
             say(&format!(
                 "stopped; `pentimento resume {}` goes on",
-                folder.display()
+                files::word(&folder)
             ));
             ExitCode::from(128 + number)
         }
@@ -592,6 +600,9 @@ fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
     }
     for line in &written.finding {
         writeln!(out, "{}", clean(line))?;
+    }
+    for notice in &written.notices {
+        say(notice);
     }
     if written.left_out > 0 {
         say(&format!(

@@ -43,6 +43,19 @@ pub fn terminate(process: u32) {
     }
 }
 
+/// Has this process asked to end when its parent does, which is `parent`; where the system does not do that, it goes on.
+pub fn end_with(parent: u32) {
+    #[cfg(target_os = "linux")]
+    if nix::sys::prctl::set_pdeathsig(Number::SIGTERM).is_ok()
+        // It may be gone already.
+        && u32::try_from(getppid().as_raw()).is_ok_and(|now| now != parent)
+    {
+        terminate(std::process::id());
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = parent;
+}
+
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caught {

@@ -1,5 +1,8 @@
 //! `pentimento sweep`: the grid, its processes, what they share, and what becomes of those that fail or are stopped.
 
+#[path = "common/tiny.rs"]
+mod tiny;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +18,7 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        fs::write(
-            place.path("short.toml"),
-            "name = \"short\"\nbackbone.source = \"bundled:glyph-vit\"\nlora.rank = 2\nmeasure.permutations = 99\n\
-             [train]\nsteps = 3\nbatch_size = 4\nlr = 1e-3\nweight_decay = 1e-2\nwarmup = 0.1\ncheckpoint_every = 1\n\
-             [foundation]\ndata = \"bundled:latin\"\nper_class = 2\n\
-             [[task]]\nid = \"parity\"\ndata = \"bundled:parity\"\nper_class = 10\n",
-        )
-        .unwrap();
+        fs::write(place.path("short.toml"), tiny::preset(3)).unwrap();
         place
     }
 
@@ -255,6 +251,72 @@ fn what_fails_says_why_and_is_tried_again() {
     let again = place.output("sweep --out S --device cpu");
     assert_eq!(again.status.code(), Some(2));
     assert!(texts(&again).0.contains("is finished already"));
+}
+
+/// Of the runs of a grid some can be done: a backbone that is not to be had ends its own.
+#[test]
+fn what_cannot_be_fetched_does_not_hold_up_the_others() {
+    let place = Place::new();
+    let sweep = "sweep short.toml --backbones bundled:glyph-vit,hub:nobody/nothing --seeds 1,2 --device cpu --out S";
+    let output = place
+        .program(sweep)
+        .env("HF_HUB_OFFLINE", "1")
+        .output()
+        .unwrap();
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{out}{err}");
+    assert_eq!(
+        (
+            out.matches("  finished").count(),
+            out.matches("  failed").count()
+        ),
+        (2, 2),
+        "{out}"
+    );
+    let last = out.lines().last().unwrap();
+    assert!(last.contains("HF_HUB_OFFLINE is set"), "{out}");
+    let report = place.done("report S --out R");
+    assert!(report.contains("glyph-vit at rank 2"), "{report}");
+    let page = fs::read_to_string(place.path("R/report.md")).unwrap();
+    assert_eq!(page.matches("because it could not begin: ").count(), 2);
+}
+
+/// Nothing of a sweep that is killed stays at work beside the one that goes on with it.
+#[test]
+fn runs_end_with_the_sweep_that_began_them() {
+    let place = Place::new();
+    let mut child = place
+        .program("sweep short.toml --seeds 1 --set train.steps=4000 --device cpu --out S")
+        .spawn()
+        .unwrap();
+    place.wait_for("a step", || {
+        place.journal("S/runs/s1").contains("\"kind\":\"Step\"")
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.wait_for("the run's end", || {
+        place.journal("S/runs/s1").contains("\"kind\":\"Stopped\"")
+            && !place.path("S/runs/s1/lock.json").exists()
+    });
+    let out = place.done("sweep --out S --status");
+    assert!(out.contains("s1  stopped"), "{out}");
+}
+
+#[test]
+fn a_run_that_lost_its_journal_says_what_to_do() {
+    let place = Place::new();
+    let sweep = "sweep short.toml --seeds 1 --device cpu --out S";
+    place.done(sweep);
+    fs::remove_file(place.path("S/runs/s1/journal.jsonl")).unwrap();
+    let output = place.output(sweep);
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{out}{err}");
+    assert!(
+        out.contains("s1 has no journal.jsonl any more") && out.contains("delete the folder"),
+        "{out}"
+    );
+    fs::remove_dir_all(place.path("S/runs/s1")).unwrap();
+    place.done(sweep);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::command::Ask;
 use super::{Command, Event, Level, State};
 use crate::folder::RunFolder;
 use crate::lora::Amount;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// Between two attempts to write what the disk refuses.
 const RETRY: Duration = Duration::from_secs(1);
@@ -196,7 +196,7 @@ impl<R: Recorder> Desk<R> {
 
     /// The error of a run that was left while it stood still, with the way on.
     fn left_with(&self, error: Error) -> Error {
-        let run = self.recorder.folder().root().display();
+        let run = files::word(self.recorder.folder().root());
         match error {
             Error::Io { path, source } => {
                 let text = format!(

@@ -9,7 +9,7 @@ use super::previewing::Asked;
 use super::{Event, Level, State, memory};
 use crate::folder::RunFolder;
 use crate::lora::Amount;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The lab: a bench, a desk, and where in the sequence they are.
 pub struct Lab<R> {
@@ -128,7 +128,7 @@ impl<R: Recorder> Lab<R> {
 
     /// An error that its user can do something about, with the way on: a training that diverged, a GPU that is too small.
     fn with_way_on(&self, error: Error) -> Error {
-        let run = self.folder().root().display().to_string();
+        let run = files::word(self.folder().root());
         let branch = format!(
             "`pentimento branch {run} --at {} --set KEY=VALUE`",
             self.bench

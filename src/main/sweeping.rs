@@ -28,7 +28,7 @@ use pentimento::sweep::{Axes, Cell, Progress, Sweep, Watch, local};
 use pentimento::ui::text::clean;
 use pentimento::{Error, files, signals};
 
-use super::{GivenUp, follow, hangup, runtime, watched};
+use super::{GivenUp, exit_code, follow, hangup, runtime, watched};
 
 /// Memory that a run takes beside what its training holds: the program, its data, what the allocator keeps.
 const BESIDE_TRAINING: usize = 400 << 20;
@@ -87,13 +87,13 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
             }
             say_in_hands();
             sweep.write()?;
-            fetch(&runs)?;
-            here(&sweep, &asked, &open, &slots)
+            let (open, refused) = fetch(&sweep, &open)?;
+            here(&sweep, &asked, &open, &slots, refused)
         }
         Engine::Slurm => {
             let order = order(&args)?;
-            let scripts = slurm::scripts(&sweep, &open, &order)?;
             if args.dry_run {
+                let scripts = slurm::scripts(&sweep, &open, &order)?;
                 let slot = local::Slot {
                     device: order.device,
                     threads: 0,
@@ -114,7 +114,8 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
             }
             say_in_hands();
             sweep.write()?;
-            fetch(&open.iter().map(|&c| &sweep.cells[c]).collect::<Vec<_>>())?;
+            let (open, refused) = fetch(&sweep, &open)?;
+            let scripts = slurm::scripts(&sweep, &open, &order)?;
             for (script, job) in scripts.iter().zip(slurm::submit(&sweep, &scripts)?) {
                 let runs = script.runs.len();
                 let s = if runs == 1 { "" } else { "s" };
@@ -125,21 +126,22 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
                 false => {
                     say(&format!(
                         "`pentimento sweep --out {} --status` and `pentimento open {0}` show how far they are",
-                        sweep.root().display()
+                        files::word(sweep.root())
                     ));
-                    Ok(ExitCode::SUCCESS)
+                    Ok(ExitCode::from(refused))
                 }
             }
         }
     }
 }
 
-/// Does the open ones of the asked runs on this machine.
+/// Does the open ones of the asked runs on this machine; `refused` is the exit code of those that cannot be begun.
 fn here(
     sweep: &Sweep,
     asked: &[usize],
     open: &[usize],
     slots: &[local::Slot],
+    refused: u8,
 ) -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("this program's own file is not to be found")?;
     let runtime = runtime()?;
@@ -150,8 +152,9 @@ fn here(
         Some(QUESTION),
     ));
     say(&format!(
-        "the sweep is in {}; `pentimento open {0}` shows it",
-        sweep.root().display()
+        "the sweep is in {}; `pentimento open {}` shows it",
+        sweep.root().display(),
+        files::word(sweep.root())
     ));
     let engine = Engaged::new(sweep)?;
     let outcome = local::run(sweep, asked, open, slots, &program, &mut Foreman(&caught))?;
@@ -160,14 +163,15 @@ fn here(
     if outcome.ended {
         say(&format!(
             "stopped; `pentimento sweep --out {}` goes on",
-            sweep.root().display()
+            files::word(sweep.root())
         ));
         return Ok(ExitCode::from(128 + caught.load(Ordering::Relaxed)));
     }
-    if !finished && outcome.worst == 0 {
+    let worst = outcome.worst.max(refused);
+    if !finished && worst == 0 {
         say("what is not finished is left to others");
     }
-    Ok(ExitCode::from(outcome.worst))
+    Ok(ExitCode::from(worst))
 }
 
 /// Runs whose names were taken by others: that name, and their own.
@@ -398,13 +402,34 @@ fn largest(cells: &[&Cell]) -> pentimento::Result<Option<usize>> {
     Ok(largest)
 }
 
-/// Brings what the runs need from the hub, once for all of them.
-fn fetch(cells: &[&Cell]) -> anyhow::Result<()> {
-    watched(hangup()?, |onlooker| {
-        cells
-            .iter()
-            .try_for_each(|cell| lab::fetch(&cell.recipe, onlooker).map(drop))
-    })
+/// Brings what the open runs need from the hub, once for all of them. Gives those that have everything, and the exit code
+/// of the others, 0 where there are none: each of those is said to have failed, and the rest go on without them.
+fn fetch(sweep: &Sweep, open: &[usize]) -> anyhow::Result<(Vec<usize>, u8)> {
+    // What was not to be had is not asked for again by the next run.
+    let mut known: Vec<(&Cell, String)> = Vec::new();
+    let (mut ready, mut worst) = (Vec::new(), 0);
+    for &c in open {
+        let cell = &sweep.cells[c];
+        let alike = known.iter().find(|(other, _)| cell.needs_what(other));
+        let why = match alike {
+            Some((_, why)) => why.clone(),
+            None => match watched(hangup()?, |onlooker| lab::fetch(&cell.recipe, onlooker)) {
+                Ok(_) => {
+                    ready.push(c);
+                    continue;
+                }
+                Err(error) if error.downcast_ref::<GivenUp>().is_some() => return Err(error),
+                Err(error) => {
+                    worst = worst.max(exit_code(&error));
+                    known.push((cell, format!("{error:#}")));
+                    format!("{error:#}")
+                }
+            },
+        };
+        files::write_atomic(&sweep.refusal(cell), format!("{why}\n").as_bytes())?;
+        say(&format!("{} failed: {why}", cell.id));
+    }
+    Ok((ready, worst))
 }
 
 struct Foreman<'a>(&'a AtomicU8);
@@ -459,6 +484,7 @@ fn table(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<bool> {
 /// Does one run of a sweep: begins it, or goes on with it.
 pub fn sweep_run(args: &SweepRunArgs) -> anyhow::Result<ExitCode> {
     let hangup = hangup()?;
+    args.parent.into_iter().for_each(signals::end_with);
     memory::share_with(args.beside);
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new()
@@ -499,6 +525,14 @@ fn begin(
         )?),
     };
     let there = folder.join("journal.jsonl").exists();
+    let left = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
+    if !there && left {
+        return Err(Error::input(format!(
+            "{} has no journal.jsonl any more: restore that from a copy, or delete the folder to begin the run anew",
+            folder.display()
+        ))
+        .into());
+    }
     let mut session = watched(hangup, |onlooker| match there {
         true => Session::reopen(&folder, &options, Reopen::GoOn, onlooker),
         false => Session::create(cell.recipe.clone(), Some(&folder), &options, onlooker),

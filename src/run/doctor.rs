@@ -57,7 +57,7 @@ pub fn examine(root: &Path) -> Result<Diagnosis> {
     leftovers(&folder, &view, holder.is_some(), &mut found)?;
     found.advice = match holder {
         Some(holder) => {
-            let run = root.display();
+            let run = files::word(root);
             format!("the run is being worked on by {holder}: `pentimento open {run}` looks on")
         }
         None => advice(
@@ -257,7 +257,7 @@ fn advice(
     damage: Option<&Damage>,
     harmed: &Harmed,
 ) -> String {
-    let run = folder.root().display();
+    let run = files::word(folder.root());
     if let Some(Reason::Version(_)) = damage.map(|d| &d.reason) {
         return "open the run with the pentimento that made it".into();
     }

@@ -412,7 +412,7 @@ pub(super) enum Reason {
 
 impl Damage {
     pub(super) fn refusal(&self, path: &Path) -> Error {
-        let (file, run) = (path.display(), folder_of(path).display());
+        let (file, run) = (path.display(), files::word(folder_of(path)));
         let (line, offset) = (self.line, self.offset);
         Error::input(match &self.reason {
             Reason::Version(v) => format!(

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::host;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The version of the lock's format.
 const LOCK_VERSION: u32 = 1;
@@ -259,16 +259,16 @@ fn put_aside(path: &Path, gone: &Holder) -> Result<()> {
 }
 
 fn refused(folder: &Path, holder: Option<&Holder>) -> Error {
-    let run = folder.display();
+    let (run, word) = (folder.display(), files::word(folder));
     let who = holder.map_or_else(|| "another pentimento".to_owned(), Holder::to_string);
     Error::input(match holder {
         Some(holder) if holder.is_elsewhere() => format!(
-            "the run {run} is being worked on by {who}: from here `pentimento open {run}` looks on; stop it there, or, if \
+            "the run {run} is being worked on by {who}: from here `pentimento open {word}` looks on; stop it there, or, if \
              that process is gone, delete {}",
             folder.join(LOCK).display()
         ),
         _ => format!(
-            "the run {run} is being worked on by {who}: `pentimento open {run}` looks on and takes its control; or stop \
+            "the run {run} is being worked on by {who}: `pentimento open {word}` looks on and takes its control; or stop \
              that one first"
         ),
     })

@@ -38,6 +38,12 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Whether it takes the same backbone and the same data.
+    pub fn needs_what(&self, other: &Self) -> bool {
+        let (a, b) = (&self.recipe, &other.recipe);
+        (&a.backbone, &a.foundation, &a.tasks) == (&b.backbone, &b.foundation, &b.tasks)
+    }
+
     /// Whether it is the same experiment with the same seed.
     pub fn repeats(&self, other: &Self) -> bool {
         (&self.hash, self.recipe.seed) == (&other.hash, other.recipe.seed)

@@ -314,6 +314,8 @@ fn begin(sweep: &Sweep, cell: usize, slot: &Slot, slots: usize, program: &Path) 
         .args(["--device", &slot.device])
         .args(["--threads", &slot.threads.to_string()])
         .args(["--beside", &(slots - 1).to_string()])
+        // A sweep that is killed leaves nothing at work that the next one does not know of.
+        .args(["--parent", &std::process::id().to_string()])
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)

@@ -108,8 +108,9 @@ impl Sweep {
     pub fn open(folder: &Path) -> Result<Self> {
         Self::at(folder)?.ok_or_else(|| {
             Error::input(format!(
-                "{} holds no sweep: there is no {FILE}; `pentimento sweep PRESET --out {0}` makes one",
-                folder.display()
+                "{} holds no sweep: there is no {FILE}; `pentimento sweep PRESET --out {}` makes one",
+                folder.display(),
+                files::word(folder)
             ))
         })
     }
@@ -153,11 +154,15 @@ impl Sweep {
         Ok((sweep, asked))
     }
 
-    /// Writes `sweep.json`, with what another process added meanwhile.
+    /// Writes `sweep.json`, with what another process added meanwhile; where nothing is new, nothing is written.
     ///
     /// # Errors
     /// [`Error::Io`]
     pub fn write(&self) -> Result<()> {
+        let known = |cells: &[Cell]| self.cells.iter().all(|cell| cells.contains(cell));
+        if Self::at(&self.root)?.is_some_and(|there| known(&there.cells)) {
+            return Ok(());
+        }
         // Of several that write at once each adds to what the one before wrote.
         fs::create_dir_all(&self.root).map_err(|e| self.unfit(&e))?;
         let lock = OpenOptions::new()

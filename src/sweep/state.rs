@@ -10,6 +10,9 @@ use crate::measure::{Average, Forgetting};
 use crate::run::view::{Row, TrainingEnd};
 use crate::run::{Follower, RunView, lock};
 
+/// Minutes without a record after which that is said, and again after as many more.
+const QUIET: u64 = 10;
+
 /// Whether somebody works on a run of a sweep, and whether there is anything left to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -80,6 +83,8 @@ struct Followed {
     refusal: PathBuf,
     tasks: usize,
     journal: Follower,
+    /// Of a run that was finished when it was last read: nothing. A sweep has many of them, and each takes as much memory as
+    /// a quarter of its journal.
     view: RunView,
     /// The journal is damaged so.
     trouble: Option<String>,
@@ -142,11 +147,6 @@ impl Watch {
     pub fn seen(&self) -> impl ExactSizeIterator<Item = &Seen> {
         self.followed.iter().map(|f| &f.seen)
     }
-
-    /// The run at this place of the sweep, wholly.
-    pub fn view(&self, cell: usize) -> Option<&RunView> {
-        self.followed.get(cell).map(|f| &f.view)
-    }
 }
 
 impl Index<usize> for Watch {
@@ -158,10 +158,14 @@ impl Index<usize> for Watch {
     }
 }
 
+fn journal(run: &Path) -> Follower {
+    Follower::new(run.join("journal.jsonl"))
+}
+
 impl Followed {
     fn new(folder: PathBuf, refusal: PathBuf, tasks: usize) -> Self {
         Self {
-            journal: Follower::new(folder.join("journal.jsonl")),
+            journal: journal(&folder),
             tasks,
             view: RunView::default(),
             trouble: None,
@@ -188,6 +192,13 @@ impl Followed {
                         break;
                     }
                     changed = true;
+                    // A finished run goes on where its user undoes something: all of it is read again.
+                    if self.seen.progress == Progress::Finished && !news.anew {
+                        self.journal = journal(&self.folder);
+                        self.view = RunView::default();
+                        self.seen = Seen::nothing(self.tasks);
+                        continue;
+                    }
                     for record in &news.records {
                         self.view.apply(record);
                     }
@@ -205,9 +216,15 @@ impl Followed {
                 }
             }
         }
+        if !changed && self.seen.progress == Progress::Finished {
+            return false;
+        }
         let progress = self.progress();
         if changed {
             self.seen = Seen::of(&self.view, self.tasks, progress);
+            if self.seen.progress == Progress::Finished {
+                self.view = RunView::default();
+            }
             return true;
         }
         let before = std::mem::replace(&mut self.seen.progress, progress);
@@ -228,7 +245,8 @@ fn progress_of(view: &RunView, folder: &Path, refusal: &Path) -> Progress {
         return Progress::Finished;
     }
     if let Some(holder) = lock::holder(folder) {
-        return Progress::AtWork(format!("process {} on {}", holder.process, holder.host));
+        let who = format!("process {} on {}", holder.process, holder.host);
+        return Progress::AtWork(who + &quiet(folder).unwrap_or_default());
     }
     match &view.failure {
         Some(failure) => Progress::Failed(failure.clone()),
@@ -239,6 +257,16 @@ fn progress_of(view: &RunView, folder: &Path, refusal: &Path) -> Progress {
         },
         None => Progress::Stopped,
     }
+}
+
+/// What is said of a run at work whose journal has not grown for long: it may measure something large, or stand still since
+/// the disk is full.
+fn quiet(folder: &Path) -> Option<String> {
+    let written = std::fs::metadata(folder.join("journal.jsonl")).ok()?;
+    let minutes = written.modified().ok()?.elapsed().ok()?.as_secs() / 60;
+    // In steps, so that it is no news each minute.
+    let minutes = minutes / QUIET * QUIET;
+    (minutes > 0).then(|| format!(", nothing new for {minutes} minutes"))
 }
 
 impl Seen {
@@ -360,6 +388,54 @@ mod tests {
         assert!(changed && seen.progress == Progress::Finished, "{seen:?}");
         assert_eq!((seen.done, seen.share), (seen.tasks.min(seen.done), 1.0));
         assert!(!seen.progress.is_open() && seen.foundation.is_finite());
+    }
+
+    /// Of a finished run nothing is kept but its figures; one that goes on is read anew.
+    #[test]
+    fn a_finished_run_may_go_on() {
+        let (_dir, sweep, run) = sweep();
+        let mut watch = Watch::new(&sweep);
+        let all = sample();
+        put(&run, &all);
+        assert!(watch.look(&|| false) && watch[0].progress == Progress::Finished);
+        let finished = watch[0].clone();
+        assert!(!watch.look(&|| false));
+        let mut more = records([Event::Undone {
+            index: finished.done,
+        }]);
+        more[0].seq = all.len() as u64;
+        let line = to_line(&more[0]).unwrap() + "\n";
+        let journal = fs::OpenOptions::new()
+            .append(true)
+            .open(run.join("journal.jsonl"));
+        std::io::Write::write_all(&mut journal.unwrap(), line.as_bytes()).unwrap();
+        assert!(watch.look(&|| false) && !watch.look(&|| false));
+        assert_eq!(watch[0].progress, Progress::Stopped);
+        assert_eq!(watch[0].done, finished.done - 1);
+        assert!(!watch[0].losses.is_empty() && watch[0].foundation.is_finite());
+    }
+
+    #[test]
+    fn a_run_that_stands_still_is_told_of() {
+        let (_dir, sweep, run) = sweep();
+        put(&run, &whole_sample()[..9]);
+        let mut watch = Watch::new(&sweep);
+        let journal = fs::File::options()
+            .write(true)
+            .open(run.join("journal.jsonl"))
+            .unwrap();
+        let _lock = lock::Lock::take(&journal, &run).unwrap();
+        let mut who = |minutes: u64| {
+            let then = std::time::SystemTime::now() - std::time::Duration::from_secs(60 * minutes);
+            journal.set_modified(then).unwrap();
+            watch.look(&|| false);
+            match &watch[0].progress {
+                Progress::AtWork(who) => who.clone(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(!who(9).contains("nothing new"));
+        assert!(who(25).ends_with(", nothing new for 20 minutes"));
     }
 
     #[test]

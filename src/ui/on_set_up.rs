@@ -12,6 +12,7 @@ use super::setup::Choice;
 use super::theme::Ink;
 use super::typing::Typed;
 use crate::backbone::Config;
+use crate::files;
 use crate::hub::Repo;
 use crate::recipe::Recipe;
 
@@ -189,7 +190,7 @@ impl App {
     /// A preset was written.
     pub fn on_saved(&mut self, path: &Path, recipe: &Recipe) {
         self.set_up.saved(path, recipe);
-        let path = path.display();
+        let path = files::word(path);
         let text =
             format!("saved: `pentimento run {path}` takes it, and so does the list of presets");
         self.say(Ink::Accent, text);

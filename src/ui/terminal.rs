@@ -30,8 +30,8 @@ static FAREWELL: Mutex<Option<String>> = Mutex::new(None);
 /// What is to be said of panics of threads other than the screen's once the terminal is back.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Refuses where there is no terminal to draw on or to read keys from.
-pub fn require() -> Result<()> {
+/// Refuses where there is no terminal to draw on or to read keys from; `instead` says what does without one.
+pub fn require(instead: &str) -> Result<()> {
     let missing = match (stdin().is_terminal(), stdout().is_terminal()) {
         (true, true) if std::env::var("TERM").is_ok_and(|t| t == "dumb") => {
             "this terminal (TERM=dumb) cannot move its cursor"
@@ -41,7 +41,7 @@ pub fn require() -> Result<()> {
         (false, _) => "standard input is no terminal",
     };
     Err(Error::input(format!(
-        "the bench needs a terminal, and {missing}: `pentimento run demo --out RUN` does the same without one"
+        "the bench needs a terminal, and {missing}: {instead} without one"
     )))
 }
 

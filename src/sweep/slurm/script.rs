@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::Order;
+use crate::files::word;
 use crate::recipe::SlurmRecipe;
 use crate::sweep::Cell;
 
@@ -22,6 +23,7 @@ pub struct Script {
 impl Script {
     /// For these runs of the sweep in `root`, an absolute path.
     pub(super) fn new(root: &Path, cells: &[&Cell], options: &SlurmRecipe, order: &Order) -> Self {
+        // Names of runs are words of the shell as they are.
         let runs: Vec<String> = cells.iter().map(|c| c.id.clone()).collect();
         let root_text = root.display().to_string();
         let name = root.file_name().unwrap_or_default().to_string_lossy();
@@ -77,10 +79,10 @@ if [ -n "$ends" ] && [ -z "$told" ] && [ "$code" -eq 143 ]; then
 fi
 exit "$code"
 "#,
-            root = quoted(&root_text),
-            runs = runs.iter().map(|r| quoted(r)).collect::<Vec<_>>().join(" "),
-            program = quoted(&order.program.display().to_string()),
-            device = quoted(&order.device),
+            root = word(root),
+            runs = runs.join(" "),
+            program = word(&order.program),
+            device = word(Path::new(&order.device)),
         );
         Self { text, runs }
     }
@@ -115,11 +117,6 @@ fn seconds(time: &str) -> Option<u32> {
             _ => None,
         },
     }
-}
-
-/// A text as one word of the shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A value in a line for sbatch, which knows double quotes.
@@ -188,7 +185,7 @@ mod tests {
             "#SBATCH --job-name=my-sweep",
             "#SBATCH --output=\"/data/my sweep/logs/slurm-%A_%a.log\"",
             "sweep='/data/my sweep'",
-            "runs=('r1-s0' 'r4-s0')",
+            "runs=(r1-s0 r4-s0)",
         ] {
             assert!(
                 script.text.lines().any(|l| l == line),
@@ -196,11 +193,8 @@ mod tests {
                 script.text
             );
         }
-        assert!(
-            script
-                .text
-                .contains(r"'/opt/it'\''s here/pentimento' sweep-run")
-        );
+        let program = "\n\"/opt/it's here/pentimento\" sweep-run ";
+        assert!(script.text.contains(program), "{}", script.text);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("job.sh");
         std::fs::write(&path, &script.text).unwrap();
