@@ -22,7 +22,7 @@ pub enum Kind {
 pub struct Side {
     pub series: String,
     pub rank: Rank,
-    /// Mean over the runs of this side that are paired; over all its runs where too few are.
+    /// Mean over the runs of this side that are paired; over all its runs where none is.
     pub mean: f64,
 }
 
@@ -134,12 +134,12 @@ fn compare(
     let differences: Vec<f64> = pairs.iter().map(|(x, y)| x - y).collect();
     let paired = Paired::of(&differences);
     let mean = |all: Vec<f64>| all.iter().sum::<f64>() / all.len() as f64;
-    let (of_first, of_second) = match paired {
-        Paired::Few { .. } => (
+    let (of_first, of_second) = match pairs.is_empty() {
+        true => (
             mean(a.iter().map(|x| x.1).collect()),
             mean(b.iter().map(|x| x.1).collect()),
         ),
-        _ => (
+        false => (
             mean(pairs.iter().map(|p| p.0).collect()),
             mean(pairs.iter().map(|p| p.1).collect()),
         ),

@@ -59,7 +59,13 @@ impl Content {
             let series: Vec<&Comparison> = of_kind(Kind::Series).collect();
             let ends = series.chunk_by(|a, b| a.is_of_the_series_of(b));
             let ends = ends.flat_map(|pair| pair.first().into_iter().chain(pair[1..].last()));
-            found.extend(sentences(&ends.copied().collect::<Vec<_>>()));
+            let ends: Vec<&Comparison> = ends.copied().collect();
+            found.extend(sentences(&ends));
+            if let (Some(keys), false) = (study.unnamed(), ends.is_empty()) {
+                found.push(format!(
+                    "These series differ in {keys} too: what is said of them is said of that as well."
+                ));
+            }
             let prefix = match self.studies.len() {
                 1 => String::new(),
                 _ => format!("Study {}. ", number + 1),
@@ -77,7 +83,7 @@ impl Content {
         let (&rank, members) = series.ranks.iter().next_back()?;
         let lost = spread(series, rank, |m| Measure::Foundation.of(m, self.forgetting));
         Some(format!(
-            "{} at {}: the foundation lost {} points ({}); there is no other rank to compare it with.",
+            "{} at {}, its one rank: the foundation lost {} points ({}).",
             series.name,
             rank.said(),
             lost.percent(),
@@ -177,7 +183,11 @@ impl Content {
         }));
         for (kind, title, name) in [
             (Kind::Ends, "Highest rank against the lowest", "ends"),
-            (Kind::Rank, "Other ranks against the lowest", "by-rank"),
+            (
+                Kind::Rank,
+                "Other ranks against the lowest of adapters",
+                "by-rank",
+            ),
             (Kind::Series, "Series against series", "by-series"),
         ] {
             let of_kind: Vec<&Comparison> = all.iter().filter(|c| c.kind == kind).collect();
@@ -276,24 +286,44 @@ fn sentences(all: &[&Comparison]) -> Vec<String> {
         .filter(found)
         .map(|c| c.sentence.clone())
         .collect();
-    let rest: Vec<&&Comparison> = all.iter().filter(|c| !found(c) && !few(c)).collect();
+    let constant = |c: &&&Comparison| matches!(c.paired, Paired::Constant { .. });
+    let (same, rest): (Vec<&&Comparison>, Vec<&&Comparison>) = all
+        .iter()
+        .filter(|c| !found(c) && !few(c))
+        .partition(constant);
     match rest.len() {
         n if n > EACH => lines.push(format!(
-            "For {n} of {} comparisons no difference was found, or no test was possible since the difference is the same in \
-             every seed; the table has their figures. That is not evidence of none.",
-            all.len()
+            "For {} no difference was found; the table has their figures. That is not evidence of none.",
+            of_all(n, all.len())
         )),
         _ => lines.extend(rest.iter().map(|c| c.sentence.clone())),
+    }
+    match same.len() {
+        n if n > EACH => lines.push(format!(
+            "For {} no test is possible, since the difference is the same in every seed; the table has it.",
+            of_all(n, all.len())
+        )),
+        _ => lines.extend(same.iter().map(|c| c.sentence.clone())),
     }
     let untested = all.iter().filter(few).count();
     if untested > 0 {
         lines.push(format!(
-            "Not enough seeds for {untested} of {} comparisons: {FEWEST} shared by both sides are needed. The table has the \
-             differences of their means, which are no claim.",
-            all.len()
+            "Not enough seeds for {}: {FEWEST} shared by both sides are needed. The table has the differences of their means, \
+             which are no claim.",
+            of_all(untested, all.len())
         ));
     }
     lines
+}
+
+/// So many of so many comparisons, in words.
+fn of_all(n: usize, all: usize) -> String {
+    match (n, all) {
+        (1, 1) => "the one comparison".into(),
+        (2, 2) => "both comparisons".into(),
+        _ if n == all => format!("all {all} comparisons"),
+        _ => format!("{n} of {all} comparisons"),
+    }
 }
 
 fn heading(blocks: &mut Vec<Block>, level: u8, text: &str, name: &str) {

@@ -77,7 +77,7 @@ pub fn gather(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<LeftOut>)> {
         }
         let mut below = Vec::new();
         runs_below(folder, DEPTH, &mut below);
-        if below.iter().all(|found| found.unbegun.is_some()) {
+        if below.is_empty() {
             return Err(Error::input(format!(
                 "{shown} holds no run, and neither does any folder up to three levels below it: a run has a \
                  manifest.json and a journal.jsonl"
@@ -220,10 +220,20 @@ fn read(path: &Path, name: &str) -> std::result::Result<Run, String> {
         .rows
         .iter()
         .filter(|r| r.index > 0 && (r.complete || r.skipped));
-    let done = format!("{} of its {tasks} tasks are measured", done.count());
+    let done = match (done.count(), tasks) {
+        (0, 1) => "its task is not measured".into(),
+        (1, 1) => "its task is measured".into(),
+        (done, _) => format!("{done} of its {tasks} tasks are measured"),
+    };
     match view.state {
         State::Finished => {}
-        State::Failed => return Err(format!("it failed: {done}")),
+        State::Failed => {
+            let why = view
+                .failure
+                .as_deref()
+                .map_or(String::new(), |why| format!(" ({})", clean(why)));
+            return Err(format!("it failed{why}: {done}"));
+        }
         _ => return Err(format!("it is not finished: {done}")),
     }
     if let Some(odd) = view.rows.iter().find_map(|row| unlike(row, started)) {

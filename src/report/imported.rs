@@ -175,14 +175,23 @@ fn matrix(text: &str) -> std::result::Result<(Vec<Option<usize>>, Vec<Vec<f64>>)
             tasks.len()
         ));
     }
+    if evaluations.len() < tasks.len() {
+        return Err(format!(
+            "it has {} experiences and {} evaluations, of which there is one after each experience: its beginning or an \
+             evaluation is missing, or the run was not finished",
+            tasks.len(),
+            evaluations.len()
+        ));
+    }
     let columns = 1 + tasks.values().max().copied().unwrap_or(0);
     let (mut learned, mut rows) = (Vec::new(), Vec::new());
     for (row, (step, evaluation)) in evaluations.into_iter().enumerate() {
-        let Some(&(task, ..)) = evaluation.get(&row) else {
+        if let Some(absent) = (0..=row).find(|e| !evaluation.contains_key(e)) {
             return Err(format!(
-                "the evaluation at step {step} comes after experience {row} and has no Exp{row:03}"
+                "the evaluation at step {step} comes after experience {row} and has no Exp{absent:03}"
             ));
-        };
+        }
+        let task = evaluation[&row].0;
         let mut cells = vec![f64::NAN; columns];
         // From the last, so that the first of the same task counts; what is not learned yet is left out.
         for (_, (task, accuracy, _)) in evaluation.range(..=row).rev() {
@@ -398,6 +407,17 @@ mod tests {
         );
         let late = refused(&(line(0, 1, 1, 0.5) + &line(0, 0, 0, 0.5) + &line(5, 0, 0, 0.5)));
         assert!(late.contains("step 5") && late.contains("Exp001"), "{late}");
+        let missing =
+            line(0, 0, 0, 0.5) + &line(9, 0, 0, 0.5) + &line(9, 1, 1, 0.5) + &line(9, 2, 2, 0.5);
+        assert!(
+            refused(&missing).contains("3 experiences and 2 evaluations"),
+            "{}",
+            refused(&missing)
+        );
+        let headless = line(5, 0, 0, 0.5) + &line(5, 1, 1, 0.5);
+        assert!(refused(&headless).contains("its beginning or an evaluation is missing"));
+        let forgetful = line(0, 0, 0, 0.5) + &line(5, 1, 1, 0.5);
+        assert!(refused(&forgetful).contains("step 5 comes after experience 1 and has no Exp000"));
         let label = refused(&format!("{start}{}", line(9, 2, 1, 0.5)));
         assert!(
             label.contains("Task002") && label.contains("Task001"),

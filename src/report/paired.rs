@@ -49,6 +49,21 @@ pub struct Tested {
     pub d_z: f64,
 }
 
+impl Tested {
+    /// Of the second sides less the first.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        Self {
+            mean: -self.mean,
+            low: -self.high,
+            high: -self.low,
+            t: -self.t,
+            d_z: -self.d_z,
+            ..self.clone()
+        }
+    }
+}
+
 impl Paired {
     /// Of these differences, all finite.
     pub fn of(differences: &[f64]) -> Self {

@@ -29,6 +29,11 @@ pub fn sentence(c: &Comparison) -> String {
             let holm = c.holm.unwrap_or(1.0);
             let figures = figures(tested, holm);
             if holm < LEVEL {
+                // Of an amount that is more or less, not of a difference with its sign.
+                let figures = match tested.mean < 0.0 {
+                    true => self::figures(&tested.turned(), holm),
+                    false => figures,
+                };
                 format!("{} ({figures}).", capitalised(&claim(c, tested.mean)))
             } else {
                 format!(
@@ -57,12 +62,12 @@ fn capitalised(text: &str) -> String {
 
 fn figures(t: &Tested, holm: f64) -> String {
     format!(
-        "95 % interval {} to {}, n = {}, {} after Holm, {} by sign flips, d_z = {}",
+        "95 % interval {} to {}, n = {}, {} after Holm, p = {} by sign flips, d_z = {}",
         points(t.low),
         points(t.high),
         t.n,
         p(holm),
-        p(t.flip_p),
+        exact(t.flip_p),
         decimals(t.d_z, 1).replace('-', "−")
     )
 }
@@ -137,6 +142,15 @@ pub fn points(x: f64) -> String {
     text.replace('-', "−")
 }
 
+/// A p of flips of signs, of which there are few: `.0625`, `.25`.
+pub fn exact(p: f64) -> String {
+    match p {
+        1.0.. => "1".into(),
+        p if p < 0.0001 => decimals(p, 6).trim_start_matches('0').to_owned(),
+        p => decimals(p, 4).trim_matches('0').to_owned(),
+    }
+}
+
 /// A p as papers write it: `p = .012`, `p < .001`.
 pub fn p(p: f64) -> String {
     match p {
@@ -203,7 +217,7 @@ mod tests {
         assert_eq!(
             of(0.003),
             "In glyph-vit rank 16 forgot 3.1 points more of the foundation than rank 1 (95 % interval 2.8 to 3.4, n = 5, \
-             p = .003 after Holm, p = .062 by sign flips, d_z = 13.9)."
+             p = .003 after Holm, p = .0625 by sign flips, d_z = 13.9)."
         );
         let none = of(0.05);
         assert!(
@@ -239,7 +253,10 @@ mod tests {
                 text.contains(less) && text.starts_with("At rank 4 "),
                 "{text}"
             );
-            assert!(text.contains("95 % interval −"), "{text}");
+            assert!(
+                text.contains("95 % interval 0.5 to 5.5") && text.contains("d_z = 3.0"),
+                "{text}"
+            );
         }
     }
 
@@ -278,6 +295,10 @@ mod tests {
 
     #[test]
     fn figures_are_written_as_papers_do() {
+        assert_eq!(
+            [0.0625, 0.25, 1.0, 2.0 / 1024.0, 1e-6].map(exact),
+            [".0625", ".25", "1", ".002", ".000001"]
+        );
         assert_eq!(
             [0.0304, 0.00004, 1.0, 0.0498].map(p),
             ["p = .030", "p < .001", "p = 1", "p = .0498"]

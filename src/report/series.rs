@@ -105,8 +105,11 @@ impl Study {
             let name = &log.name;
             match self.own().map(|s| s.backbone.as_str()).collect::<Vec<_>>() {
                 none if none.is_empty() => Some(format!(
-                    "{name}: its sequence, which has {} of its tasks, is that of no run here, so it stands by itself",
-                    self.after.len().saturating_sub(1)
+                    "{name}: its sequence ({}) is that of no run here, so it stands by itself",
+                    match self.after.len() {
+                        2 => "1 task".into(),
+                        rows => format!("{} tasks", rows.saturating_sub(1)),
+                    }
                 )),
                 _ if self.own().any(like) => None,
                 mut others => {
@@ -121,6 +124,21 @@ impl Study {
         };
         let imported = self.series.iter().filter(|s| s.imported);
         imported.filter_map(of).collect()
+    }
+
+    /// Keys in which its series differ and that no name of theirs tells, beside those that come with a backbone.
+    pub fn unnamed(&self) -> Option<String> {
+        let told = |key: &str| {
+            let last = key.rsplit('.').next().unwrap_or(key);
+            key.starts_with("backbone.")
+                || key == "lora.mode"
+                || self.own().any(|s| {
+                    s.name.contains(&format!(", {last} ")) || s.name.contains(&format!(", {key} "))
+                })
+        };
+        let keys = self.differing.iter().map(|(key, _)| key.as_str());
+        let keys: Vec<&str> = keys.filter(|key| !told(key)).collect();
+        (!keys.is_empty()).then(|| keys.join(", "))
     }
 
     /// Its series that are runs of this program.

@@ -4,7 +4,7 @@ use super::compare::{Comparison, Kind};
 use super::document::Table;
 use super::draw::share;
 use super::figures::{Measure, Spread, contexts, spread};
-use super::sentence::{p, points};
+use super::sentence::{exact, p, points};
 use super::series::{Member, Rank, Series, Study};
 use crate::export::summary::{capitalised, decimals, thousands};
 use crate::measure::{Contextual, Effect, Forgetting};
@@ -286,7 +286,7 @@ pub fn differences(all: &[&Comparison], kind: Kind, name: &str) -> Table {
             figure(&|t| format!("{} to {}", points(t.low), points(t.high))),
             figure(&|t| bare(t.p)),
             c.holm.map(bare).unwrap_or_default(),
-            figure(&|t| bare(t.flip_p)),
+            figure(&|t| exact(t.flip_p)),
             figure(&|t| decimals(t.d_z, 1).replace('-', "−")),
         ]
     });
@@ -296,7 +296,7 @@ pub fn differences(all: &[&Comparison], kind: Kind, name: &str) -> Table {
             ["series", "ranks"],
         ),
         Kind::Rank => (
-            "Other ranks less the lowest one, within a series",
+            "Other ranks less the lowest one of adapters, within a series",
             ["series", "ranks"],
         ),
         Kind::Series => ("Series less series at the same rank", ["series", "rank"]),

@@ -316,7 +316,7 @@ fn a_log_that_lies_over_no_run_is_told_of() {
     half.columns = 2;
     let text = told(half);
     assert!(
-        text.len() == 1 && text[0].contains("has 1 of its tasks, is that of no run here"),
+        text.len() == 1 && text[0].contains("its sequence (1 task) is that of no run here"),
         "{text:?}"
     );
 }
@@ -391,7 +391,7 @@ fn few_seeds_are_no_claim() {
     let few = |l: &String| l.starts_with("Not enough seeds (2 shared");
     assert!(finding[..2].iter().all(few), "{finding:?}");
     assert!(
-        finding.len() == 3 && finding[2].starts_with("Not enough seeds for 2 of 2 comparisons"),
+        finding.len() == 3 && finding[2].starts_with("Not enough seeds for both comparisons"),
         "{finding:?}"
     );
     let empty = content_of(Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use crate::export::latex::{escape, shrunk};
 
 /// Rows that a page holds.
 const PAGE: usize = 40;
-/// Columns from which a table is set small and tight, and made smaller where it is wider than the page.
+/// Columns from which a table is set small and tight.
 const WIDE: usize = 6;
 
 /// The file.
@@ -45,10 +45,7 @@ fn part(table: &Table, rows: &[Vec<String>], number: usize) -> String {
         "\\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n{body}\\bottomrule\n\\end{{tabular}}",
         heads(&table.head)
     );
-    let tabular = match table.head.len() {
-        n if n >= WIDE => shrunk(&tabular),
-        _ => tabular,
-    };
+    let tabular = shrunk(&tabular);
     format!(
         "\\begin{{table}}\n\\centering\n{size}\\caption{{{}{continued}}}\n\\label{{{label}}}\n{tabular}\n\\end{{table}}\n",
         escape(&table.caption)

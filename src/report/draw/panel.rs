@@ -14,6 +14,9 @@ pub const TITLE: f64 = TEXT + 4.0 * GAP;
 /// Height of an axis of ranks with its title.
 pub const BELOW: f64 = TICK + GAP + SMALL + GAP + SMALL + GAP;
 
+/// How much wider letters may be where the page's font is not there and another takes its place.
+pub const SPARE: f64 = 1.15;
+
 /// Room that the figures of a vertical axis take.
 pub fn margin(y: &Scale) -> f64 {
     let widest = y
@@ -21,7 +24,7 @@ pub fn margin(y: &Scale) -> f64 {
         .iter()
         .map(|(_, t)| width(t, SMALL))
         .fold(0.0, f64::max);
-    widest + GAP + TICK
+    SPARE * widest + GAP + TICK
 }
 
 /// The title over a panel.

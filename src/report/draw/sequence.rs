@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::figures::{Spread, spread};
 use super::super::series::{Rank, Series, Study};
 use super::marks::{Style, legend};
-use super::panel::{TITLE, left, margin, scale, title};
+use super::panel::{SPARE, TITLE, left, margin, scale, title};
 use super::{Figure, PAGE};
 use crate::export::plot::axis::{GAP, RULE, Scale};
 use crate::export::plot::colour::{Ramp, hex};
@@ -58,7 +58,9 @@ pub fn sequences(study: &Study, prefix: &str) -> Vec<Figure> {
 }
 
 fn figure(study: &Study, series: &[&Series], stem: &str) -> Figure {
-    let ranks: BTreeSet<Rank> = series
+    // Of the whole study, so that a rank has the same colour in the figure of every series.
+    let ranks: BTreeSet<Rank> = study
+        .series
         .iter()
         .flat_map(|s| s.ranks.keys().copied())
         .collect();
@@ -109,14 +111,18 @@ fn figure(study: &Study, series: &[&Series], stem: &str) -> Figure {
                     [spread.mean - aside, spread.mean + aside]
                 })
             });
-            scale(around.map(|v| v.min(100.0)), 4)
+            scale(around.map(|v| v.clamp(0.0, 100.0)), 4)
         })
         .collect();
     let from = scales.iter().map(margin).fold(0.0, f64::max);
     let names: Vec<String> = (0..study.after.len())
         .map(|row| shortened(&format!("{row} {}", study.after[row]), SMALL, NAME))
         .collect();
-    let below = names.iter().map(|n| width(n, SMALL)).fold(0.0, f64::max) + 3.0 * GAP;
+    let below = names
+        .iter()
+        .map(|n| SPARE * width(n, SMALL))
+        .fold(0.0, f64::max)
+        + 3.0 * GAP;
     let count = study.columns.len();
     for (column, scale) in scales.iter().enumerate() {
         let (line, place) = (column / COLUMNS, column % COLUMNS);
@@ -185,7 +191,7 @@ fn curve(svg: &mut Svg, points: &[(f64, Spread)], style: &Style, y: &Scale) {
         let lower = banded
             .iter()
             .rev()
-            .map(|(x, s)| (*x, y.at(s.mean - s.deviation)));
+            .map(|(x, s)| (*x, y.at((s.mean - s.deviation).max(0.0))));
         let mut band = Path::default();
         band.through(upper.chain(lower));
         band.close();
@@ -197,7 +203,7 @@ fn curve(svg: &mut Svg, points: &[(f64, Spread)], style: &Style, y: &Scale) {
         // A test set that is measured once has a bar for its band.
         let bar = format!("stroke=\"{}\" stroke-width=\"0.8\"", style.colour);
         svg.line(
-            (*x, y.at(s.mean - s.deviation)),
+            (*x, y.at((s.mean - s.deviation).max(0.0))),
             (*x, y.at((s.mean + s.deviation).min(100.0))),
             &bar,
         );
