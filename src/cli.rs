@@ -60,10 +60,10 @@ at its end.
 Ctrl-C twice or SIGTERM stops the run with a checkpoint, once more at once. When its terminal goes, the run goes \
 on, unless the settings say otherwise (`pentimento keys --help`).")]
     Run(RunArgs),
-    /// Open the screens over an existing run
+    /// Open the screens over an existing run, or over a sweep
     #[command(after_help = "Example:\n  pentimento open runs/demo-s0-1")]
     Open {
-        /// The run's folder
+        /// The run's folder, or the sweep's
         run: PathBuf,
     },
     /// Bring the backbone and the data of a preset from the hub, for a machine without a network
@@ -380,25 +380,30 @@ pub struct SweepArgs {
     #[arg(long, conflicts_with_all = ["dry_run", "status"])]
     pub cancel: bool,
     /// Slurm's account, instead of that in the preset's table slurm; likewise the next ones
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, requires = "engine", value_name = "NAME")]
     pub account: Option<String>,
     /// Slurm's partition
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, requires = "engine", value_name = "NAME")]
     pub partition: Option<String>,
     /// Slurm's generic resources of each run, as in gpu:1
-    #[arg(long, value_name = "GRES")]
+    #[arg(long, requires = "engine", value_name = "GRES")]
     pub gres: Option<String>,
     /// Time for each run, as in 4:00:00; one that is not finished by then is queued again and goes on
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, requires = "engine", value_name = "TIME")]
     pub time: Option<String>,
     /// Slurm's CPUs of each run
-    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    #[arg(long, requires = "engine", value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub cpus: Option<usize>,
     /// Memory of each run, as in 32G
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, requires = "engine", value_name = "SIZE")]
     pub mem: Option<String>,
     /// Any other option of sbatch, as in --sbatch=--constraint=h100; may be given again
-    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        requires = "engine",
+        value_name = "OPTION",
+        allow_hyphen_values = true
+    )]
     pub sbatch: Vec<String>,
     /// Runs at a time: on this machine, or of a job array
     #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]

@@ -57,6 +57,8 @@ impl RunFolder {
                 "{run} holds a run already: `pentimento resume {word}` goes on with it, or give another \
                  folder for a new one"
             )
+        } else if is_sweep(path) {
+            format!("{run} holds a sweep: give another folder for a run of its own")
         } else {
             format!(
                 "{run} is not empty: give another folder (an interrupted run is continued by \
@@ -125,6 +127,12 @@ impl RunFolder {
             return Err(Error::input(format!(
                 "{run} holds a run that ended before it began: delete the folder and start it again with \
                  `pentimento run`"
+            )));
+        }
+        if !is_run(path) && is_sweep(path) {
+            return Err(Error::input(format!(
+                "{run} holds a sweep, not a run: its runs are in {}",
+                path.join("runs").display()
             )));
         }
         if !is_run(path) {
@@ -332,6 +340,10 @@ fn never_began(path: &Path) -> bool {
     let begun = path.join("manifest.json").is_file() || path.join("journal.jsonl").is_file();
     // What was trained is worth more than a journal that was lost.
     empty && begun && !path.join("adapters").exists()
+}
+
+fn is_sweep(path: &Path) -> bool {
+    path.join("sweep.json").is_file()
 }
 
 fn is_run(path: &Path) -> bool {

@@ -40,14 +40,15 @@ const MEASURING_A_LINE: Duration = Duration::from_secs(30);
 
 /// Follows a run to its end and writes what happens to `out`. SIGTERM stops it with a checkpoint, and so does the second
 /// SIGINT: the first asks. One more ends the process at once. A reader that closes the pipe does not end the run, and a
-/// terminal that goes does so only where `hangup` says it.
+/// terminal that goes does so only where `hangup` says it. `signals` may have been listened to since before the run began,
+/// so that none is lost.
 pub async fn follow(
     mut session: Session,
     format: Format,
     hangup: Hangup,
     out: &mut (dyn Write + Send),
+    mut signals: Signals,
 ) -> Result<Ending> {
-    let mut signals = Signals::listen()?;
     let begun = Instant::now();
     let mut printer = Printer::new(format, out, RunView::replay(&session.past));
     let mut patience = Patience::new(hangup);

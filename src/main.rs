@@ -59,19 +59,19 @@ fn answer() -> ExitCode {
                 return ExitCode::from(128 + number);
             }
             // Our own errors name their cause; of others the chain says more.
-            match error.downcast_ref::<Error>() {
-                Some(error) => say(&error.to_string()),
-                None => say(&format!("{error:#}")),
-            }
-            ExitCode::from(exit_code(&error))
+            let code = match error.downcast_ref::<Error>() {
+                Some(error) => {
+                    say(&error.to_string());
+                    error.exit_code()
+                }
+                None => {
+                    say(&format!("{error:#}"));
+                    1
+                }
+            };
+            ExitCode::from(code)
         }
     }
-}
-
-/// 2 for the user's mistake, 1 for all else.
-fn exit_code(error: &anyhow::Error) -> u8 {
-    let ours = error.downcast_ref::<Error>();
-    ours.map_or(1, Error::exit_code)
 }
 
 /// The command line. clap repeats what is wrong as it was given; to a terminal it goes as text.
@@ -271,10 +271,11 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         leave_when_finished: true,
         shared: None,
     };
+    let listening = Listening::new()?;
     let session = watched(hangup, |onlooker| {
         Session::create(recipe, args.out.as_deref(), &options, onlooker)
     })?;
-    follow(session, args.log, hangup)
+    follow(session, args.log, hangup, listening)
 }
 
 /// A run that begins with the rows of another one.
@@ -308,6 +309,7 @@ fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
         leave_when_finished: true,
         shared: None,
     };
+    let listening = Listening::new()?;
     let session = watched(hangup, |onlooker| {
         Session::branch(
             &args.run,
@@ -318,7 +320,7 @@ fn branch(args: BranchArgs) -> anyhow::Result<ExitCode> {
             onlooker,
         )
     })?;
-    follow(session, args.log, hangup)
+    follow(session, args.log, hangup, listening)
 }
 
 /// What the settings say of a terminal that goes.
@@ -514,26 +516,50 @@ fn resume(run: &Path, device: Option<String>, log: Log) -> anyhow::Result<ExitCo
         leave_when_finished: true,
         shared: None,
     };
+    let listening = Listening::new()?;
     let mut session = watched(hangup, |onlooker| {
         Session::reopen(run, &options, Reopen::GoOn, onlooker)
     })?;
     // Nobody is there to step by hand.
     session.send(lab::Command::Automatic(true))?;
-    follow(session, log, hangup)
+    follow(session, log, hangup, listening)
 }
 
-fn follow(session: Session, log: Log, hangup: Hangup) -> anyhow::Result<ExitCode> {
+/// Hears the signals of a run from before it begins, so that none is lost between its beginning and its work.
+struct Listening {
+    runtime: tokio::runtime::Runtime,
+    signals: signals::Signals,
+}
+
+impl Listening {
+    fn new() -> anyhow::Result<Self> {
+        let runtime = runtime()?;
+        let signals = {
+            let _within = runtime.enter();
+            signals::Signals::listen()?
+        };
+        Ok(Self { runtime, signals })
+    }
+}
+
+fn follow(
+    session: Session,
+    log: Log,
+    hangup: Hangup,
+    listening: Listening,
+) -> anyhow::Result<ExitCode> {
     let format = match log {
         Log::Plain => Format::Plain,
         Log::Json => Format::Json,
     };
     let folder = session.folder.clone();
     say(&format!("the run is in {}", folder.display()));
-    let ending = runtime()?.block_on(headless::follow(
+    let ending = listening.runtime.block_on(headless::follow(
         session,
         format,
         hangup,
         &mut std::io::stdout(),
+        listening.signals,
     ))?;
     Ok(match ending {
         Ending::Finished => {
@@ -606,8 +632,11 @@ fn report(args: ReportArgs) -> anyhow::Result<ExitCode> {
     }
     if written.left_out > 0 {
         say(&format!(
-            "{} of the runs found are in no figure: the report says which, and why",
-            written.left_out
+            "{} in no figure: the report says which, and why",
+            match written.left_out {
+                1 => "1 of the runs found is".into(),
+                n => format!("{n} of the runs found are"),
+            }
         ));
     }
     Ok(ExitCode::SUCCESS)

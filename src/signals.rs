@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal as Number, kill, raise};
 use nix::sys::termios::tcgetattr;
@@ -43,17 +44,20 @@ pub fn terminate(process: u32) {
     }
 }
 
-/// Has this process asked to end when its parent does, which is `parent`; where the system does not do that, it goes on.
+/// Has this process asked to end, as by SIGTERM, when its parent does, which is `parent`. Looked at once a second: Linux's
+/// own signal for it comes once for each of the parent's threads, and a second one ends a run without its checkpoint.
 pub fn end_with(parent: u32) {
-    #[cfg(target_os = "linux")]
-    if nix::sys::prctl::set_pdeathsig(Number::SIGTERM).is_ok()
-        // It may be gone already.
-        && u32::try_from(getppid().as_raw()).is_ok_and(|now| now != parent)
-    {
+    let is_there = move || u32::try_from(getppid().as_raw()).is_ok_and(|now| now == parent);
+    let watch = move || {
+        while is_there() {
+            std::thread::sleep(Duration::from_secs(1));
+        }
         terminate(std::process::id());
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = parent;
+    };
+    // Without it the run goes on alone.
+    let _ = std::thread::Builder::new()
+        .name("parent".into())
+        .spawn(watch);
 }
 
 /// A signal that came.

@@ -28,7 +28,7 @@ use pentimento::sweep::{Axes, Cell, Progress, Sweep, Watch, local};
 use pentimento::ui::text::clean;
 use pentimento::{Error, files, signals};
 
-use super::{GivenUp, exit_code, follow, hangup, runtime, watched};
+use super::{GivenUp, Listening, follow, hangup, runtime, watched};
 
 /// Memory that a run takes beside what its training holds: the program, its data, what the allocator keeps.
 const BESIDE_TRAINING: usize = 400 << 20;
@@ -113,6 +113,7 @@ pub fn sweep(args: SweepArgs) -> anyhow::Result<ExitCode> {
                 return Ok(code);
             }
             say_in_hands();
+            slurm::check()?;
             sweep.write()?;
             let (open, refused) = fetch(&sweep, &open)?;
             let scripts = slurm::scripts(&sweep, &open, &order)?;
@@ -168,8 +169,13 @@ fn here(
         return Ok(ExitCode::from(128 + caught.load(Ordering::Relaxed)));
     }
     let worst = outcome.worst.max(refused);
-    if !finished && worst == 0 {
-        say("what is not finished is left to others");
+    match (finished, worst) {
+        (true, _) => {}
+        (false, 0) => say("what is not finished is left to others"),
+        (false, _) => say(&format!(
+            "`pentimento sweep --out {}` tries again what is not finished",
+            files::word(sweep.root())
+        )),
     }
     Ok(ExitCode::from(worst))
 }
@@ -303,6 +309,10 @@ fn cancel(sweep: &Sweep, asked: &[usize], all: bool) -> anyhow::Result<ExitCode>
     for run in &cancelled {
         writeln!(out, "{run} is cancelled")?;
     }
+    let is_held = |c: &usize| lock::holder(&sweep.run(&sweep.cells[*c])).is_some();
+    if cancelled.is_empty() && Engaged::all(sweep).is_empty() && !asked.iter().any(is_held) {
+        say("nothing of it is at work or queued");
+    }
     for engine in Engaged::all(sweep).iter().filter(|_| all) {
         if engine.is_elsewhere() {
             writeln!(out, "{engine} does runs of it: stop it there")?;
@@ -406,29 +416,26 @@ fn largest(cells: &[&Cell]) -> pentimento::Result<Option<usize>> {
 /// of the others, 0 where there are none: each of those is said to have failed, and the rest go on without them.
 fn fetch(sweep: &Sweep, open: &[usize]) -> anyhow::Result<(Vec<usize>, u8)> {
     // What was not to be had is not asked for again by the next run.
-    let mut known: Vec<(&Cell, String)> = Vec::new();
-    let (mut ready, mut worst) = (Vec::new(), 0);
-    for &c in open {
-        let cell = &sweep.cells[c];
-        let alike = known.iter().find(|(other, _)| cell.needs_what(other));
-        let why = match alike {
-            Some((_, why)) => why.clone(),
-            None => match watched(hangup()?, |onlooker| lab::fetch(&cell.recipe, onlooker)) {
-                Ok(_) => {
-                    ready.push(c);
-                    continue;
+    let mut known: Vec<(&Cell, String, u8)> = Vec::new();
+    let mut ready = Vec::new();
+    watched(hangup()?, |onlooker| {
+        for &c in open {
+            let cell = &sweep.cells[c];
+            if known.iter().all(|(other, ..)| !cell.needs_what(other)) {
+                match lab::fetch(&cell.recipe, onlooker) {
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    Err(error) => known.push((cell, error.to_string(), error.exit_code())),
+                    Ok(_) => ready.push(c),
                 }
-                Err(error) if error.downcast_ref::<GivenUp>().is_some() => return Err(error),
-                Err(error) => {
-                    worst = worst.max(exit_code(&error));
-                    known.push((cell, format!("{error:#}")));
-                    format!("{error:#}")
-                }
-            },
-        };
-        files::write_atomic(&sweep.refusal(cell), format!("{why}\n").as_bytes())?;
-        say(&format!("{} failed: {why}", cell.id));
-    }
+            }
+            if let Some((_, why, _)) = known.iter().find(|(other, ..)| cell.needs_what(other)) {
+                files::write_atomic(&sweep.refusal(cell), format!("{why}\n").as_bytes())?;
+                say(&format!("{} failed: {why}", cell.id));
+            }
+        }
+        Ok(())
+    })?;
+    let worst = known.iter().map(|(.., code)| *code).max().unwrap_or(0);
     Ok((ready, worst))
 }
 
@@ -457,7 +464,8 @@ fn table(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<bool> {
     for &c in asked {
         let (id, seen) = (&sweep.cells[c].id, &watch[c]);
         finished &= seen.progress == Progress::Finished;
-        let share = format!("{:3.0} %", 100.0 * seen.share);
+        // All only where all is done.
+        let share = format!("{:3.0} %", (100.0 * seen.share).min(99.0));
         let task = tasks.get(id).filter(|_| seen.progress.is_open());
         let unread = watch.unread_of(c);
         let text = match &seen.progress {
@@ -483,6 +491,7 @@ fn table(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<bool> {
 
 /// Does one run of a sweep: begins it, or goes on with it.
 pub fn sweep_run(args: &SweepRunArgs) -> anyhow::Result<ExitCode> {
+    let listening = Listening::new()?;
     let hangup = hangup()?;
     args.parent.into_iter().for_each(signals::end_with);
     memory::share_with(args.beside);
@@ -504,7 +513,7 @@ pub fn sweep_run(args: &SweepRunArgs) -> anyhow::Result<ExitCode> {
         Err(_) if sweep.run(cell).join("journal.jsonl").exists() => {}
         Err(error) => files::write_atomic(&refusal, format!("{error:#}\n").as_bytes())?,
     }
-    follow(begun?, Log::Plain, hangup)
+    follow(begun?, Log::Plain, hangup, listening)
 }
 
 fn begin(

@@ -130,6 +130,7 @@ impl Axes {
         let mut axes = vec![of("seed", seeds, &|v| format!("s{v}"))?];
         axes.push(of("backbone.source", self.backbones.clone(), &short)?);
         axes.push(of("lora.mode", self.modes.clone(), &str::to_owned)?);
+        let mut keys: Vec<&str> = Vec::new();
         for set in &self.sets {
             let (key, values) = set.split_once('=').ok_or_else(|| {
                 Error::input(format!(
@@ -150,6 +151,12 @@ impl Axes {
                     "{key} is given by {option} and by --set: give it once"
                 )));
             }
+            if keys.contains(&key.trim()) {
+                return Err(Error::input(format!(
+                    "--set {key} is given twice: give all its values at once, as in --set {key}=1,2"
+                )));
+            }
+            keys.push(key.trim());
             let values = split(values);
             let last = key.rsplit('.').next().unwrap_or(key);
             // A value that all runs have tells none from another.

@@ -284,7 +284,7 @@ impl Shop<'_> {
     fn summary(&self) -> String {
         let finished = |c: &&usize| self.watch[**c].progress == Progress::Finished;
         let finished = self.asked.iter().filter(finished).count();
-        let share = |cell: usize| 100.0 * self.watch[cell].share;
+        let share = |cell: usize| (100.0 * self.watch[cell].share).min(99.0);
         let at_work: Vec<String> = self
             .workers
             .iter()
@@ -342,6 +342,14 @@ fn ends(sweep: &Sweep, worker: &Worker, status: ExitStatus, seen: &Seen) -> Stri
         _ if matches!(status.code(), Some(130 | 143)) => {
             format!("{id} stopped after {time}, with a checkpoint")
         }
+        // What its log says last is of before.
+        _ if let Some(number) = status.signal() => match number {
+            15 => format!("{id} stopped after {time}, before it began"),
+            9 => format!(
+                "{id} was killed after {time}, as the system does where memory is short; its last checkpoint is kept"
+            ),
+            number => format!("{id} was ended by signal {number} after {time}"),
+        },
         _ => {
             let said = last_line(&sweep.log(cell));
             let said =

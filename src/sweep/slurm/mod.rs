@@ -278,6 +278,14 @@ pub fn scripts(sweep: &Sweep, runs: &[usize], order: &Order) -> Result<Vec<Scrip
     Ok(scripts)
 }
 
+/// Refuses where Slurm's commands are not to be had.
+///
+/// # Errors
+/// [`Error::Input`]
+pub fn check() -> Result<()> {
+    call("sbatch", &["--version"]).map(drop)
+}
+
 /// Hands the runs in; gives the jobs' numbers. What was handed in before stays in the list.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use super::super::super::pen::Pen;
 use super::super::super::sweep::{OpenSweep, Planned, Sight};
-use super::super::super::text::{percent, points, width};
+use super::super::super::text::{fit_end, percent, points, width};
 use super::super::super::theme::{Ink, Theme};
 use super::geometry::MARKS;
 use super::{Geometry, cell, glyph, ink, whole_percent};
@@ -106,5 +106,6 @@ fn draw_name(
         true => theme.bold(Ink::Accent),
         false => theme.ink(Ink::Plain),
     };
-    pen.fitted(MARKS, y, name, &run.id, style);
+    // Runs differ at the ends of their names: rank and seed.
+    pen.text(MARKS, y, &fit_end(&run.id, name.into()), style);
 }
