@@ -13,7 +13,7 @@ pub enum Kind {
     Ends,
     /// Any other rank against the lowest one.
     Rank,
-    /// A series against another one at the same rank.
+    /// A series against another one at the same rank; one at full rank against the highest of adapters of the same backbone.
     Series,
 }
 
@@ -89,6 +89,9 @@ pub fn comparisons(study: &Study, forgetting: Forgetting) -> Vec<Comparison> {
                     let sides = ((*first, rank), (*second, rank));
                     all.extend(compare(Kind::Series, measure, sides, forgetting));
                 }
+                if let Some(sides) = full_and_adapters(first, second) {
+                    all.extend(compare(Kind::Series, measure, sides, forgetting));
+                }
             }
         }
     }
@@ -109,6 +112,25 @@ pub fn comparisons(study: &Study, forgetting: Forgetting) -> Vec<Comparison> {
         one.sentence = sentence(one);
     }
     all
+}
+
+/// Of two series of a backbone the one at full rank, and the other at its highest rank of adapters.
+fn full_and_adapters<'a>(
+    a: &'a Series,
+    b: &'a Series,
+) -> Option<((&'a Series, Rank), (&'a Series, Rank))> {
+    let is_full = |s: &Series| s.ranks.contains_key(&Rank::Full);
+    let (full, other) = match (is_full(a), is_full(b)) {
+        (true, false) => (a, b),
+        (false, true) => (b, a),
+        _ => return None,
+    };
+    let highest = other
+        .ranks
+        .keys()
+        .rev()
+        .find(|r| matches!(r, Rank::Of(_)))?;
+    (full.backbone == other.backbone).then_some(((full, Rank::Full), (other, *highest)))
 }
 
 /// `None` where either side has no such figure.

@@ -1,8 +1,9 @@
 //! Differences in sentences that claim no more than the figures do.
 
-use super::compare::{Comparison, Kind};
+use super::compare::{Comparison, Kind, Side};
 use super::figures::Measure;
 use super::paired::{FEWEST, Paired, Tested};
+use super::series::Rank;
 use crate::export::summary::{decimals, percent};
 
 /// Below this p, after Holm's correction, a difference is called one.
@@ -81,12 +82,21 @@ fn sides(c: &Comparison) -> String {
             c.second.rank.said(),
             c.first.series
         ),
-        Kind::Series => format!(
+        Kind::Series if c.first.rank == c.second.rank => format!(
             "{} and {} at {}",
             c.first.series,
             c.second.series,
             c.first.rank.said()
         ),
+        Kind::Series => format!("{} and {}", at_its_rank(&c.first), at_its_rank(&c.second)),
+    }
+}
+
+/// A series whose rank is not the other one's; at full rank its name says so.
+fn at_its_rank(side: &Side) -> String {
+    match side.rank {
+        Rank::Full => side.series.clone(),
+        rank => format!("{} at {}", side.series, rank.said()),
     }
 }
 
@@ -103,11 +113,12 @@ fn claim(c: &Comparison, difference: f64) -> String {
             c.first.rank.said(),
             c.second.rank.said(),
         ),
-        Kind::Series => (
+        Kind::Series if c.first.rank == c.second.rank => (
             format!("at {} ", c.first.rank.said()),
             c.first.series.clone(),
             c.second.series.clone(),
         ),
+        Kind::Series => (String::new(), at_its_rank(&c.first), at_its_rank(&c.second)),
     };
     match c.measure {
         Measure::Foundation => format!(
@@ -167,8 +178,6 @@ pub fn p(p: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::compare::Side;
-    use super::super::series::Rank;
     use super::*;
 
     fn comparison(

@@ -264,7 +264,10 @@ pub fn differences(all: &[&Comparison], kind: Kind, name: &str) -> Table {
             ),
             Kind::Series => (
                 format!("{} − {}", c.first.series, c.second.series),
-                c.first.rank.name(),
+                match c.first.rank == c.second.rank {
+                    true => c.first.rank.name(),
+                    false => format!("{} − {}", c.first.rank.name(), c.second.rank.name()),
+                },
             ),
         };
         let tested = c.paired.tested();
@@ -299,7 +302,10 @@ pub fn differences(all: &[&Comparison], kind: Kind, name: &str) -> Table {
             "Other ranks less the lowest one of adapters, within a series",
             ["series", "ranks"],
         ),
-        Kind::Series => ("Series less series at the same rank", ["series", "rank"]),
+        Kind::Series => (
+            "Series less series, at the same rank where both have adapters",
+            ["series", "rank"],
+        ),
     };
     let mut heads = strings(&head);
     heads.extend(strings(&[

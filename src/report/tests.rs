@@ -268,6 +268,38 @@ fn a_log_of_another_shape_is_a_study_of_its_own_and_one_that_fits_two_is_refused
 }
 
 #[test]
+fn full_rank_is_set_against_the_highest_rank_of_its_backbone() {
+    let mut runs = two_backbones();
+    for seed in 1..=4_u32 {
+        let seed_ = format!("seed={seed}");
+        let lost = 0.4 + f64::from(seed % 3) / 400.0;
+        runs.push(finished(
+            &format!("full-{seed}"),
+            &["lora.mode=full", &seed_],
+            lost,
+            0.0,
+        ));
+    }
+    let content = content_of(runs, Vec::new());
+    let full: Vec<&compare::Comparison> = content.comparisons[0]
+        .iter()
+        .filter(|c| c.first.rank == Rank::Full)
+        .collect();
+    assert!(
+        full.iter()
+            .all(|c| c.second.series == "glyph-vit" && c.second.rank == Rank::Of(4))
+    );
+    assert!(
+        full[0].sentence.starts_with("glyph-vit, full forgot 21.")
+            && full[0]
+                .sentence
+                .contains("more of the foundation than glyph-vit at rank 4"),
+        "{}",
+        full[0].sentence
+    );
+}
+
+#[test]
 fn a_series_without_two_ranks_of_adapters_is_not_called_alone() {
     let content = content_of(
         (1..=3)

@@ -159,8 +159,11 @@ impl Sweep {
     /// # Errors
     /// [`Error::Io`]
     pub fn write(&self) -> Result<()> {
+        let folders = [self.root.join("runs"), self.root.join("logs")];
         let known = |cells: &[Cell]| self.cells.iter().all(|cell| cells.contains(cell));
-        if Self::at(&self.root)?.is_some_and(|there| known(&there.cells)) {
+        if folders.iter().all(|folder| folder.is_dir())
+            && Self::at(&self.root)?.is_some_and(|there| known(&there.cells))
+        {
             return Ok(());
         }
         // Of several that write at once each adds to what the one before wrote.
@@ -185,8 +188,8 @@ impl Sweep {
         };
         let json = serde_json::to_string_pretty(&document)
             .map_err(|e| Error::internal(format!("the sweep could not be written as JSON: {e}")))?;
-        for folder in [self.root.join("runs"), self.root.join("logs")] {
-            fs::create_dir_all(&folder).map_err(|e| self.unfit(&e))?;
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(|e| self.unfit(&e))?;
         }
         let text = files::plain_json(json) + "\n";
         files::write_atomic(&self.root.join(FILE), text.as_bytes())
