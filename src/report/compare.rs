@@ -114,11 +114,11 @@ pub fn comparisons(study: &Study, forgetting: Forgetting) -> Vec<Comparison> {
     all
 }
 
+/// A rank of a series.
+type Place<'a> = (&'a Series, Rank);
+
 /// Of two series of a backbone the one at full rank, and the other at its highest rank of adapters.
-fn full_and_adapters<'a>(
-    a: &'a Series,
-    b: &'a Series,
-) -> Option<((&'a Series, Rank), (&'a Series, Rank))> {
+fn full_and_adapters<'a>(a: &'a Series, b: &'a Series) -> Option<(Place<'a>, Place<'a>)> {
     let is_full = |s: &Series| s.ranks.contains_key(&Rank::Full);
     let (full, other) = match (is_full(a), is_full(b)) {
         (true, false) => (a, b),
@@ -137,10 +137,10 @@ fn full_and_adapters<'a>(
 fn compare(
     kind: Kind,
     measure: Measure,
-    (first, second): ((&Series, Rank), (&Series, Rank)),
+    (first, second): (Place, Place),
     forgetting: Forgetting,
 ) -> Option<Comparison> {
-    let members = |(series, rank): (&Series, Rank)| -> Vec<(u64, f64)> {
+    let members = |(series, rank): Place| -> Vec<(u64, f64)> {
         let value = |m: &Member| Some((m.seed?, measure.of(m, forgetting)));
         let members = series.ranks.get(&rank).into_iter().flatten();
         members
@@ -166,7 +166,7 @@ fn compare(
             mean(pairs.iter().map(|p| p.1).collect()),
         ),
     };
-    let side = |(series, rank): (&Series, Rank), mean| Side {
+    let side = |(series, rank): Place, mean| Side {
         series: series.name.clone(),
         rank,
         mean,
