@@ -46,8 +46,6 @@ pub mod run;
 
 pub mod export;
 
-pub mod report;
-
 pub mod control;
 pub mod session;
 
@@ -55,6 +53,8 @@ pub mod eval;
 pub mod speed;
 
 pub mod sweep;
+
+pub mod report;
 
 pub mod ui;
 

@@ -440,7 +440,28 @@ fn a_bench_of_loading_takes_every_picture_once_a_round() {
 #[test]
 fn without_a_terminal_the_bench_points_to_run() {
     let place = Place::new();
-    place.refuses(&[], "pentimento run");
+    place.refuses(
+        &[],
+        "`pentimento run demo --out RUN` does the same without one",
+    );
+    // What is wrong with the folder is said first.
     fs::create_dir(place.path().join("R")).unwrap();
-    place.refuses(&["open", "R"], "pentimento run");
+    place.refuses(&["open", "R"], "R holds no run");
+    for file in ["manifest.json", "journal.jsonl"] {
+        fs::write(place.path().join("R").join(file), "{}\n").unwrap();
+    }
+    place.refuses(
+        &["open", "R"],
+        "`pentimento resume R` goes on with the run without one",
+    );
+    fs::create_dir(place.path().join("S")).unwrap();
+    fs::write(
+        place.path().join("S/sweep.json"),
+        "{\"v\": 1, \"cells\": []}",
+    )
+    .unwrap();
+    place.refuses(
+        &["open", "S"],
+        "`pentimento sweep --out S --status` tells of the sweep without one",
+    );
 }

@@ -131,13 +131,8 @@ pub(super) fn check_folder(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    // A run may be gone on with from elsewhere.
-    let from = match (folder.is_relative(), std::env::current_dir()) {
-        (true, Ok(here)) => format!(" below {}", here.display()),
-        _ => String::new(),
-    };
     Err(Error::input(format!(
-        "{} is no folder{from}: name the one that holds the data set",
+        "{} is no folder: name the one that holds the data set",
         folder.display()
     )))
 }
