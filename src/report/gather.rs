@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -128,15 +129,21 @@ impl Found {
 
 /// The runs of a sweep that never began.
 fn unbegun(sweep: &Sweep) -> Vec<Found> {
+    // A folder that cannot be looked into is found by itself.
+    let is_unbegun = |run: PathBuf| match fs::read_dir(&run) {
+        Ok(_) => RunFolder::of_any_state(&run).is_err(),
+        Err(e) => e.kind() != ErrorKind::PermissionDenied,
+    };
     let cells = sweep.cells.iter();
-    let unbegun = cells.filter(|cell| RunFolder::of_any_state(&sweep.run(cell)).is_err());
-    let found = unbegun.map(|cell| Found {
-        path: sweep.run(cell),
-        unbegun: Some(match fs::read_to_string(sweep.refusal(cell)) {
-            Ok(why) => format!("it could not begin: {}", clean(why.trim())),
-            Err(_) => "nobody has begun it".into(),
-        }),
-    });
+    let found = cells
+        .filter(|cell| is_unbegun(sweep.run(cell)))
+        .map(|cell| Found {
+            path: sweep.run(cell),
+            unbegun: Some(match fs::read_to_string(sweep.refusal(cell)) {
+                Ok(why) => format!("it could not begin: {}", clean(why.trim())),
+                Err(_) => "nobody has begun it".into(),
+            }),
+        });
     found.collect()
 }
 
