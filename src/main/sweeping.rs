@@ -464,8 +464,7 @@ fn table(sweep: &Sweep, asked: &[usize]) -> anyhow::Result<bool> {
     for &c in asked {
         let (id, seen) = (&sweep.cells[c].id, &watch[c]);
         finished &= seen.progress == Progress::Finished;
-        // All only where all is done.
-        let share = format!("{:3.0} %", (100.0 * seen.share).min(99.0));
+        let share = format!("{:3.0} %", seen.percent());
         let task = tasks.get(id).filter(|_| seen.progress.is_open());
         let unread = watch.unread_of(c);
         let text = match &seen.progress {

@@ -284,11 +284,10 @@ impl Shop<'_> {
     fn summary(&self) -> String {
         let finished = |c: &&usize| self.watch[**c].progress == Progress::Finished;
         let finished = self.asked.iter().filter(finished).count();
-        let share = |cell: usize| (100.0 * self.watch[cell].share).min(99.0);
         let at_work: Vec<String> = self
             .workers
             .iter()
-            .map(|w| format!("{} {:.0} %", self.id(w.cell), share(w.cell)))
+            .map(|w| format!("{} {:.0} %", self.id(w.cell), self.watch[w.cell].percent()))
             .collect();
         let at_work = match at_work.is_empty() {
             true => "none here".to_owned(),

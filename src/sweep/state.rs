@@ -270,6 +270,14 @@ fn quiet(folder: &Path) -> Option<String> {
 }
 
 impl Seen {
+    /// How much of it is done, in percent: all only where all is done.
+    pub fn percent(&self) -> f64 {
+        match self.progress {
+            Progress::Finished => 100.0,
+            _ => (100.0 * self.share).min(99.0),
+        }
+    }
+
     fn nothing(tasks: usize) -> Self {
         Self::of(&RunView::default(), tasks, Progress::Waiting)
     }
